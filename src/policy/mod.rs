@@ -1,0 +1,8 @@
+//! The policy: what its TOML may say, and what it means once it is valid.
+//!
+//! Two stages: a spanned raw form that reports every problem at once, then a model that is valid by
+//! construction. `policy apply` writes a compiled form of which a hook reads only the pusher's and
+//! the project's part.
+
+pub mod name;
+pub mod pattern;
