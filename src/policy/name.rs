@@ -9,14 +9,8 @@ use std::fmt;
 pub const MAX_NAME: usize = 64;
 
 /// Words that stand for holders, so no user may be called so.
-pub const HOLDER_WORDS: [&str; 6] = [
-    "lead",
-    "assignee",
-    "reporter",
-    "authenticated",
-    "anyone",
-    "role",
-];
+pub const HOLDER_WORDS: [&str; 6] =
+    ["lead", "assignee", "reporter", "authenticated", "anyone", "role"];
 
 /// Why a text is not a name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,7 +22,9 @@ pub enum NameError {
     #[error("a name has at most {MAX_NAME} bytes")]
     TooLong,
     /// Something outside `[A-Za-z0-9][A-Za-z0-9._-]*`.
-    #[error("a name consists of letters, digits, `.`, `_` and `-`, and begins with a letter or digit")]
+    #[error(
+        "a name consists of letters, digits, `.`, `_` and `-`, and begins with a letter or digit"
+    )]
     Syntax,
 }
 

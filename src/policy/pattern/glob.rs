@@ -129,7 +129,9 @@ impl Lexer<'_> {
         loop {
             match self.rest.split_first() {
                 None => return Err(PatternError::Braces("`{` without its `}`")),
-                Some((b'{', _)) => return Err(PatternError::Braces("braces can't stand in braces")),
+                Some((b'{', _)) => {
+                    return Err(PatternError::Braces("braces can't stand in braces"));
+                }
                 Some((b'}', after)) => {
                     self.rest = after;
                     return Ok(parts);
@@ -200,7 +202,9 @@ impl Lexer<'_> {
             match self.rest.first() {
                 None => return Err(OPEN),
                 Some(b']') if ranges.is_empty() => {
-                    return Err(PatternError::Class("an empty class; write `[\\]]` for the bracket"));
+                    return Err(PatternError::Class(
+                        "an empty class; write `[\\]]` for the bracket",
+                    ));
                 }
                 Some(b']') => {
                     self.rest = self.rest.get(1..).unwrap_or_default();
@@ -241,18 +245,15 @@ impl Lexer<'_> {
         match byte {
             b'\\' => self.escaped(),
             b'/' => Err(PatternError::Class("a class never matches `/`")),
-            other if !other.is_ascii() => {
-                Err(PatternError::Class("a class holds single bytes; write other characters in braces"))
-            }
+            other if !other.is_ascii() => Err(PatternError::Class(
+                "a class holds single bytes; write other characters in braces",
+            )),
             other => Ok(other),
         }
     }
 }
 
-fn multiply(
-    lines: &[Vec<Token>],
-    parts: &[Vec<Token>],
-) -> Result<Vec<Vec<Token>>, PatternError> {
+fn multiply(lines: &[Vec<Token>], parts: &[Vec<Token>]) -> Result<Vec<Vec<Token>>, PatternError> {
     if lines.len().saturating_mul(parts.len()) > MAX_ALTERNATIVES {
         return Err(PatternError::TooManyAlternatives);
     }
@@ -419,8 +420,10 @@ impl Token {
                 None => "[^\\x00-\\xff]".into(),
             },
             Token::Class { negated, ranges } => {
-                let body: String =
-                    ranges.iter().map(|(low, high)| format!("\\x{low:02x}-\\x{high:02x}")).collect();
+                let body: String = ranges
+                    .iter()
+                    .map(|(low, high)| format!("\\x{low:02x}-\\x{high:02x}"))
+                    .collect();
                 if *negated { format!("[^/{body}]") } else { format!("[{body}]") }
             }
         }

@@ -52,7 +52,10 @@ impl Regexp {
     }
 
     pub(super) fn matches(&self, subject: &[u8], user: Option<&UserName>) -> Result<bool, Broken> {
-        let broken = |reason: &String| Broken { expression: self.expression.clone(), reason: reason.clone() };
+        let broken = |reason: &String| Broken {
+            expression: self.expression.clone(),
+            reason: reason.clone(),
+        };
         if self.has_user {
             if user.is_none() {
                 return Ok(false);
