@@ -2,13 +2,15 @@
 //!
 //! Three rings, imports point inwards only (`tests/it/rings.rs` holds them to it):
 //!
-//! - use cases order the steps: [`hook`], [`cli`];
-//! - effects touch disk, environment, clock and processes: [`git`], [`store`], [`audit`], [`os`];
-//! - pure code takes values and gives values: [`code`], [`text`], [`push`], [`pusher`], [`policy`],
-//!   [`decision`], [`report`].
+//! - use cases order the steps: `hook`, `cli`;
+//! - effects touch disk, environment, clock and processes: `git`, `store`, `audit`, `os`;
+//! - pure code takes values and gives values: `code`, `text`, `push`, `pusher`, `policy`,
+//!   `decision`, `report`.
 //!
 //! Start reading at `hooks/pre_receive.rs` and walk inwards.
 
 pub mod code;
-
+pub mod decision;
 pub mod policy;
+pub mod push;
+pub mod pusher;

@@ -4,5 +4,10 @@
 //! construction. `policy apply` writes a compiled form of which a hook reads only the pusher's and
 //! the project's part.
 
+pub mod entry;
+pub mod members;
+pub mod model;
 pub mod name;
 pub mod pattern;
+pub mod refs;
+pub mod window;

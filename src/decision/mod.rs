@@ -1,0 +1,130 @@
+//! The decision: may this person do this to this ref, now? One pure function, [`decide`].
+//!
+//! Knows how permits, forbids and grants combine (02-policy.md, "How a push is decided"); not where
+//! they, the person or the changed paths come from. Nothing matched is refused; an error is refused.
+//!
+//! Three files: [`consider`] looks at one entry, `judge` combines them, `verdict` is the answer.
+
+mod consider;
+mod judge;
+mod verdict;
+
+pub use consider::{Outcome, consider};
+pub use verdict::{Allowed, Decision, Reason, Refused, Verdict, Why};
+
+use crate::code::Code;
+use crate::policy::entry::{Enforce, Entry, Holder};
+use crate::policy::members::{Answers, Held, Standing};
+use crate::policy::model::Require;
+use crate::policy::name::GroupName;
+use crate::policy::refs::ChangedPath;
+use crate::push::action::Action;
+use crate::pusher::source::Source;
+use chrono::{DateTime, Duration, Utc};
+use std::collections::BTreeSet;
+
+/// Everything that could speak about one person in one repository.
+#[derive(Debug, Clone)]
+pub struct Scope<'a> {
+    /// The person.
+    pub standing: &'a Standing,
+    /// Entries of the project's scheme, and the grants that apply in the repository.
+    pub entries: Vec<&'a Entry>,
+    /// The project's own `enforce`.
+    pub enforce: Enforce,
+    /// `[[identity.require]]`
+    pub require: &'a [Require],
+    /// Sources that named this person.
+    pub confirmed_by: &'a [Source],
+}
+
+/// The changed paths of an update, as far as they are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paths<'a> {
+    /// There are none to speak of: a deletion, or reading.
+    None,
+    /// They can't be computed.
+    Unknown,
+    /// All of them.
+    Known(&'a [ChangedPath]),
+}
+
+/// What is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// What is done.
+    pub action: Action,
+    /// To which ref, full name; not looked at for reading.
+    pub name: &'a [u8],
+    /// The paths that it changes.
+    pub paths: Paths<'a>,
+    /// The time of decision.
+    pub now: DateTime<Utc>,
+    /// How much earlier every end of a permit or grant counts.
+    pub margin: Duration,
+    /// How far ahead turns of windows matter to the answer.
+    pub horizon: Duration,
+}
+
+/// What must be found out before [`decide`] can answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Groups to look the person up in.
+    pub lookups: BTreeSet<GroupName>,
+    /// Whether an entry speaks about changed paths, so that they decide.
+    pub paths: bool,
+}
+
+/// What [`decide`] would have to know that `answers` and `question.paths` may not say yet.
+#[must_use]
+pub fn needs(scope: &Scope<'_>, question: &Question<'_>, answers: &Answers) -> Needs {
+    let mut needs = Needs::default();
+    let (mut path_forbid, mut path_permit, mut plain_permit) = (false, false, false);
+    for entry in &scope.entries {
+        match consider(entry, scope.standing, question, answers) {
+            Outcome::Applies if entry.is_forbid() => path_forbid |= entry.paths.is_some(),
+            Outcome::Applies if entry.paths.is_some() => path_permit = true,
+            Outcome::Applies => plain_permit = true,
+            Outcome::Unasked(groups) => needs.lookups.extend(groups),
+            _ => {}
+        }
+    }
+    let has_paths = !matches!(question.action, Action::Read | Action::Delete);
+    needs.paths = has_paths && (path_forbid || (path_permit && !plain_permit));
+    needs
+}
+
+/// Decides. Look-ups that `answers` lacks refuse.
+#[must_use]
+pub fn decide(scope: &Scope<'_>, question: &Question<'_>, answers: &Answers) -> Decision {
+    let trace: Vec<Outcome> = scope
+        .entries
+        .iter()
+        .map(|entry| consider(entry, scope.standing, question, answers))
+        .collect();
+    let verdict = judge::judge(scope, question, answers, &trace);
+    Decision { verdict, trace }
+}
+
+/// Whether a push of `count` refs is over `[global] max-refs-per-push` for somebody without
+/// `bulk-change`: RW204, or RW508 where that can't be looked up.
+pub fn too_many(
+    count: usize,
+    limit: Option<u32>,
+    bulk_change: &[Holder],
+    standing: &Standing,
+    answers: &Answers,
+) -> Result<(), Code> {
+    let over = limit.is_some_and(|limit| usize::try_from(limit).is_ok_and(|limit| count > limit));
+    if !over {
+        return Ok(());
+    }
+    match standing.among(bulk_change, answers) {
+        Held::Yes(_) => Ok(()),
+        Held::No => Err(Code::TooManyRefs),
+        Held::Unasked(_) | Held::Failed(..) => Err(Code::Lookup),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,260 @@
+//! A valid policy: every name in it is declared, every pattern parses, every window is sound.
+//!
+//! Only [`super::check`] makes one from TOML.
+
+use super::entry::{Enforce, Entry, Holder, Place};
+use super::name::{GroupName, ProjectName, RoleName, SchemeName, UserName};
+use super::pattern::Pattern;
+use super::refs::RefScope;
+use super::window::Zone;
+use crate::pusher::source::Source;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The whole of it.
+#[derive(Debug, Clone, Default)]
+pub struct Policy {
+    /// Files it was read from, the main one first, as a message names them.
+    pub files: Vec<String>,
+    /// `[server]`, `[store]`, `[audit]`, `[identity]`, `[global]`: what every push needs.
+    pub settings: Settings,
+    /// `[users]`
+    pub users: BTreeMap<UserName, User>,
+    /// `[groups]`
+    pub groups: BTreeMap<GroupName, Group>,
+    /// `[roles]`
+    pub roles: BTreeMap<RoleName, Vec<Member>>,
+    /// `[schemes]`, `extends` already copied in.
+    pub schemes: BTreeMap<SchemeName, Scheme>,
+    /// `[projects]`
+    pub projects: BTreeMap<ProjectName, Project>,
+    /// `[[grants]]`
+    pub grants: Vec<Grant>,
+    /// Sections and words whose part of refwarden is not built yet; `policy apply` refuses them.
+    pub unbuilt: Vec<(Box<str>, Place)>,
+}
+
+/// What every push needs, whoever pushes where.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// `[server] name`
+    pub name: Option<Box<str>>,
+    /// `[server] help`
+    pub help: Option<Box<str>>,
+    /// `[server] timezone`
+    pub timezone: Zone,
+    /// `[server] refuse`
+    pub refuse: Refuse,
+    /// `[server] max-commits-per-push`
+    pub max_commits: u32,
+    /// `[store] path`, absolute.
+    pub store: Box<str>,
+    /// `[audit] file`, absolute.
+    pub audit: Box<str>,
+    /// `[identity] sources`, in order.
+    pub sources: Vec<Source>,
+    /// `[[identity.require]]`
+    pub require: Vec<Require>,
+    /// `[global] administer`
+    pub administer: Vec<Holder>,
+    /// `[global] audit`
+    pub auditors: Vec<Holder>,
+    /// `[global] max-refs-per-push`
+    pub max_refs: Option<u32>,
+    /// `[global] bulk-change`
+    pub bulk_change: Vec<Holder>,
+}
+
+/// `[server] refuse`
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Refuse {
+    /// One refused ref refuses the whole push.
+    #[default]
+    Push,
+    /// Only itself.
+    Ref,
+}
+
+/// `[[identity.require]]`: refs on which a further source must name the same person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Require {
+    /// Where it is written.
+    pub place: Place,
+    /// Which refs, read as a forbid's.
+    pub refs: RefScope,
+    /// The source that is asked for.
+    pub source: Source,
+}
+
+/// `[users.X]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// Where it is written.
+    pub place: Place,
+    /// The person's full name.
+    pub full_name: Option<Box<str>>,
+    /// A service never approves and never breaks glass.
+    pub service: bool,
+    /// Counts as the same person wherever distinct people are needed.
+    pub owner: Option<UserName>,
+    /// An inactive user holds nothing.
+    pub active: bool,
+    /// Case as written; compared case-folded.
+    pub emails: Vec<Box<str>>,
+    /// OpenSSH public key lines.
+    pub ssh_keys: Vec<Box<str>>,
+    /// Armored OpenPGP public key blocks.
+    pub gpg_keys: Vec<Box<str>>,
+    /// The host's account.
+    pub unix: Option<Box<str>>,
+    /// Jira's account id or user name.
+    pub jira: Option<Box<str>>,
+    /// What each source calls the user, where that is not the plain name.
+    pub names: BTreeMap<Box<str>, Vec<Box<str>>>,
+}
+
+/// `[groups] X`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Group {
+    /// Written in the policy.
+    Members(Vec<Member>),
+    /// Looked up at the push.
+    Lookup(Lookup),
+}
+
+/// Membership that something outside the policy knows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Lookup {
+    /// The host's group of that name.
+    Unix(Box<str>),
+    /// A program and its arguments, `${user}` in them.
+    Command(Vec<Box<str>>),
+    /// Jira's group of that name.
+    Jira(Box<str>),
+}
+
+/// A member of a group or role.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Member {
+    /// `"alice"`
+    User(UserName),
+    /// `"@core"`
+    Group(GroupName),
+}
+
+/// `[schemes.X]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scheme {
+    /// The admin's words.
+    pub description: Option<Box<str>>,
+    /// Own entries and those of the schemes it extends.
+    pub entries: Vec<Entry>,
+}
+
+/// `[projects.X]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Project {
+    /// Where it is written.
+    pub place: Place,
+    /// For people to read.
+    pub title: Option<Box<str>>,
+    /// Globs over repository names.
+    pub repositories: Vec<Pattern>,
+    /// Which scheme, `default` unless it says otherwise.
+    pub scheme: SchemeName,
+    /// The project's lead.
+    pub lead: Option<UserName>,
+    /// The branch that a new ref is compared with, as a full ref name.
+    pub base: Option<Box<str>>,
+    /// `jira-keys`
+    pub jira_keys: Vec<Box<str>>,
+    /// Members of every role that has any here: the project's own key, else `default-members`.
+    pub roles: BTreeMap<RoleName, Vec<Member>>,
+    /// `enforce`
+    pub enforce: Enforce,
+}
+
+/// `[[grants]]`: an entry, and where it applies.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// What it lends, to whom, until when.
+    pub entry: Entry,
+    /// `projects`
+    pub projects: BTreeSet<ProjectName>,
+    /// `repositories`
+    pub repositories: Vec<Pattern>,
+}
+
+impl Grant {
+    /// Whether it applies in the repository: its project is named, or its own name matches.
+    ///
+    /// # Errors
+    /// [`super::pattern::Broken`] when a pattern can't be evaluated.
+    pub fn applies(
+        &self,
+        project: &ProjectName,
+        repository: &[u8],
+    ) -> Result<bool, super::pattern::Broken> {
+        if self.projects.contains(project) {
+            return Ok(true);
+        }
+        for pattern in &self.repositories {
+            if pattern.matches(repository, None)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Why no project, or no single one, has the repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoProject {
+    /// None names it: RW105.
+    None,
+    /// These two do: RW503.
+    Ambiguous(ProjectName, ProjectName),
+}
+
+/// Finds the project of a repository among `(project, its patterns)`: an exact name wins, `**`
+/// alone loses, and among the rest there may be only one.
+///
+/// # Errors
+/// [`NoProject`] where there is none or no single one.
+pub fn project_of<'a>(
+    repository: &[u8],
+    projects: impl Iterator<Item = (&'a ProjectName, &'a [Pattern])>,
+) -> Result<&'a ProjectName, NoProject> {
+    let mut best: Option<(u8, &ProjectName)> = None;
+    let mut rival: Option<&ProjectName> = None;
+    for (name, patterns) in projects {
+        let Some(rank) = patterns.iter().filter_map(|p| rank(p, repository)).max() else {
+            continue;
+        };
+        match best {
+            Some((other, _)) if other > rank => {}
+            Some((other, _)) if other == rank => rival = Some(name),
+            _ => (best, rival) = (Some((rank, name)), None),
+        }
+    }
+    match (best, rival) {
+        (Some((_, one)), Some(two)) => Err(NoProject::Ambiguous(one.clone(), two.clone())),
+        (Some((_, one)), None) => Ok(one),
+        (None, _) => Err(NoProject::None),
+    }
+}
+
+/// 2 for an exact name, 0 for `**`, 1 for anything else that matches.
+fn rank(pattern: &Pattern, repository: &[u8]) -> Option<u8> {
+    let glob = pattern.as_glob()?;
+    if !pattern.matches(repository, None).ok()? {
+        return None;
+    }
+    Some(if glob.is_literal() {
+        2
+    } else if glob.is_everything() {
+        0
+    } else {
+        1
+    })
+}

@@ -1,0 +1,226 @@
+//! Which refs and paths an entry speaks about.
+
+use super::name::UserName;
+use super::pattern::{Broken, Pattern};
+use serde::{Deserialize, Serialize};
+
+const HEADS: &[u8] = b"refs/heads/";
+const TAGS: &[u8] = b"refs/tags/";
+/// Refs of refwarden's own, which no permit ever covers.
+const OWN: &[u8] = b"refs/refwarden/";
+
+/// Under which prefix a pattern was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Space {
+    /// `branches = […]`: what follows `refs/heads/`.
+    Branches,
+    /// `tags = […]`: what follows `refs/tags/`.
+    Tags,
+    /// `refs = […]`: the full name.
+    Refs,
+}
+
+/// One pattern over ref names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefPattern {
+    /// Where it applies.
+    pub space: Space,
+    /// What it matches there.
+    pub pattern: Pattern,
+}
+
+impl RefPattern {
+    fn matches(&self, name: &[u8], user: Option<&UserName>) -> Result<bool, Broken> {
+        let rest = match self.space {
+            Space::Branches => name.strip_prefix(HEADS),
+            Space::Tags => name.strip_prefix(TAGS),
+            Space::Refs => Some(name),
+        };
+        rest.map_or(Ok(false), |rest| self.pattern.matches(rest, user))
+    }
+
+    /// Whether the pattern reaches outside heads and tags as far as `name`: it is a glob over full
+    /// names whose literal part spells out the folder below `refs/`.
+    fn spells_folder_of(&self, name: &[u8]) -> bool {
+        let (Space::Refs, Some(glob)) = (self.space, self.pattern.as_glob()) else {
+            return false;
+        };
+        let below = name.strip_prefix(b"refs/".as_slice()).unwrap_or_default();
+        match below.iter().position(|&b| b == b'/') {
+            Some(slash) => name
+                .get(.."refs/".len() + slash + 1)
+                .is_some_and(|folder| glob.literal_prefix().starts_with(folder)),
+            None => glob.is_literal(),
+        }
+    }
+}
+
+/// The refs of an entry: those of `include` (all, if it is empty) but those of `exclude`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefScope {
+    /// `branches`, `tags`, `refs`.
+    pub include: Vec<RefPattern>,
+    /// `except-branches`, `except-tags`, `except-refs`.
+    pub exclude: Vec<RefPattern>,
+}
+
+impl RefScope {
+    /// Whether a forbid covers `name`: whatever its patterns match, every ref without any.
+    ///
+    /// # Errors
+    /// [`Broken`] when a pattern can't be evaluated.
+    pub fn forbids(&self, name: &[u8], user: Option<&UserName>) -> Result<bool, Broken> {
+        let included = self.include.is_empty() || any(&self.include, name, user, |_| true)?;
+        Ok(included && !any(&self.exclude, name, user, |_| true)?)
+    }
+
+    /// Whether a permit or grant covers `name`: heads and tags as its patterns match, refs
+    /// elsewhere only by a glob that spells their folder out, our own refs never.
+    ///
+    /// # Errors
+    /// [`Broken`] when a pattern can't be evaluated.
+    pub fn permits(&self, name: &[u8], user: Option<&UserName>) -> Result<bool, Broken> {
+        if name.starts_with(OWN) {
+            return Ok(false);
+        }
+        let usual = name.starts_with(HEADS) || name.starts_with(TAGS);
+        let included = match (self.include.is_empty(), usual) {
+            (true, usual) => usual,
+            (false, true) => any(&self.include, name, user, |_| true)?,
+            (false, false) => any(&self.include, name, user, |p| p.spells_folder_of(name))?,
+        };
+        Ok(included && !any(&self.exclude, name, user, |_| true)?)
+    }
+}
+
+fn any(
+    patterns: &[RefPattern],
+    name: &[u8],
+    user: Option<&UserName>,
+    eligible: impl Fn(&RefPattern) -> bool,
+) -> Result<bool, Broken> {
+    for pattern in patterns {
+        if eligible(pattern) && pattern.matches(name, user)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The paths of an entry: those of `include` (all, if it is empty) but those of `exclude`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PathScope {
+    /// `paths`.
+    pub include: Vec<Pattern>,
+    /// `except-paths`.
+    pub exclude: Vec<Pattern>,
+}
+
+/// A path that an update changes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChangedPath {
+    /// From the repository's root, as git stores it.
+    pub path: Vec<u8>,
+    /// Whether the old or the new entry is a symbolic link or a submodule.
+    pub link: bool,
+}
+
+impl PathScope {
+    /// Whether a permit covers the path.
+    ///
+    /// # Errors
+    /// [`Broken`] when a pattern can't be evaluated.
+    pub fn permits(&self, path: &ChangedPath, user: Option<&UserName>) -> Result<bool, Broken> {
+        let path = path.path.as_slice();
+        let included = self.include.is_empty() || matches(&self.include, path, user)?;
+        Ok(included && !matches(&self.exclude, path, user)?)
+    }
+
+    /// Whether a forbid covers the path; `x/**` also covers a link or submodule `x`, because what
+    /// lies below it would change with it.
+    ///
+    /// # Errors
+    /// [`Broken`] when a pattern can't be evaluated.
+    pub fn forbids(&self, path: &ChangedPath, user: Option<&UserName>) -> Result<bool, Broken> {
+        let name = path.path.as_slice();
+        let below = |pattern: &Pattern| {
+            path.link && pattern.as_glob().is_some_and(|glob| glob.folder_matches(name, user))
+        };
+        let included = self.include.is_empty()
+            || matches(&self.include, name, user)?
+            || self.include.iter().any(below);
+        Ok(included && !matches(&self.exclude, name, user)?)
+    }
+}
+
+fn matches(patterns: &[Pattern], subject: &[u8], user: Option<&UserName>) -> Result<bool, Broken> {
+    for pattern in patterns {
+        if pattern.matches(subject, user)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scope(refs: &[&str], except: &[&str]) -> RefScope {
+        let parse = |texts: &[&str]| {
+            texts
+                .iter()
+                .map(|text| RefPattern {
+                    space: Space::Refs,
+                    pattern: Pattern::parse(text).unwrap(),
+                })
+                .collect()
+        };
+        RefScope { include: parse(refs), exclude: parse(except) }
+    }
+
+    #[test]
+    fn a_permit_reaches_outside_heads_and_tags_only_where_the_folder_is_spelled_out() {
+        let permits =
+            |refs: &[&str], name: &str| scope(refs, &[]).permits(name.as_bytes(), None).unwrap();
+        assert!(permits(&[], "refs/heads/a/b") && permits(&[], "refs/tags/v1"));
+        assert!(!permits(&[], "refs/notes/commits") && !permits(&[], "refs/stash"));
+        assert!(permits(&["refs/notes/**"], "refs/notes/commits"));
+        assert!(permits(&["refs/notes/c*"], "refs/notes/commits"));
+        for wide in [
+            "refs/**",
+            "**",
+            "refs/{notes,heads}/**",
+            "refs/n*/**",
+            "regex:refs/notes/.*",
+            "refs/${user}/**",
+        ] {
+            assert!(!permits(&[wide], "refs/notes/commits"), "{wide}");
+        }
+        assert!(
+            permits(&["refs/**"], "refs/heads/x")
+                && permits(&["regex:refs/tags/.*"], "refs/tags/x")
+        );
+        assert!(permits(&["refs/stash"], "refs/stash") && !permits(&["refs/*"], "refs/stash"));
+        assert!(!permits(&["refs/refwarden/**"], "refs/refwarden/x"));
+    }
+
+    #[test]
+    fn a_forbid_covers_whatever_it_matches_and_everything_when_it_names_nothing() {
+        let forbids =
+            |refs: &[&str], name: &str| scope(refs, &[]).forbids(name.as_bytes(), None).unwrap();
+        assert!(forbids(&[], "refs/notes/x") && forbids(&["refs/**"], "refs/notes/x"));
+        assert!(!scope(&[], &["refs/notes/**"]).forbids(b"refs/notes/x", None).unwrap());
+    }
+
+    #[test]
+    fn a_link_in_place_of_a_forbidden_folder_is_forbidden() {
+        let scope =
+            PathScope { include: vec![Pattern::parse("secrets/**").unwrap()], exclude: vec![] };
+        let path = |path: &str, link| ChangedPath { path: path.into(), link };
+        assert!(scope.forbids(&path("secrets", true), None).unwrap());
+        assert!(!scope.forbids(&path("secrets", false), None).unwrap());
+        assert!(scope.forbids(&path("secrets/a", false), None).unwrap());
+        assert!(!scope.permits(&path("secrets", true), None).unwrap());
+    }
+}

@@ -1,0 +1,3 @@
+//! What a client pushes, parsed once at the edge.
+
+pub mod action;

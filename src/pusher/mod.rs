@@ -1,0 +1,3 @@
+//! Who is pushing.
+
+pub mod source;
