@@ -1,0 +1,27 @@
+//! Where a command's words go: one place that prints, so that a closed pipe is no panic.
+
+use std::io::Write;
+
+/// A command's standard output, as lines for people or as JSON.
+#[derive(Debug)]
+pub struct Out {
+    /// Whether `--json` was given.
+    pub json: bool,
+}
+
+impl Out {
+    /// Prints a line; a reader that went away is not an error.
+    pub fn line(&self, text: impl std::fmt::Display) {
+        let _ = writeln!(std::io::stdout().lock(), "{text}");
+    }
+
+    /// Prints one JSON value on a line of its own.
+    pub fn value(&self, value: &serde_json::Value) {
+        self.line(value);
+    }
+
+    /// Prints a line on standard error.
+    pub fn note(&self, text: impl std::fmt::Display) {
+        let _ = writeln!(std::io::stderr().lock(), "{text}");
+    }
+}
