@@ -10,5 +10,5 @@
 //! Start reading at `hooks/pre_receive.rs` and walk inwards.
 
 pub mod code;
-
+pub mod os;
 pub mod policy;
