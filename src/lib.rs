@@ -12,3 +12,7 @@
 pub mod code;
 
 pub mod policy;
+
+pub mod push;
+
+pub mod text;
