@@ -1,27 +1,29 @@
-//! What a push does to a ref.
+//! The five things that can be done to a ref, or to a repository by a reader.
+//!
+//! Knows their names as policies write them; which one a change is, `git` finds out.
 
 use std::fmt;
 
-/// The five things that a person can do, one permission each.
+/// What is done, as a policy names it (`push` and `write` are the policy's shorthands).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Action {
-    /// Fetch, clone, list: no ref changes.
+    /// Fetch, clone, ls-remote, archive.
     Read,
     /// A ref that did not exist.
     Create,
-    /// A ref moves forward: from commit to commit, the old one an ancestor of the new one.
+    /// From commit to commit, the old one an ancestor of the new one.
     Update,
-    /// A ref moves otherwise.
+    /// Every other change of value.
     Force,
     /// A ref goes away.
     Delete,
 }
 
 impl Action {
-    /// Every action.
+    /// Every action there is.
     pub const ALL: [Self; 5] = [Self::Read, Self::Create, Self::Update, Self::Force, Self::Delete];
 
-    /// The permission's word.
+    /// The name in policies, reports and records.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -33,15 +35,30 @@ impl Action {
         }
     }
 
-    /// The action of that word.
+    /// The action of that name; `None` for every other text.
     #[must_use]
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|action| action.as_str() == word)
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.as_str() == text)
     }
 }
 
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        f.pad(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_read_back_and_nothing_else_is_an_action() {
+        for action in Action::ALL {
+            assert_eq!(Action::parse(action.as_str()), Some(action));
+        }
+        for other in ["", "push", "write", "Update", "update "] {
+            assert_eq!(Action::parse(other), None, "{other}");
+        }
     }
 }
