@@ -16,4 +16,5 @@ pub mod os;
 pub mod policy;
 pub mod push;
 pub mod pusher;
+pub mod report;
 pub mod text;
