@@ -12,3 +12,4 @@
 pub mod code;
 pub mod os;
 pub mod policy;
+pub mod store;
