@@ -17,4 +17,5 @@ pub mod policy;
 pub mod push;
 pub mod pusher;
 pub mod report;
+pub mod store;
 pub mod text;
