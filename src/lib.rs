@@ -11,4 +11,6 @@
 
 pub mod code;
 
+pub mod os;
 pub mod policy;
+pub mod pusher;

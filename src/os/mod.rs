@@ -1,0 +1,3 @@
+//! What only the operating system knows or does.
+
+pub mod gpg;
