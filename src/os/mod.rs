@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 //! The operating system: clock, files, trust in files, environment, processes, children.
 //!
 //! Knows how to ask and change the host safely; not what a push, a policy or a slip is.
@@ -14,3 +15,8 @@ pub mod process;
 pub mod site;
 pub mod syslog;
 pub mod trust;
+=======
+//! What only the operating system knows or does.
+
+pub mod gpg;
+>>>>>>> pusher
