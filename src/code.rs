@@ -81,6 +81,8 @@ codes! {
     Internal = 509, "internal error";
     /// `update` found no word of pre-receive.
     NoSlip = 510, "pre-receive did not run";
+    /// A hook that was there before ours refused, or can't be run.
+    ForeignHook = 511, "refused by the repository's own hook";
 }
 
 impl Code {

@@ -89,6 +89,12 @@ impl HookEnv {
     }
 }
 
+/// The arguments of this process, the name it was started by first.
+#[must_use]
+pub fn arguments() -> Vec<OsString> {
+    std::env::args_os().collect()
+}
+
 /// The folder that this process works in: the git directory, in a hook.
 ///
 /// # Errors

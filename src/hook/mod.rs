@@ -1,0 +1,58 @@
+//! The three hooks: each orders the steps of its part and owns no rule.
+//!
+//! `pre_receive` decides, `update` confirms, `post_receive` records. All that goes wrong on the way,
+//! a panic included, is a refusal with a code.
+
+pub mod foreign;
+pub mod post_receive;
+pub mod pre_receive;
+mod push;
+mod record;
+mod refusal;
+mod settle;
+mod tell;
+pub mod update;
+
+pub use refusal::Refusal;
+
+use crate::code::Code;
+use crate::os;
+use std::io::Write;
+use std::process::ExitCode;
+
+/// How a hook that was not refused ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// git goes on.
+    Go,
+    /// git stops here; all words have been said.
+    Stop,
+}
+
+/// Runs a hook: its words go to standard error, and whatever happens it ends with 0 or 1.
+#[must_use]
+pub fn run(hook: fn() -> Result<End, Refusal>) -> ExitCode {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        os::syslog::send(os::syslog::Severity::Error, &format!("defect at {place}"));
+    }));
+    let result = std::panic::catch_unwind(hook).unwrap_or_else(|_| {
+        Err(Refusal::new(Code::Internal, ["a defect of refwarden; the server's log has its place"]))
+    });
+    match result {
+        Ok(End::Go) => ExitCode::SUCCESS,
+        Ok(End::Stop) => ExitCode::FAILURE,
+        Err(refusal) => {
+            say(&refusal.render());
+            os::syslog::send(os::syslog::Severity::Warning, &refusal.for_admin());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Writes to standard error; the client may be gone, and that changes nothing.
+pub(crate) fn say(text: &str) {
+    if !text.is_empty() {
+        let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    }
+}
