@@ -214,6 +214,12 @@ pub enum SlipError {
         /// The slip's file.
         path: PathBuf,
     },
+    /// Another account wrote it, or could have (RW502).
+    #[error("the slip `{}` is not the hosting account's own file", path.display())]
+    NotOurs {
+        /// The slip's file.
+        path: PathBuf,
+    },
     /// It does not allow the ref to move.
     #[error(transparent)]
     Problem(#[from] SlipProblem),

@@ -7,7 +7,7 @@ use crate::os::files::{self, FileError};
 use crate::os::process::{self, Host};
 use rustix::fs::{Mode, OFlags};
 use std::fs::File;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -66,12 +66,22 @@ fn open_path(path: PathBuf) -> Result<Opened, SlipError> {
         Err(rustix::io::Errno::NOENT) => return Err(SlipError::None),
         other => other.map_err(|error| FileError::new(&path, "open", error))?.into(),
     };
+    if !is_ours(&file).map_err(|error| FileError::new(&path, "look at", error))? {
+        return Err(SlipError::NotOurs { path });
+    }
     let mut head = [0; MAX_HEAD];
     let read = file.read_at(&mut head, 0).map_err(|e| FileError::new(&path, "read", e))?;
     match head.get(..read).and_then(format::parse_head) {
         Some(parsed) => Ok(Opened { file, path, parsed }),
         None => Err(SlipError::Malformed { path }),
     }
+}
+
+/// Even in a folder that others could enter, a slip that they laid counts for nothing. Root sweeps.
+fn is_ours(file: &File) -> std::io::Result<bool> {
+    let (about, me) = (file.metadata()?, rustix::process::geteuid());
+    let owned = about.uid() == me.as_raw() || me.is_root();
+    Ok(about.is_file() && owned && about.mode() & 0o022 == 0)
 }
 
 impl Opened {
@@ -257,7 +267,9 @@ pub fn stale(
 fn judge(path: &Path, host: &Host, now: Now) -> Result<Option<StaleKind>, SlipError> {
     let opened = match open_path(path.to_owned()) {
         Err(SlipError::None) => return Ok(None),
-        Err(SlipError::Malformed { .. }) => return Ok(Some(StaleKind::Damaged)),
+        Err(SlipError::Malformed { .. } | SlipError::NotOurs { .. }) => {
+            return Ok(Some(StaleKind::Damaged));
+        }
         other => other?,
     };
     let head = opened.head();
@@ -277,7 +289,9 @@ fn judge(path: &Path, host: &Host, now: Now) -> Result<Option<StaleKind>, SlipEr
         Ok(slip) if rebooted => Ok(Some(StaleKind::Rebooted(slip))),
         Ok(slip) => Ok(Some(StaleKind::Gone(slip))),
         Err(SlipError::None) => Ok(None),
-        Err(SlipError::Malformed { .. }) => Ok(Some(StaleKind::Damaged)),
+        Err(SlipError::Malformed { .. } | SlipError::NotOurs { .. }) => {
+            Ok(Some(StaleKind::Damaged))
+        }
         Err(error) => Err(error),
     }
 }
