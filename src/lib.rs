@@ -11,5 +11,5 @@
 
 pub mod audit;
 pub mod code;
-
+pub mod os;
 pub mod policy;
