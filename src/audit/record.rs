@@ -58,7 +58,7 @@ impl Event {
     /// The event called `word`, a later version's too, for a filter.
     #[must_use]
     pub fn named(word: &str) -> Self {
-        Self(Cow::Owned(word.to_owned()))
+        Self(Cow::Owned(super::text::printable(word)))
     }
 }
 
@@ -231,7 +231,7 @@ pub struct Record {
     pub store: Option<StoreRecord>,
     /// What else this event has to tell.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub detail: BTreeMap<String, Text>,
+    pub detail: BTreeMap<Text, Text>,
 }
 
 impl Record {
@@ -260,10 +260,10 @@ impl Record {
         }
     }
 
-    /// The same with `value` under `key` of the free part; `key` is one of ours, plain ASCII.
+    /// The same with `value` under `key` of the free part.
     #[must_use]
-    pub fn with(mut self, key: &'static str, value: impl Into<Text>) -> Self {
-        self.detail.insert(key.to_owned(), value.into());
+    pub fn with(mut self, key: &str, value: impl Into<Text>) -> Self {
+        self.detail.insert(key.into(), value.into());
         self
     }
 

@@ -19,6 +19,11 @@ impl Text {
         Self(escape(bytes.as_ref(), |c| c == '\\' || !is_printable(c)))
     }
 
+    /// A text that was escaped before, as read from a line.
+    pub(super) fn stored(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
     /// The escaped text.
     #[must_use]
     pub fn as_str(&self) -> &str {
