@@ -10,11 +10,14 @@
 pub mod canonical;
 pub mod checkpoint;
 pub mod error;
+pub mod export;
 mod head;
 mod held;
 pub mod line;
+pub mod read;
 pub mod record;
 mod rotate;
+pub mod show;
 mod siblings;
 mod stamp;
 mod tail;
