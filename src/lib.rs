@@ -9,6 +9,7 @@
 //!
 //! Start reading at `hooks/pre_receive.rs` and walk inwards.
 
+pub mod audit;
 pub mod cli;
 pub mod code;
 pub mod decision;

@@ -1,0 +1,153 @@
+//! The trail of a host: appending to it, one process at a time.
+//!
+//! Knows the lock and who is told of a line; what stands in a record is the caller's matter. A line
+//! is on the disk before [`Trail::append`] says so.
+
+use super::checkpoint::Checkpoint;
+use super::error::TrailError;
+use super::held::Held;
+use super::line::{End, Hash};
+use super::record::{Event, Record};
+use super::rotate;
+use super::siblings::Snapshot;
+use super::text::Text;
+use super::verify::{self, Verified};
+use crate::os::files;
+use chrono::{DateTime, Utc};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long to wait for the other processes that append.
+const WAIT: Duration = Duration::from_secs(5);
+
+/// Takes one line for syslog or the journal; says whether it was taken.
+pub type Notify<'a> = &'a dyn Fn(&str) -> bool;
+
+/// The trail at a path, not opened yet.
+#[derive(Clone)]
+pub struct Trail<'a> {
+    path: PathBuf,
+    lock: PathBuf,
+    account_uid: u32,
+    notify: Notify<'a>,
+}
+
+/// What became of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appended {
+    /// Number of its line.
+    pub seq: u64,
+    /// Hash of its line.
+    pub hash: Hash,
+    /// Time in its line, UTC; the clock's own time or the high-water mark.
+    pub time: DateTime<Utc>,
+    /// Whether syslog took seq and hash; `doctor` looks at it, no push depends on it.
+    pub notified: bool,
+}
+
+impl<'a> Trail<'a> {
+    /// The trail at `path` (absolute), with its lock at `lock`, both of the hosting account
+    /// `account_uid`. Opens nothing.
+    #[must_use]
+    pub fn new(path: &Path, lock: &Path, account_uid: u32, notify: Notify<'a>) -> Self {
+        Self { path: path.to_owned(), lock: lock.to_owned(), account_uid, notify }
+    }
+
+    /// Where the trail is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Appends `record` and returns when the disk has it.
+    ///
+    /// Where the clock is behind the last line, `time` stays at that line's and `clock` tells the
+    /// difference. A damaged trail is kept under another name, and the new one says so first.
+    ///
+    /// # Errors
+    /// [`TrailError::Clock`] (RW505) when the record lets a push through and the clock is more than
+    /// 2 s behind the last line: nothing is written; append the refusal instead. Anything else
+    /// (RW506) where the line is not surely on the disk.
+    pub fn append(&self, record: &Record, now: DateTime<Utc>) -> Result<Appended, TrailError> {
+        let end = self.hold(&record.host, now)?.write(record, now)?;
+        Ok(self.told(end))
+    }
+
+    /// Counts a push that was refused because nobody could be identified (RW101, RW102): the next
+    /// line tells how many. Says whether the count could be written.
+    ///
+    /// # Errors
+    /// As [`Trail::append`].
+    pub fn count_unidentified(&self, host: &Text, now: DateTime<Utc>) -> Result<bool, TrailError> {
+        Ok(self.hold(host, now)?.count_unidentified())
+    }
+
+    /// The last line, and with it the high-water mark of the clock; `None` before the first line.
+    ///
+    /// # Errors
+    /// As [`Trail::append`].
+    pub fn end(&self, host: &Text, now: DateTime<Utc>) -> Result<Option<End>, TrailError> {
+        let end = self.hold(host, now)?.end();
+        Ok((end.seq > 0).then_some(end))
+    }
+
+    /// Clears the high-water mark that a wrong clock left: the line of `record` has the time `now`,
+    /// however far before the last line that is.
+    ///
+    /// # Errors
+    /// As [`Trail::append`].
+    pub fn reset_clock(&self, record: Record, now: DateTime<Utc>) -> Result<Appended, TrailError> {
+        self.append(&Record { event: Event::CLOCK_RESET, ..record }, now)
+    }
+
+    /// Moves the trail to a file named after its first and last line, and starts a new one whose
+    /// first line is `record` as an `audit.rotated`. `None` where there is no line to move.
+    ///
+    /// # Errors
+    /// As [`Trail::append`]; whatever failed, the chain goes on.
+    pub fn rotate(
+        &self,
+        record: Record,
+        now: DateTime<Utc>,
+    ) -> Result<Option<(PathBuf, Appended)>, TrailError> {
+        let mut held = self.hold(&record.host, now)?;
+        let Some(moved) = rotate::set_aside(&mut held, &self.path)? else { return Ok(None) };
+        let name = moved.file_name().unwrap_or_default();
+        let record = Record { event: Event::AUDIT_ROTATED, ..record }
+            .with("file", Text::new(name.as_encoded_bytes()));
+        let end = held.write(&record, now)?;
+        drop(held);
+        Ok(Some((moved, self.told(end))))
+    }
+
+    /// Checks the whole chain. The lock is held only to note how far the trail reaches; damage that
+    /// nobody has come upon yet is recorded first, as with any append.
+    ///
+    /// # Errors
+    /// As [`Trail::append`], or a file can't be read.
+    pub fn verify(
+        &self,
+        host: &Text,
+        now: DateTime<Utc>,
+        checkpoint: Option<&Checkpoint>,
+    ) -> Result<Verified, TrailError> {
+        let held = self.hold(host, now)?;
+        let snapshot = Snapshot::take(&self.path)?;
+        drop(held);
+        Ok(verify::walk(snapshot, checkpoint)?)
+    }
+
+    fn hold(&self, host: &Text, now: DateTime<Utc>) -> Result<Held<'_>, TrailError> {
+        let lock = files::lock(&self.lock, WAIT)?;
+        Held::open(&self.path, self.account_uid, lock, host, now)
+    }
+
+    /// After the lock is given back: a slow log must not hold up other pushes.
+    fn told(&self, end: End) -> Appended {
+        let notified = (self.notify)(&format!("audit seq={} hash={}", end.seq, end.hash));
+        Appended { seq: end.seq, hash: end.hash, time: end.time, notified }
+    }
+}
+
+#[cfg(test)]
+pub(in crate::audit) mod tests;
