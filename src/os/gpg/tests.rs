@@ -158,7 +158,6 @@ fn a_push_signed_with_gpg_holds_and_an_altered_one_does_not() {
         service_dir: &push.service_dir,
         hash: gix::hash::Kind::Sha1,
         began: push.began,
-        now: push.now,
         slop: 0,
     };
     let line = RefLine::split(push.stdin.strip_suffix(b"\n").unwrap()).unwrap();
