@@ -215,6 +215,20 @@ fn a_ref_added_removed_changed_or_doubled_is_refused() {
 }
 
 #[test]
+fn a_ref_twice_is_refused_even_where_it_is_signed_and_pushed_twice() {
+    let (lab, key, push) = pushed();
+    let line = refs_line(&push);
+    let twice = format!("{line}{line}");
+    let payload = replaced(split_signature(&push.blob).unwrap().0, &line, &twice);
+    let forged = Received {
+        blob: [payload.as_slice(), &lab.sign(&key, "git", &payload)].concat(),
+        stdin: replaced(&push.stdin, &line, &twice),
+        ..copy(&push)
+    };
+    assert_eq!(check(&forged, &key), Err(CertificateError::Refs));
+}
+
+#[test]
 fn push_options_added_removed_or_changed_are_refused() {
     let (lab, key, _) = pushed();
     let push = lab.ssh_push("srv", &key, &["-o", "access=x", "-o", "b", "HEAD:refs/heads/o"]);
