@@ -130,15 +130,17 @@ fn run_child(
     let start = Instant::now();
     let mut child = command.spawn()?;
     let pipe = child.stdout.take();
-    let reader = std::thread::spawn(move || {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
         let mut text = Vec::new();
         let read = pipe.map_or(Ok(0), |pipe| pipe.take(MAX_STATUS).read_to_end(&mut text));
-        read.map(|_| String::from_utf8_lossy(&text).into_owned())
+        sender.send(read.map(|_| String::from_utf8_lossy(&text).into_owned())).ok();
     });
     loop {
         if let Some(status) = child.try_wait()? {
-            let broken = |_| io::Error::other("the reader of its output failed");
-            return Ok((status, reader.join().map_err(broken)??));
+            // A child of its own that lives on could hold the pipe open.
+            let left = limit.saturating_sub(start.elapsed());
+            return Ok((status, receiver.recv_timeout(left).map_err(|_| None)??));
         }
         if start.elapsed() > limit {
             end(&mut child);

@@ -12,6 +12,12 @@ use sha2::Sha256;
 
 /// Longest certificate, in bytes; one of 100 000 refs fits.
 const MAX_CERTIFICATE: usize = 32 * 1024 * 1024;
+/// How much later than it was a process may seem to have begun, in seconds: `/proc` counts from a
+/// boot time that is rounded.
+const ROUNDING: u64 = 1;
+/// Most time between the start of a process and its nonce, in seconds: a forced command may look
+/// something up before it becomes `git receive-pack`.
+const STARTING: u64 = 10;
 const PGP_BEGIN: &str = "-----BEGIN PGP SIGNATURE-----";
 
 /// A certificate that holds for this push.
@@ -103,12 +109,11 @@ pub struct NonceCheck<'a> {
     pub service_dir: &'a [u8],
     /// The repository's hash algorithm.
     pub hash: gix::hash::Kind,
-    /// When this `git receive-pack` began, rounded down: the earliest time of a nonce that it made
-    /// itself. Over HTTP the process that made the nonce is an earlier one: hence the slop.
+    /// When this `git receive-pack` began; now, where that is not known. It makes its nonce at
+    /// once, so however long the upload takes, the nonce is of this time.
     pub began: u64,
-    /// Now.
-    pub now: u64,
-    /// `receive.certNonceSlop`, in seconds; 0 when unset.
+    /// `receive.certNonceSlop`, in seconds; 0 when unset. Over HTTP an earlier process made the
+    /// nonce, so there it must cover the time between two requests.
     pub slop: u64,
 }
 
@@ -234,8 +239,11 @@ impl NonceCheck<'_> {
         if !is_ours {
             return Err(foreign);
         }
-        let window = self.began.saturating_sub(self.slop)..=self.now.saturating_add(self.slop);
-        if window.contains(&stamp) { Ok(()) } else { Err(CertificateError::StaleNonce) }
+        // Not "until now": whoever holds a connection open could replay what was signed meanwhile.
+        let earliest = self.began.saturating_sub(self.slop).saturating_sub(ROUNDING);
+        let latest = self.began.saturating_add(self.slop).saturating_add(STARTING);
+        let is_fresh = (earliest..=latest).contains(&stamp);
+        if is_fresh { Ok(()) } else { Err(CertificateError::StaleNonce) }
     }
 }
 

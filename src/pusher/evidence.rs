@@ -23,7 +23,8 @@ pub struct Evidence<'a> {
     /// What came of the push certificate; `None` when the push was not signed.
     ///
     /// The caller makes it from the blob alone, so `GIT_PUSH_CERT_STATUS` and its kin count for
-    /// nothing. A blob that is named and cannot be read is an error here, not `None`.
+    /// nothing. A blob that is named and cannot be read is an error here, not `None`. Verifying
+    /// takes time, so it is done only where `push-cert` is listed.
     pub certificate: Option<Result<VerifiedCertificate, CertificateError>>,
 }
 

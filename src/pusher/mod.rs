@@ -4,7 +4,7 @@
 //! sources are brought together into one [`Pusher`]. Does not know the environment, the policy or
 //! the clock: variables come through a closure, users through [`Directory`], time as a number.
 //!
-//! Read [`source`] (what may be listed), [`evidence`] (what a source says), [`resolve`] (who that
+//! Read [`source`] (what may be listed), [`evidence`] (what a source says), [`mod@resolve`] (who that
 //! is); [`certificate`], [`sshsig`] and [`keys`] serve signed pushes.
 
 pub mod certificate;

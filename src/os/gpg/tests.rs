@@ -158,7 +158,6 @@ fn a_push_signed_with_gpg_holds_and_an_altered_one_does_not() {
         service_dir: &push.service_dir,
         hash: gix::hash::Kind::Sha1,
         began: push.began,
-        now: push.now,
         slop: 0,
     };
     let line = RefLine::split(push.stdin.strip_suffix(b"\n").unwrap()).unwrap();
@@ -201,6 +200,7 @@ fn only_one_good_signature_is_believed() {
         sound.clone(),
         format!("{good}{sound}\n{good}{sound}"),
         format!("{good}{sound}\n{sound}"),
+        format!("{good}{good}{sound}"),
         format!("{good}{sound}\n[GNUPG:] BADSIG 89ABCDEF01234567 a"),
         format!("{good}{sound}\n[GNUPG:] ERRSIG 89ABCDEF01234567 22 8 00 1 9"),
         format!("{good}{sound}\n[GNUPG:] FAILURE gpg-exit 33554433"),

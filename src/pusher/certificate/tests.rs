@@ -19,7 +19,6 @@ fn nonce(push: &Received) -> NonceCheck<'_> {
         service_dir: &push.service_dir,
         hash: gix::hash::Kind::Sha1,
         began: push.began,
-        now: push.now,
         slop: 0,
     }
 }
@@ -106,15 +105,25 @@ fn a_certificate_replayed_with_another_push_is_refused() {
 #[test]
 fn a_certificate_replayed_with_the_same_refs_later_is_refused() {
     let (_lab, key, push) = pushed();
-    let later =
-        NonceCheck { began: push.now + 301, now: push.now + 302, slop: 300, ..nonce(&push) };
-    assert_eq!(check_with(&push, &[], &key, &later), Err(CertificateError::StaleNonce));
-    let within = NonceCheck { began: push.began + 300, now: push.now + 300, ..later.clone() };
-    assert!(check_with(&push, &[], &key, &within).is_ok());
-    let early = NonceCheck { began: push.began - 302, now: push.began - 301, ..later };
-    assert_eq!(check_with(&push, &[], &key, &early), Err(CertificateError::StaleNonce));
-    let slow = NonceCheck { now: push.now + 86_400, ..nonce(&push) };
-    assert!(check_with(&push, &[], &key, &slow).is_ok(), "a long upload is no replay");
+    let held =
+        |began, slop| check_with(&push, &[], &key, &NonceCheck { began, slop, ..nonce(&push) });
+    let stale = Err(CertificateError::StaleNonce);
+    assert_eq!(held(push.now + 302, 300), stale);
+    assert!(held(push.began + 300, 300).is_ok());
+    assert_eq!(held(push.now + 2, 0), stale);
+    assert_eq!(held(u64::MAX, 300), stale);
+    assert_eq!(held(0, 300), stale);
+    assert!(held(0, u64::MAX).is_ok());
+}
+
+#[test]
+fn a_certificate_signed_while_a_connection_was_held_open_is_refused() {
+    let (_lab, key, push) = pushed();
+    let held =
+        |began, slop| check_with(&push, &[], &key, &NonceCheck { began, slop, ..nonce(&push) });
+    assert_eq!(held(push.began - 11, 0), Err(CertificateError::StaleNonce));
+    assert_eq!(held(push.began - 311, 300), Err(CertificateError::StaleNonce));
+    assert!(held(push.now - 10, 0).is_ok(), "a slow start");
 }
 
 #[test]
@@ -137,7 +146,7 @@ fn a_nonce_made_up_by_the_client_is_refused() {
     let (stamp, mac) = line.strip_prefix("nonce ").unwrap().split_once('-').unwrap();
     let made_up = [
         format!("nonce {stamp}-{}", "0".repeat(40)),
-        format!("nonce {stamp}-{}", &mac[..38]),
+        format!("nonce {stamp}-{}", mac.get(..38).unwrap()),
         format!("nonce {stamp}-{mac}00"),
         format!("nonce {stamp}-"),
         format!("nonce {stamp}"),
@@ -176,7 +185,7 @@ fn a_ref_added_removed_changed_or_doubled_is_refused() {
     let (_lab, key, push) = pushed();
     let line = refs_line(&push);
     let other = line.replace("refs/heads/main", "refs/heads/evil");
-    let id = &line[41..81];
+    let id = line.split(' ').nth(1).unwrap();
     let changes = [
         String::new(),
         other.clone(),
@@ -203,6 +212,20 @@ fn a_ref_added_removed_changed_or_doubled_is_refused() {
     reversed.reverse();
     let held = verify(&push.blob, &reversed, &[], &Ring(vec![&key]), &nonce(&push));
     assert!(held.is_ok(), "order does not matter");
+}
+
+#[test]
+fn a_ref_twice_is_refused_even_where_it_is_signed_and_pushed_twice() {
+    let (lab, key, push) = pushed();
+    let line = refs_line(&push);
+    let twice = format!("{line}{line}");
+    let payload = replaced(split_signature(&push.blob).unwrap().0, &line, &twice);
+    let forged = Received {
+        blob: [payload.as_slice(), &lab.sign(&key, "git", &payload)].concat(),
+        stdin: replaced(&push.stdin, &line, &twice),
+        ..copy(&push)
+    };
+    assert_eq!(check(&forged, &key), Err(CertificateError::Refs));
 }
 
 #[test]

@@ -34,8 +34,10 @@ const SIMPLE: [(&str, &str); 8] = [
     ("env:CORP_USER", "CORP_USER"),
 ];
 
+type Variables<'a> = Vec<(&'a str, &'a str)>;
+
 /// Every source that reads a name from a variable, with the other variables it needs.
-fn readers() -> Vec<(&'static str, &'static str, Vec<(&'static str, &'static str)>)> {
+fn readers() -> Vec<(&'static str, &'static str, Variables<'static>)> {
     let mut all: Vec<_> =
         SIMPLE.iter().map(|(source, variable)| (*source, *variable, vec![])).collect();
     all.push(("gitlab", "GL_USERNAME", vec![("GL_ID", "user-7")]));
@@ -191,12 +193,12 @@ fn gitlab_name_without_an_id_is_refused_and_so_is_the_reverse() {
 
 #[test]
 fn repositories_are_named_as_the_host_names_them() {
-    let cases: [(&str, &[(&str, &str)], &str); 6] = [
-        ("gitolite", &[("GL_USER", "a"), ("GL_REPO", "x/y")], "x/y"),
-        ("gitlab", &[("GL_ID", "key-1"), ("GL_PROJECT_PATH", "g/s/p")], "g/s/p"),
+    let cases: [(&str, Variables<'_>, &str); 6] = [
+        ("gitolite", vec![("GL_USER", "a"), ("GL_REPO", "x/y")], "x/y"),
+        ("gitlab", vec![("GL_ID", "key-1"), ("GL_PROJECT_PATH", "g/s/p")], "g/s/p"),
         (
             "gitea",
-            &[
+            vec![
                 ("GITEA_PUSHER_NAME", "a"),
                 ("GITEA_REPO_USER_NAME", "o"),
                 ("GITEA_REPO_NAME", "r.git"),
@@ -205,14 +207,14 @@ fn repositories_are_named_as_the_host_names_them() {
         ),
         (
             "bitbucket",
-            &[("BB_USER_NAME", "a"), ("BB_PROJECT_KEY", "PAY"), ("BB_REPO_SLUG", "core")],
+            vec![("BB_USER_NAME", "a"), ("BB_PROJECT_KEY", "PAY"), ("BB_REPO_SLUG", "core")],
             "PAY/core",
         ),
-        ("soft-serve", &[("SOFT_SERVE_USERNAME", "a"), ("SOFT_SERVE_REPO_NAME", "r")], "r"),
-        ("phorge", &[("PHABRICATOR_USER", "a"), ("PHABRICATOR_REPOSITORY", "PHID-1")], "PHID-1"),
+        ("soft-serve", vec![("SOFT_SERVE_USERNAME", "a"), ("SOFT_SERVE_REPO_NAME", "r")], "r"),
+        ("phorge", vec![("PHABRICATOR_USER", "a"), ("PHABRICATOR_REPOSITORY", "PHID-1")], "PHID-1"),
     ];
     for (source, variables, repository) in cases {
-        let claim = says(source, variables).unwrap().unwrap();
+        let claim = says(source, &variables).unwrap().unwrap();
         assert_eq!(claim.repository.as_deref(), Some(repository.as_bytes()), "{source}");
     }
     assert_eq!(says("gitolite", &[("GL_USER", "a")]).unwrap().unwrap().repository, None);

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 /// A public key line of an RSA key whose modulus has exactly `bits` bits.
 fn rsa_line(bits: usize) -> String {
     let mut modulus = vec![0xff; bits.div_ceil(8)];
-    if bits % 8 != 0 {
+    if !bits.is_multiple_of(8) {
         modulus[0] = 0xff >> (8 - bits % 8);
     }
     if modulus[0] & 0x80 != 0 {
@@ -80,8 +80,20 @@ fn a_key_under_another_type_or_cut_short_is_refused() {
     let other = format!("ssh-rsa {data}");
     assert!(matches!(ssh_fingerprint(&other), Err(KeyError::Syntax(_))));
     for length in 0..data.len() {
-        let cut = format!("ssh-ed25519 {}", &data[..length]);
+        let cut = format!("ssh-ed25519 {}", data.get(..length).unwrap());
         assert!(matches!(ssh_fingerprint(&cut), Err(KeyError::Syntax(_))), "{length}");
     }
     assert!(matches!(ssh_fingerprint("hello"), Err(KeyError::Syntax(_))));
+}
+
+#[test]
+fn hardware_keys_are_refused_by_name() {
+    let kind = "sk-ssh-ed25519@openssh.com";
+    let mut blob = Vec::new();
+    for part in [kind.as_bytes(), &[7; 32], b"ssh:"] {
+        blob.extend(u32::try_from(part.len()).unwrap().to_be_bytes());
+        blob.extend(part);
+    }
+    let refused = ssh_fingerprint(&format!("{kind} {}", STANDARD.encode(blob)));
+    assert_eq!(refused, Err(KeyError::Type(kind.into())));
 }

@@ -28,7 +28,7 @@ fn weak_and_odd_openpgp_keys_are_refused() {
         }
     }
     let sound = packet(PUBLIC_KEY, &key(EDDSA, 9));
-    assert!(primary_fingerprint(&block(&[sound.clone()])).is_ok());
+    assert!(primary_fingerprint(&block(std::slice::from_ref(&sound))).is_ok());
     let weak_subkey = packet(PUBLIC_SUBKEY, &key(RSA, 1024));
     let read = primary_fingerprint(&block(&[sound, weak_subkey]));
     assert_eq!(read, Err(KeyError::RsaBits(1024)));
@@ -49,7 +49,7 @@ fn a_second_key_hidden_in_a_block_is_refused() {
     let one = packet(PUBLIC_KEY, &key(EDDSA, 9));
     let two = primary_fingerprint(&block(&[one.clone(), one.clone()]));
     assert_eq!(two, Err(KeyError::SeveralKeys(2)));
-    let appended = format!("{}{}", block(&[one.clone()]), block(&[one]));
+    let appended = format!("{}{}", block(std::slice::from_ref(&one)), block(&[one]));
     assert!(matches!(primary_fingerprint(&appended), Err(KeyError::Syntax(_))));
 }
 

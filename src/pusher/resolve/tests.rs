@@ -197,6 +197,49 @@ fn a_signed_push_is_found_by_its_key() {
     assert!(!alice.is_vouched_for_by(&Source::PushCert));
 }
 
+/// The rule as a table: every source's word as seen by itself, judged without order or early ends.
+fn naive(words: &[&str]) -> Result<&'static str, Vec<Code>> {
+    let mut codes = Vec::new();
+    let people: Vec<_> = words.iter().filter(|word| !word.is_empty()).collect();
+    if people.is_empty() {
+        codes.push(Code::NoIdentity);
+    }
+    if people.iter().any(|word| !["alice", "bob", "dave"].contains(word)) {
+        codes.push(Code::UnknownUser);
+    }
+    if people.windows(2).any(|pair| pair[0] != pair[1]) {
+        codes.push(Code::SourcesDisagree);
+    }
+    if people.contains(&&"dave") {
+        codes.push(Code::InactiveUser);
+    }
+    let user = ["alice", "bob"].into_iter().find(|user| people.contains(&user));
+    if codes.is_empty() { user.ok_or(codes) } else { Err(codes) }
+}
+
+proptest::proptest! {
+    #[test]
+    fn only_one_known_active_person_named_by_all_who_speak_is_the_pusher(
+        words in proptest::collection::vec(
+            proptest::sample::select(vec!["", "alice", "bob", "dave", "eve", "bob\n"]), 0..5)
+    ) {
+        let sources = ["env:A", "env:B", "gogs", "phorge"];
+        let names = ["A", "B", "GOGS_AUTH_USER_NAME", "PHABRICATOR_USER"];
+        let mut all = book();
+        for source in sources {
+            all.names.extend(["alice", "bob", "dave"].map(|user| (source, user, user)));
+        }
+        let variables: Vec<_> = names.into_iter().zip(words.iter().copied()).collect();
+        let listed = &sources[..variables.len()];
+        let push = Push { variables: &variables, signed_with: None };
+        match (resolved(listed, &push, &all), naive(&words[..variables.len()])) {
+            (Ok(pusher), Ok(user)) => proptest::prop_assert_eq!(pusher.user.as_str(), user),
+            (Err(refused), Err(codes)) => proptest::prop_assert!(codes.contains(&refused.code)),
+            (resolved, naive) => proptest::prop_assert!(false, "{resolved:?} {naive:?}"),
+        }
+    }
+}
+
 #[test]
 fn a_refusal_says_whom_the_pusher_was_taken_for_and_by_what_in_plain_ascii() {
     let variables = [("REMOTE_USER", "b\u{f6}b\u{202e}")];
