@@ -1,0 +1,128 @@
+//! What a hook has before it when it judges: the site, the applied policy, the time.
+
+use super::Refusal;
+use crate::audit::Trail;
+use crate::code::Code;
+use crate::os::clock::{self, Now};
+use crate::os::env::{EnvError, HookEnv};
+use crate::os::process::{self, ReceivePack};
+use crate::os::site::Site;
+use crate::os::syslog::{self, Severity};
+use crate::policy::compiled::{Compiled, ReadAt};
+use crate::store::applied::{self, Applied, AppliedError, PAYLOAD_AT};
+use crate::store::epoch;
+use sha2::{Digest as _, Sha256};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::time::Duration;
+
+/// How long to wait for a change of the policy that is under way.
+const WAIT: Duration = Duration::from_secs(5);
+
+/// The payload of an applied policy's file.
+#[derive(Debug)]
+pub struct Payload(Applied);
+
+impl ReadAt for Payload {
+    fn read_at(&self, offset: u64, length: usize) -> std::io::Result<Vec<u8>> {
+        let mut bytes = vec![0; length];
+        let at = offset.checked_add(PAYLOAD_AT).ok_or(std::io::ErrorKind::InvalidInput)?;
+        self.0.file.read_exact_at(&mut bytes, at)?;
+        Ok(bytes)
+    }
+}
+
+/// Everything that is the same for all pushes of this moment, and the push's own id.
+pub struct Desk {
+    /// The site file.
+    pub site: Site,
+    /// The epoch, read before anything that it guards.
+    pub epoch: u64,
+    /// Digest of the applied policy.
+    pub digest: [u8; 32],
+    /// The applied policy.
+    pub policy: Compiled<Payload>,
+    /// The time of decision.
+    pub now: Now,
+    /// The receive-pack that this hook belongs to, where there is one.
+    pub service: Option<ReceivePack>,
+    /// The environment, or what is wrong with it.
+    pub env: Result<HookEnv, EnvError>,
+    /// The push's id.
+    pub id: String,
+}
+
+impl Desk {
+    /// Opens what a hook judges by.
+    ///
+    /// # Errors
+    /// [`Refusal`]: no trusted site, another account, no epoch, no applied policy.
+    pub fn open() -> Result<Self, Refusal> {
+        let untrusted = |error: &dyn std::error::Error| Refusal::server(Code::NotTrusted, error);
+        let site = Site::find().map_err(|error| untrusted(&error))?;
+        site.check_account().map_err(|error| untrusted(&error))?;
+        let epoch = epoch::settled(&site.state, WAIT)
+            .map_err(|error| Refusal::server(no_store(&site.state), &error))?;
+        let (policy, digest) = open_policy(&site)?;
+        let now = clock::now();
+        let service =
+            process::receive_pack().map_err(|error| Refusal::server(Code::Internal, &error))?;
+        let id = push_id(now, service.as_ref());
+        Ok(Self { site, epoch, digest, policy, now, service, env: HookEnv::capture(), id })
+    }
+
+    /// The audit trail of the applied policy.
+    #[must_use]
+    pub fn trail(&self) -> Trail<'static> {
+        trail(&self.site, &self.policy.settings().audit)
+    }
+}
+
+/// The trail at `file`, its lock in the state folder.
+#[must_use]
+pub fn trail(site: &Site, file: &str) -> Trail<'static> {
+    Trail::new(Path::new(file), &site.state.join("audit.lock"), site.account_uid, &|line| {
+        syslog::send(Severity::Info, line)
+    })
+}
+
+/// Opens the policy that was applied last, and tells its digest.
+///
+/// # Errors
+/// [`Refusal`] RW501 where there is none that this program knows, RW502 where it is not trusted.
+pub fn open_policy(site: &Site) -> Result<(Compiled<Payload>, [u8; 32]), Refusal> {
+    let applied = applied::open(&site.state, site.account_uid).map_err(|error| {
+        let code = match error {
+            AppliedError::Trust(_) => Code::NotTrusted,
+            _ => Code::NoPolicy,
+        };
+        Refusal::server(code, &error)
+    })?;
+    let (digest, length) = (applied.digest, applied.payload_bytes);
+    let policy = Compiled::open(Payload(applied), length)
+        .map_err(|error| Refusal::server(error.code(), &error))?;
+    if *policy.digest() != digest {
+        return Err(Refusal::new(Code::NoPolicy, ["the applied policy is damaged; tell the server's admin"]));
+    }
+    Ok((policy, digest))
+}
+
+/// A state folder that was never made means that nothing was ever applied.
+fn no_store(state: &Path) -> Code {
+    if state.join(epoch::FILE_NAME).exists() { Code::Store } else { Code::NoPolicy }
+}
+
+/// An id that people can say: the day, and six characters of a hash over what is unique.
+fn push_id(now: Now, service: Option<&ReceivePack>) -> String {
+    const LETTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+    let unique = format!(
+        "{:?} {:?} {}",
+        now.boot,
+        service.map(|s| (s.pid, s.start_time)),
+        std::process::id()
+    );
+    let hash = Sha256::digest(unique.as_bytes());
+    let letters = hash.iter().take(6).filter_map(|byte| LETTERS.get(usize::from(byte & 31)));
+    let letters: String = letters.map(|letter| char::from(*letter)).collect();
+    format!("{}-{letters}", now.wall.format("%Y%m%d"))
+}
