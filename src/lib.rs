@@ -11,6 +11,8 @@
 
 pub mod code;
 
+pub mod git;
+
 pub mod policy;
 
 pub mod push;
