@@ -71,6 +71,7 @@ impl History {
     }
 
     /// The id of a node.
+    #[cfg(test)]
     pub(super) fn id(&self, node: Node) -> Result<ObjectId, GitError> {
         match node {
             Node::Object(id) => Ok(id),

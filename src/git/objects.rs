@@ -3,8 +3,6 @@
 //! Knows where git keeps objects, loose and packed. Each folder is opened when the ones before it
 //! lack an object. Objects come as they are stored: no replace refs, no grafts.
 
-#![expect(clippy::disallowed_methods, reason = "opens the object folders of a repository")]
-
 use super::error::detail_of;
 use super::{GitEnv, GitError, alternates};
 use gix::hash::Kind;
@@ -307,9 +305,12 @@ fn pack_header(
 /// Decoded entries of packs by pack and offset, thrown away all together when there are too many.
 #[derive(Default)]
 struct PackCache {
-    entries: HashMap<(u32, u64), (ObjectKind, usize, Box<[u8]>)>,
+    entries: HashMap<(u32, u64), CachedEntry>,
     bytes: usize,
 }
+
+/// Kind, size in the pack, content.
+type CachedEntry = (ObjectKind, usize, Box<[u8]>);
 
 impl DecodeEntry for PackCache {
     fn put(&mut self, pack: u32, offset: u64, data: &[u8], kind: ObjectKind, packed: usize) {

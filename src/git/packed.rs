@@ -4,8 +4,6 @@
 //! maps the file and sorts one that is not; the names are looked up here, byte for byte, because
 //! its own look-up also tries `refs/tags/NAME` and the like.
 
-#![expect(clippy::disallowed_methods, reason = "looks at a repository's packed-refs")]
-
 use super::GitError;
 use super::error::detail_of;
 use crate::push::RefName;
@@ -125,6 +123,7 @@ fn skip_peeled(text: &[u8], at: usize) -> usize {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "tests write the file")]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -1,5 +1,11 @@
 //! Real repositories for tests, made by the real git, with a fixed clock and nobody's configuration.
 
+#![allow(
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "tests start git and read the environment"
+)]
+
 use super::objects::Objects;
 use super::{GitEnv, Limits, Reader};
 use crate::push::{RefName, RefUpdate, line};

@@ -1,3 +1,9 @@
+#![allow(
+    clippy::disallowed_methods,
+    clippy::string_slice,
+    reason = "tests make repositories and cut ids"
+)]
+
 use super::super::testing::{Repo, WIDE, env, git, git_command};
 use super::super::{GitEnv, ancestry};
 use super::*;
@@ -143,7 +149,7 @@ fn values_without_paths_are_told_so() {
     let repo = Repo::new();
     let a = repo.commit(&[("f", "1")], &[]);
     let blob = repo.blob("x");
-    let of = |change, base| super::of(&history(&repo), &change, base, &WIDE).unwrap();
+    let of = |change, base| of(&history(&repo), &change, base, &WIDE).unwrap();
     assert_eq!(of(Change::Delete { old: a }, None), Changed::None);
     assert_eq!(of(Change::Create { new: blob }, Some(a)), Changed::Unknown);
     assert_eq!(
@@ -208,7 +214,10 @@ fn a_shallow_server_ends_where_it_says() {
 
 /// A random history: for each commit its parents (smaller numbers), its date, its files.
 #[derive(Debug, Clone)]
-struct Dag(Vec<(Vec<usize>, i64, Vec<(usize, u8)>)>);
+struct Dag(Vec<(Vec<usize>, i64, Files)>);
+
+/// Which file, which text.
+type Files = Vec<(usize, u8)>;
 
 fn dag() -> impl Strategy<Value = Dag> {
     let commit = (
@@ -237,7 +246,9 @@ fn import(repo: &Repo, Dag(commits): &Dag) -> Vec<ObjectId> {
     let mut stream = String::new();
     for (n, (parents, date, files)) in commits.iter().enumerate() {
         write!(stream, "reset refs/heads/c{n}\ncommit refs/heads/c{n}\nmark :{}\n", n + 1).unwrap();
-        write!(stream, "committer T <t@t> {date} +0000\ndata 1\nm\n").unwrap();
+        writeln!(stream, "committer T <t@t> {date} +0000").unwrap();
+        // One message each: else two commits could be one.
+        write!(stream, "data 2\n{n:02}\n").unwrap();
         let mut words = ["from", "merge", "merge", "merge"].iter();
         let mut seen = BTreeSet::new();
         for parent in parents.iter().filter(|parent| seen.insert(**parent)) {
