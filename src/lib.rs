@@ -13,6 +13,7 @@ pub mod audit;
 pub mod cli;
 pub mod code;
 pub mod decision;
+pub mod git;
 pub mod os;
 pub mod policy;
 pub mod push;

@@ -66,6 +66,7 @@ impl fmt::Display for Safe {
 }
 
 #[cfg(test)]
+#[allow(clippy::string_slice, reason = "what is cut here is ASCII")]
 mod tests {
     use super::*;
     use proptest::prelude::*;

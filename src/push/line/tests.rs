@@ -1,3 +1,5 @@
+#![allow(clippy::string_slice, reason = "tests cut ids, which are ASCII")]
+
 use super::*;
 use proptest::prelude::*;
 

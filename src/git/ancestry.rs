@@ -1,0 +1,129 @@
+//! Whether one commit leads to another.
+//!
+//! Always right: dates only say where to look first. The search follows parents from the sources
+//! and leaves out what can't lead to the target: its own ancestors (history has no cycles), and by
+//! the commit-graph whatever has no greater generation.
+
+use super::GitError;
+use super::commits::{Commit, History, Node};
+use super::limits::Meter;
+use super::walk::{Marks, Queue};
+use gix::ObjectId;
+use gix::objs::Kind;
+
+/// Reachable from a source.
+const FROM: u8 = 1;
+/// A proper ancestor of the target.
+const BELOW: u8 = 2;
+/// Its parents are marked [`FROM`].
+const FROM_DONE: u8 = 4;
+/// Its parents are marked [`BELOW`].
+const BELOW_DONE: u8 = 8;
+
+/// Whether both are commits, not tags, and `old` is an ancestor of `new`, or `new` itself.
+pub(super) fn is_forward(
+    history: &History,
+    old: ObjectId,
+    new: ObjectId,
+    meter: &Meter<'_>,
+) -> Result<bool, GitError> {
+    for id in [old, new] {
+        if history.kind(id)? != Kind::Commit {
+            return Ok(false);
+        }
+    }
+    reaches(history, &[history.node(new)?], history.node(old)?, meter)
+}
+
+/// Whether `target` is one of `sources` or an ancestor of one.
+pub(super) fn reaches(
+    history: &History,
+    sources: &[Node],
+    target: Node,
+    meter: &Meter<'_>,
+) -> Result<bool, GitError> {
+    if sources.contains(&target) {
+        return Ok(true);
+    }
+    let commit = history.commit(target)?;
+    let marks = Marks::new(history)?;
+    let queue = Queue::default();
+    let mut search = Search { history, target, commit, marks, queue, open: 0, meter };
+    for source in sources {
+        search.mark(*source, FROM)?;
+    }
+    // With a generation to stop at, the target's ancestors are never met.
+    if History::generation(&search.commit, target).is_none() {
+        for parent in search.commit.parents.clone() {
+            search.mark(parent, BELOW)?;
+        }
+    }
+    search.run()
+}
+
+struct Search<'a> {
+    history: &'a History,
+    target: Node,
+    commit: Commit,
+    marks: Marks,
+    queue: Queue,
+    /// How many waiting commits may still lead to the target.
+    open: usize,
+    meter: &'a Meter<'a>,
+}
+
+impl Search<'_> {
+    fn run(&mut self) -> Result<bool, GitError> {
+        while self.open > 0 {
+            let Some(visit) = self.queue.pop() else { break };
+            self.meter.commit()?;
+            let bits = self.marks.get(visit.node);
+            let (mark, done) = match bits {
+                _ if bits & BELOW != 0 => (BELOW, BELOW_DONE),
+                _ => (FROM, FROM_DONE),
+            };
+            if self.marks.add(visit.node, done) & done != 0 {
+                continue;
+            }
+            self.open -= usize::from(mark == FROM);
+            for parent in &visit.commit.parents {
+                if mark == FROM && *parent == self.target {
+                    return Ok(true);
+                }
+                self.mark(*parent, mark)?;
+            }
+        }
+        Ok(false)
+    }
+
+    fn mark(&mut self, node: Node, mark: u8) -> Result<(), GitError> {
+        if self.is_out_of_the_way(node)? {
+            return Ok(());
+        }
+        let before = self.marks.add(node, mark);
+        // An ancestor of the target needs no more looking at from above.
+        if before & mark != 0 || (mark == FROM && before & BELOW != 0) {
+            return Ok(());
+        }
+        let waits_from_above = before & (FROM | FROM_DONE) == FROM;
+        match mark {
+            FROM => self.open += 1,
+            _ => self.open -= usize::from(waits_from_above),
+        }
+        self.queue.push(self.history, node, self.meter)
+    }
+
+    /// Whether the commit-graph tells that `node` does not lead to the target.
+    fn is_out_of_the_way(&self, node: Node) -> Result<bool, GitError> {
+        match (self.target, node) {
+            (Node::Object(_), Node::Graph(_)) => Ok(true),
+            (Node::Graph(_), Node::Graph(_)) => {
+                let commit = self.history.commit(node)?;
+                let height = History::generation(&commit, node);
+                let floor = History::generation(&self.commit, self.target);
+                Ok(floor.zip(height).is_some_and(|(floor, height)| height <= floor))
+            }
+            _ => Ok(false),
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Commits as the walks need them: parents, tree, and what orders them.
+//!
+//! Knows the commit-graph and how to do without one, and where a shallow repository ends. Parents
+//! are those that the commit itself names: no grafts.
+
+#![expect(clippy::disallowed_methods, reason = "reads the shallow file of a repository")]
+
+use super::error::detail_of;
+use super::{GitEnv, GitError, objects::Objects};
+use gix::ObjectId;
+use gix::bstr::ByteSlice;
+use gix::commitgraph::{Graph, Position};
+use gix::objs::Kind;
+use std::cell::OnceCell;
+use std::collections::HashSet;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+/// The first generation number that says nothing: git stores all higher ones as this.
+const MAX_GENERATION: u32 = 0x3fff_ffff;
+
+/// The history of one repository and of the push into it.
+pub(super) struct History {
+    pub(super) objects: Objects,
+    shallow_file: PathBuf,
+    shallow: OnceCell<HashSet<ObjectId>>,
+    graph: OnceCell<Option<Graph>>,
+}
+
+/// A commit, named by its place in the commit-graph where it is there: one commit, one node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Node {
+    /// A commit of the commit-graph; so are all its ancestors.
+    Graph(u32),
+    /// Any other commit.
+    Object(ObjectId),
+}
+
+/// What makes a walk visit commits early: no ancestor of a commit has a greater `generation`; the
+/// date is a mere guess.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Rank {
+    generation: u32,
+    date: i64,
+}
+
+/// What a walk needs of a commit.
+#[derive(Debug, Clone)]
+pub(super) struct Commit {
+    pub(super) parents: Vec<Node>,
+    pub(super) tree: ObjectId,
+    pub(super) rank: Rank,
+}
+
+impl History {
+    /// Opens nothing yet.
+    pub(super) fn new(objects: Objects, common_dir: &Path, env: &GitEnv) -> Self {
+        let shallow_file = env.path("GIT_SHALLOW_FILE");
+        Self {
+            objects,
+            shallow_file: shallow_file.unwrap_or_else(|| common_dir.join("shallow")),
+            shallow: OnceCell::new(),
+            graph: OnceCell::new(),
+        }
+    }
+
+    /// The node of a commit's id.
+    pub(super) fn node(&self, id: ObjectId) -> Result<Node, GitError> {
+        let position = self.graph()?.and_then(|graph| graph.lookup(id));
+        Ok(position.map_or(Node::Object(id), |position| Node::Graph(position.0)))
+    }
+
+    /// The id of a node.
+    #[cfg(test)]
+    pub(super) fn id(&self, node: Node) -> Result<ObjectId, GitError> {
+        match node {
+            Node::Object(id) => Ok(id),
+            Node::Graph(position) => Ok(self.known_graph()?.id_at(Position(position)).to_owned()),
+        }
+    }
+
+    /// The generation of a commit of the graph, unless it is not told.
+    pub(super) fn generation(commit: &Commit, node: Node) -> Option<u32> {
+        let known = 1..MAX_GENERATION;
+        let generation = commit.rank.generation;
+        (matches!(node, Node::Graph(_)) && known.contains(&generation)).then_some(generation)
+    }
+
+    /// The number of commits in the graph.
+    pub(super) fn graph_size(&self) -> Result<usize, GitError> {
+        Ok(self.graph()?.map_or(0, |graph| graph.num_commits() as usize))
+    }
+
+    /// Reads a commit.
+    pub(super) fn commit(&self, node: Node) -> Result<Commit, GitError> {
+        match node {
+            Node::Graph(position) => self.commit_of_graph(position),
+            Node::Object(id) => self.commit_of_object(id),
+        }
+    }
+
+    /// Whether the push brought the commit: then no older commit can lead to it.
+    pub(super) fn is_new(&self, node: Node) -> Result<bool, GitError> {
+        match node {
+            Node::Graph(_) => Ok(false),
+            Node::Object(id) => self.objects.is_new(&id),
+        }
+    }
+
+    /// The commit that `id` is or, through tags, stands for; `None` for trees and blobs.
+    pub(super) fn peel(&self, id: ObjectId) -> Result<Option<ObjectId>, GitError> {
+        let mut at = id;
+        let mut buffer = Vec::new();
+        loop {
+            match self.kind(at)? {
+                Kind::Commit => return Ok(Some(at)),
+                Kind::Tree | Kind::Blob => return Ok(None),
+                Kind::Tag => {
+                    let tag = self.objects.find(&at, &mut buffer)?;
+                    let target = header(tag.data, b"object ").and_then(|(hex, _)| self.hex(hex));
+                    at = target.ok_or_else(|| GitError::damaged(at, "it is no tag"))?;
+                }
+            }
+        }
+    }
+
+    /// The kind of an object that has to be there.
+    pub(super) fn kind(&self, id: ObjectId) -> Result<Kind, GitError> {
+        let header = self.objects.header(&id)?;
+        header.map(|(kind, _)| kind).ok_or(GitError::Missing(id))
+    }
+
+    fn commit_of_graph(&self, position: u32) -> Result<Commit, GitError> {
+        let commit = self.known_graph()?.commit_at(Position(position));
+        let damaged = |error| GitError::damaged(commit.id().to_owned(), error);
+        let parents = commit.iter_parents().map(|parent| Ok(Node::Graph(parent?.0)));
+        Ok(Commit {
+            parents: parents.collect::<gix::Result<_>>().map_err(damaged)?,
+            tree: commit.root_tree_id().to_owned(),
+            rank: Rank {
+                generation: commit.generation(),
+                date: i64::try_from(commit.committer_timestamp()).unwrap_or(i64::MAX),
+            },
+        })
+    }
+
+    fn commit_of_object(&self, id: ObjectId) -> Result<Commit, GitError> {
+        let mut buffer = Vec::new();
+        let data = self.objects.find(&id, &mut buffer)?;
+        if data.kind != Kind::Commit {
+            return Err(GitError::damaged(id, "it is no commit"));
+        }
+        let (tree, ids, date) =
+            self.parse(data.data).ok_or_else(|| GitError::damaged(id, "it is no commit"))?;
+        let ids = if self.shallow()?.contains(&id) { Vec::new() } else { ids };
+        // What the push brought is visited first whatever date it claims.
+        let date = if self.objects.is_new(&id)? { i64::MAX } else { date };
+        Ok(Commit {
+            parents: ids.into_iter().map(|id| self.node(id)).collect::<Result<_, _>>()?,
+            tree,
+            rank: Rank { generation: u32::MAX, date },
+        })
+    }
+
+    /// Tree, parents and committer date of a commit's text (git's `parse_commit_buffer`).
+    fn parse(&self, text: &[u8]) -> Option<(ObjectId, Vec<ObjectId>, i64)> {
+        let (hex, mut rest) = header(text, b"tree ")?;
+        let tree = self.hex(hex)?;
+        let mut parents = Vec::new();
+        while let Some((hex, after)) = header(rest, b"parent ") {
+            parents.push(self.hex(hex)?);
+            rest = after;
+        }
+        let date = || {
+            let (_, rest) = header(rest, b"author ")?;
+            let (committer, _) = header(rest, b"committer ")?;
+            let after = committer.get(committer.rfind_byte(b'>')? + 1..)?;
+            after.trim().split(|b| *b == b' ').next()?.to_str().ok()?.parse().ok()
+        };
+        Some((tree, parents, date().unwrap_or(0)))
+    }
+
+    fn hex(&self, hex: &[u8]) -> Option<ObjectId> {
+        let fits = hex.len() == self.objects.format().len_in_hex();
+        ObjectId::from_hex(hex).ok().filter(|_| fits)
+    }
+
+    fn known_graph(&self) -> Result<&Graph, GitError> {
+        let none = || GitError::Unsupported(detail_of("its commit-graph went away"));
+        self.graph()?.ok_or_else(none)
+    }
+
+    /// The graph, where there is one that can be read: it is a mere index, and does not know where
+    /// a shallow repository ends.
+    fn graph(&self) -> Result<Option<&Graph>, GitError> {
+        if let Some(known) = self.graph.get() {
+            return Ok(known.as_ref());
+        }
+        let mut found = None;
+        if self.shallow()?.is_empty() {
+            let format = self.objects.format();
+            for folder in self.objects.settled_folders()? {
+                found = found.or_else(|| Graph::at(&folder.join("info"), format, None).ok());
+            }
+        }
+        Ok(self.graph.get_or_init(|| found).as_ref())
+    }
+
+    /// The commits whose parents are not there.
+    fn shallow(&self) -> Result<&HashSet<ObjectId>, GitError> {
+        if let Some(known) = self.shallow.get() {
+            return Ok(known);
+        }
+        let text = match std::fs::read(&self.shallow_file) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(GitError::io("read", &self.shallow_file)(error)),
+        };
+        let malformed = || GitError::Unsupported(detail_of("its `shallow` file is malformed"));
+        let ids: Option<HashSet<_>> = text.lines().map(|line| self.hex(line)).collect();
+        let ids = ids.ok_or_else(malformed)?;
+        Ok(self.shallow.get_or_init(|| ids))
+    }
+}
+
+/// The rest of a line that begins with `key`, and what follows the line.
+fn header<'a>(text: &'a [u8], key: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
+    let rest = text.strip_prefix(key)?;
+    let end = rest.find_byte(b'\n')?;
+    Some((rest.get(..end)?, rest.get(end + 1..)?))
+}

@@ -1,0 +1,35 @@
+//! Reading the repository that a push is for, before git has let the push in.
+//!
+//! Knows git's storage: objects (quarantine and alternates included), refs, configuration, history.
+//! It finds facts and judges nothing: who may do what is `decision`'s matter. Replace refs and
+//! grafts are never looked at. [`Reader`] is the door; the rest is behind it.
+
+mod alternates;
+pub mod ancestry;
+pub mod changed;
+mod child;
+mod commits;
+pub mod config;
+pub mod env;
+pub mod error;
+pub mod limits;
+pub mod objects;
+mod packed;
+mod range;
+pub mod reader;
+pub mod refs;
+mod reftable;
+mod repo;
+mod tree;
+mod walk;
+
+pub use changed::{Changed, ChangedPath};
+pub use config::RepoConfig;
+pub use env::GitEnv;
+pub use error::GitError;
+pub use limits::Limits;
+pub use reader::Reader;
+pub use refs::RefValue;
+
+#[cfg(test)]
+mod testing;

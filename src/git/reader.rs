@@ -1,0 +1,171 @@
+//! One repository, open for judging one push.
+//!
+//! Knows in which order git's parts are asked; each part is a module of its own.
+
+use super::commits::History;
+use super::limits::Meter;
+use super::objects::Objects;
+use super::refs::{Files, Refs};
+use super::reftable::Reftable;
+use super::repo::Repo;
+use super::{Changed, GitEnv, GitError, Limits, RefValue, RepoConfig, ancestry, changed};
+use crate::push::hygiene::{self, NameFault};
+use crate::push::{Action, Change, RefName, RefUpdate};
+use gix::ObjectId;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// A repository that root or the hosting account owns.
+pub struct Reader {
+    repo: Repo,
+    config: RepoConfig,
+    refs: Refs,
+    history: History,
+}
+
+impl Reader {
+    /// Opens the repository at `git_dir` (git's `GIT_DIR`, relative to the current folder).
+    ///
+    /// # Errors
+    /// When it is not there, somebody else's, of an unknown kind, or under a namespace.
+    pub fn open(git_dir: &Path, env: &GitEnv, account_uid: u32) -> Result<Self, GitError> {
+        if env.get("GIT_NAMESPACE").is_some() {
+            return Err(GitError::Namespace);
+        }
+        let repo = Repo::open(git_dir, account_uid)?;
+        let config = RepoConfig::read(&repo.git_dir, &repo.common_dir, env)?;
+        let refs = if config.reftable {
+            Refs::Reftable(Reftable::new(&repo.git_dir, env.get("PATH")))
+        } else {
+            let (git_dir, common_dir) = (repo.git_dir.clone(), repo.common_dir.clone());
+            Refs::Files(Files::new(git_dir, common_dir, config.object_format))
+        };
+        let objects = Objects::new(&repo.common_dir, env, config.object_format);
+        let history = History::new(objects, &repo.common_dir, env);
+        Ok(Self { repo, config, refs, history })
+    }
+
+    /// The repository's own folder, as a real path.
+    #[must_use]
+    pub fn git_dir(&self) -> &Path {
+        &self.repo.git_dir
+    }
+
+    /// The folder that all its work trees share, as a real path; it names the repository.
+    #[must_use]
+    pub fn common_dir(&self) -> &Path {
+        &self.repo.common_dir
+    }
+
+    /// Its settings.
+    #[must_use]
+    pub const fn config(&self) -> &RepoConfig {
+        &self.config
+    }
+
+    /// Its objects, those that the push brought included.
+    #[must_use]
+    pub const fn objects(&self) -> &Objects {
+        &self.history.objects
+    }
+
+    /// What the ref is now.
+    ///
+    /// # Errors
+    /// When it can't be read, is damaged, or has a name that no ref can have.
+    pub fn ref_value(&self, name: &RefName) -> Result<RefValue, GitError> {
+        self.refs.value(name)
+    }
+
+    /// The names of all refs: one pass over all of them, for rules that need it.
+    ///
+    /// # Errors
+    /// When they can't be listed.
+    pub fn existing_names(&self) -> Result<BTreeSet<RefName>, GitError> {
+        self.refs.names()
+    }
+
+    /// What is wrong with the names of the refs that the push creates (RW302, RW309).
+    ///
+    /// # Errors
+    /// When refs can't be read.
+    pub fn name_faults(
+        &self,
+        updates: &[RefUpdate],
+    ) -> Result<Vec<(RefName, NameFault)>, GitError> {
+        let created = |update: &&RefUpdate| matches!(update.change, Change::Create { .. });
+        let created: Vec<&RefName> =
+            updates.iter().filter(created).map(|update| &update.name).collect();
+        let mut found = Vec::new();
+        let mut sound = Vec::new();
+        for name in created {
+            let faults = hygiene::faults(name);
+            if faults.is_empty() {
+                sound.push(name);
+            }
+            found.extend(faults.into_iter().map(|fault| (name.clone(), fault)));
+        }
+        let exists = |name: &RefName| Ok(self.ref_value(name)? != RefValue::Missing);
+        found.extend(hygiene::twins(&sound, exists)?);
+        if self.config.ignore_case && !sound.is_empty() {
+            found.extend(hygiene::case_twins(&sound, &self.existing_names()?));
+        }
+        Ok(found)
+    }
+
+    /// What the update does, once it is known to be one that git can make.
+    ///
+    /// # Errors
+    /// When git would not move the ref itself (RW309), the ref is symbolic (RW304), has another
+    /// value than the client saw (RW305), the new object is missing (RW303), or a limit is reached.
+    pub fn action(&self, update: &RefUpdate, limits: &Limits<'_>) -> Result<Action, GitError> {
+        let name = &update.name;
+        if self.config.goes_to_proc_receive(update) {
+            return Err(GitError::ProcReceive(name.clone()));
+        }
+        if self.config.hides(name) {
+            return Err(GitError::Hidden(name.clone()));
+        }
+        let now = match self.ref_value(name)? {
+            RefValue::Symbolic(target) => {
+                return Err(GitError::Symbolic { name: name.clone(), target });
+            }
+            RefValue::Direct(id) => Some(id),
+            RefValue::Missing => None,
+        };
+        if now != update.change.old() {
+            return Err(GitError::Stale(name.clone()));
+        }
+        if let Some(new) = update.change.new_id() {
+            self.history.kind(new)?;
+        }
+        match update.change {
+            Change::Create { .. } => Ok(Action::Create),
+            Change::Delete { .. } => Ok(Action::Delete),
+            Change::Update { .. } if name.tag().is_some() => Ok(Action::Force),
+            Change::Update { old, new } => self.moved(old, new, limits),
+        }
+    }
+
+    /// The paths that the update changes. The old id must have passed [`Self::action`]; `base` is
+    /// the value of the project's base branch before the push, for new refs.
+    ///
+    /// # Errors
+    /// When history or trees can't be read, or a limit is reached.
+    pub fn changed(
+        &self,
+        update: &RefUpdate,
+        base: Option<ObjectId>,
+        limits: &Limits<'_>,
+    ) -> Result<Changed, GitError> {
+        changed::of(&self.history, &update.change, base, limits)
+    }
+
+    fn moved(&self, old: ObjectId, new: ObjectId, limits: &Limits<'_>) -> Result<Action, GitError> {
+        let forward = ancestry::is_forward(&self.history, old, new, &Meter::new(limits))?;
+        Ok(if forward { Action::Update } else { Action::Force })
+    }
+}
+
+#[cfg(test)]
+mod tests;
