@@ -4,10 +4,14 @@
 //! construction. `policy apply` writes a compiled form of which a hook reads only the pusher's and
 //! the project's part.
 
+pub mod compiled;
 pub mod entry;
+#[cfg(test)]
+pub(crate) mod lab;
 pub mod members;
 pub mod model;
 pub mod name;
 pub mod pattern;
 pub mod refs;
+pub mod scope;
 pub mod window;
