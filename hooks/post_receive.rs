@@ -1,1 +1,5 @@
-fn main() {}
+//! The `post-receive` hook: see `refwarden::hook::post_receive`.
+
+fn main() -> std::process::ExitCode {
+    refwarden::hook::run(refwarden::hook::post_receive::main)
+}

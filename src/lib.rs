@@ -14,6 +14,7 @@ pub mod cli;
 pub mod code;
 pub mod decision;
 pub mod git;
+pub mod hook;
 pub mod os;
 pub mod policy;
 pub mod push;

@@ -1,1 +1,5 @@
-fn main() {}
+//! The admin command: see `refwarden::cli`.
+
+fn main() -> std::process::ExitCode {
+    refwarden::cli::main()
+}

@@ -24,3 +24,8 @@ mod tail;
 pub mod text;
 pub mod trail;
 pub mod verify;
+
+pub use error::TrailError;
+pub use record::{Actor, Entry, Event, PolicyRecord, Push, Record, RefRecord, Verdict};
+pub use text::Text;
+pub use trail::{Appended, Trail};

@@ -4,7 +4,6 @@ use super::Failure;
 use super::exit::Exit;
 use crate::os::site::{Site, SiteError};
 use rustix::process::{Gid, Uid, geteuid};
-use std::path::PathBuf;
 
 /// Finds the site beside the running program.
 ///
@@ -51,17 +50,5 @@ pub fn become_account(site: &Site) -> anyhow::Result<()> {
 #[must_use]
 pub fn actor(site: &Site) -> String {
     let name = if geteuid().is_root() { "root" } else { site.account.as_str() };
-    format!("{name}@{}", host())
-}
-
-/// This host's name.
-#[must_use]
-pub fn host() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
-}
-
-/// The lock of the trail, in the state folder so that the trail's folder may be read-only to others.
-#[must_use]
-pub fn trail_lock(site: &Site) -> PathBuf {
-    site.state.join("audit.lock")
+    format!("{name}@{}", crate::os::host_name())
 }

@@ -142,7 +142,7 @@ fn verify(
         began: began(desk),
         slop: config.cert_nonce_slop,
     };
-    let keys = keys(desk).map_err(CertificateError::Unreadable)?;
+    let keys = keys(desk, blob.data).map_err(CertificateError::Unreadable)?;
     certificate::verify(blob.data, &lines, &env.push_options, &keys, &nonce)
 }
 
@@ -154,11 +154,19 @@ fn began(desk: &Desk) -> u64 {
     now.saturating_sub(age)
 }
 
-fn keys(desk: &Desk) -> Result<Keys<'_>, String> {
-    let listed = desk.policy.gpg_keys().map_err(|error| error.to_string())?;
-    let gpg = match listed.is_empty() {
-        true => None,
-        false => Some(Gpg::new(&desk.site.state, listed, GPG_LIMIT).map_err(|error| error.to_string())?),
-    };
-    Ok(Keys { users: Users(&desk.policy), gpg })
+/// The policy's keys; the OpenPGP ones are gathered only where the certificate has such a signature.
+fn keys<'a>(desk: &'a Desk, blob: &[u8]) -> Result<Keys<'a>, String> {
+    const OPENPGP: &[u8] = b"-----BEGIN PGP SIGNATURE-----";
+    let users = Users(&desk.policy);
+    if !blob.windows(OPENPGP.len()).any(|window| window == OPENPGP) {
+        return Ok(Keys { users, gpg: None });
+    }
+    let policy = desk.policy.policy().map_err(|error| error.to_string())?;
+    let listed: Vec<String> =
+        policy.users.values().flat_map(|user| &user.gpg_keys).map(ToString::to_string).collect();
+    if listed.is_empty() {
+        return Ok(Keys { users, gpg: None });
+    }
+    let gpg = Gpg::new(&desk.site.state, listed, GPG_LIMIT).map_err(|error| error.to_string())?;
+    Ok(Keys { users, gpg: Some(gpg) })
 }

@@ -6,9 +6,8 @@ use super::identity;
 use crate::code::Code;
 use crate::decision::{self, Decision, Needs, Paths, Question, Verdict};
 use crate::git::{Changed, GitEnv, GitError, Limits, Reader, RefValue};
-use crate::os::env::HookEnv;
 use crate::os::{clock, groups};
-use crate::policy::members::Answers;
+use crate::policy::members::{Answers, Held};
 use crate::policy::model::Lookup;
 use crate::policy::name::{GroupName, UserName};
 use crate::policy::refs::ChangedPath;
@@ -19,6 +18,8 @@ use crate::pusher::{Pusher, Source};
 use crate::report::Raw;
 use chrono::Duration;
 use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
 /// Most refs of one push that are looked at at all.
@@ -33,6 +34,8 @@ const MAX_PATHS: u32 = 5_000_000;
 /// What is known of a push so far; also of one that is refused half-way.
 #[derive(Default)]
 pub struct Known {
+    /// The git directory's real path.
+    pub git_dir: Vec<u8>,
     /// The repository's name.
     pub repository: Option<Vec<u8>>,
     /// Who pushes.
@@ -84,6 +87,7 @@ pub fn judge(desk: &Desk, stdin: &[u8], horizon: Duration, known: &mut Known) ->
     let git_dir = env.git_dir.as_deref().unwrap_or(Path::new("."));
     let reader = Reader::open(git_dir, &GitEnv::new(env.variables()), desk.site.account_uid)
         .map_err(|error| git_refusal(&error))?;
+    known.git_dir = reader.git_dir().as_os_str().as_bytes().to_vec();
     known.updates = line::parse(stdin, reader.config().object_format, MAX_REFS).map_err(lines_refusal)?;
     known.repository = repository(&desk.site.root, reader.common_dir());
     let identity = identity::identify(desk, env, &reader, &known.updates)?;
@@ -106,7 +110,6 @@ pub fn judge(desk: &Desk, stdin: &[u8], horizon: Duration, known: &mut Known) ->
 
 /// The real path of the common git directory below the root, without `.git`.
 fn repository(root: &Path, common_dir: &Path) -> Option<Vec<u8>> {
-    use std::os::unix::ffi::OsStrExt;
     let root = std::fs::canonicalize(root).ok()?;
     let below = common_dir.strip_prefix(root).ok()?.as_os_str().as_bytes();
     let name = below.strip_suffix(b"/.git").or_else(|| below.strip_suffix(b".git")).unwrap_or(below);
@@ -115,8 +118,6 @@ fn repository(root: &Path, common_dir: &Path) -> Option<Vec<u8>> {
 
 /// `x` and `x.git` side by side would be one name for two repositories.
 fn twin(common_dir: &Path) -> Result<(), Refusal> {
-    use std::ffi::OsString;
-    use std::os::unix::ffi::{OsStrExt, OsStringExt};
     let name = common_dir.file_name().unwrap_or_default().as_bytes();
     if name == b".git" {
         return Ok(());
@@ -177,8 +178,9 @@ impl Judge<'_> {
         let test = |answers: &Answers| {
             decision::too_many(count, settings.max_refs, &settings.bulk_change, &self.ground.standing, answers)
         };
-        if test(&self.answers) == Err(Code::Lookup) {
-            let groups = self.ground.standing.unasked(&settings.bulk_change, &self.answers);
+        if let Held::Unasked(groups) = self.ground.standing.among(&settings.bulk_change, &self.answers)
+            && test(&self.answers).is_err()
+        {
             self.look_up(groups);
         }
         let limit = settings.max_refs.unwrap_or_default();
@@ -306,7 +308,7 @@ fn ask(desk: &Desk, user: &UserName, group: &GroupName) -> Result<bool, String> 
     };
     match answer {
         // Looked-up groups only ever add rights, so somebody without a host account has none of them.
-        Err(groups::GroupError::NoSuchUser { .. }) => Ok(false),
+        Err(groups::GroupError::NoSuchUser(_)) => Ok(false),
         other => other.map_err(|error| error.to_string()),
     }
 }

@@ -6,10 +6,12 @@
 pub mod foreign;
 pub mod post_receive;
 pub mod pre_receive;
-mod push;
+pub mod desk;
+mod identity;
+mod judge;
 mod record;
 mod refusal;
-mod settle;
+pub mod settle;
 mod tell;
 pub mod update;
 
@@ -34,7 +36,7 @@ pub enum End {
 pub fn run(hook: fn() -> Result<End, Refusal>) -> ExitCode {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        os::syslog::send(os::syslog::Severity::Error, &format!("defect at {place}"));
+        let _ = os::syslog::send(os::syslog::Severity::Error, &format!("defect at {place}"));
     }));
     let result = std::panic::catch_unwind(hook).unwrap_or_else(|_| {
         Err(Refusal::new(Code::Internal, ["a defect of refwarden; the server's log has its place"]))
@@ -44,7 +46,7 @@ pub fn run(hook: fn() -> Result<End, Refusal>) -> ExitCode {
         Ok(End::Stop) => ExitCode::FAILURE,
         Err(refusal) => {
             say(&refusal.render());
-            os::syslog::send(os::syslog::Severity::Warning, &refusal.for_admin());
+            let _ = os::syslog::send(os::syslog::Severity::Warning, &refusal.for_admin());
             ExitCode::FAILURE
         }
     }

@@ -82,6 +82,11 @@ impl HookEnv {
         })
     }
 
+    /// All variables, by name.
+    pub fn variables(&self) -> impl Iterator<Item = (OsString, OsString)> {
+        self.all.iter().map(|(name, value)| (name.clone(), value.clone()))
+    }
+
     /// A variable's value; none when it is not set or empty.
     #[must_use]
     pub fn var(&self, name: &str) -> Option<&OsStr> {

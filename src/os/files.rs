@@ -195,6 +195,36 @@ pub fn read_opened(file: &File, path: &Path, max_bytes: usize) -> Result<Vec<u8>
     Ok(bytes)
 }
 
+/// Why standard input could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum StdinError {
+    /// More bytes than are taken.
+    #[error("the input is too long")]
+    TooLong,
+    /// It can't be read.
+    #[error("read standard input: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// Reads standard input to its end.
+///
+/// # Errors
+/// [`StdinError`], past `max_bytes` bytes too.
+pub fn read_stdin(max_bytes: usize) -> Result<Vec<u8>, StdinError> {
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(max_bytes).unwrap_or(u64::MAX).saturating_add(1);
+    io::stdin().lock().take(limit).read_to_end(&mut bytes)?;
+    if bytes.len() > max_bytes { Err(StdinError::TooLong) } else { Ok(bytes) }
+}
+
+/// Whether `one` is executable by us and the same file as `other`, links followed.
+#[must_use]
+pub fn same_executable(one: &Path, other: &Path) -> bool {
+    let (Ok(a), Ok(b)) = (std::fs::metadata(one), std::fs::metadata(other)) else { return false };
+    let same = (a.dev(), a.ino()) == (b.dev(), b.ino());
+    a.is_file() && same && rustix::fs::access(one, rustix::fs::Access::EXEC_OK).is_ok()
+}
+
 /// An exclusive lock, held until dropped or the process ends.
 #[derive(Debug)]
 pub struct Lock {

@@ -16,3 +16,9 @@ pub mod process;
 pub mod site;
 pub mod syslog;
 pub mod trust;
+
+/// This host's name, as the kernel has it.
+#[must_use]
+pub fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}

@@ -10,7 +10,8 @@ use crate::os::{clock, faults};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-const FILE_NAME: &str = "epoch";
+/// Its name in the state folder.
+pub const FILE_NAME: &str = "epoch";
 const LOCK_NAME: &str = "epoch.lock";
 const HEAD: &str = "refwarden-epoch 1 ";
 const MAX_BYTES: usize = 64;

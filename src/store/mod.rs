@@ -8,4 +8,3 @@
 pub mod applied;
 pub mod epoch;
 pub mod slip;
-pub mod unidentified;

@@ -26,7 +26,9 @@ pub const STATE_AT: u64 = FIRST_LINE.len() as u64;
 pub const OPEN: &str = "open";
 pub const USED: &str = "used";
 /// Longest head, in bytes.
-pub const MAX_HEAD: usize = 1024;
+pub const MAX_HEAD: usize = 1024 + 4 * MAX_FOLDER;
+/// Longest path of a git directory, in bytes (PATH_MAX).
+const MAX_FOLDER: usize = 4096;
 /// Most refs, far above any limit of a policy.
 pub const MAX_REFS: usize = 1_000_000;
 /// Longest ref name times four (escapes), and two SHA-256 ids.
@@ -85,7 +87,7 @@ fn is_word(text: &str) -> bool {
 }
 
 fn render_head(slip: &Slip) -> Option<String> {
-    let Head { key, push, digest, epoch, end, audit_seq } = &slip.head;
+    let Head { key, folder, push, digest, epoch, end, audit_seq } = &slip.head;
     let state = if slip.confirmed { USED } else { OPEN };
     let wall = match end.wall {
         Some(wall) => nanoseconds(wall)?.to_string(),
@@ -95,7 +97,7 @@ fn render_head(slip: &Slip) -> Option<String> {
     Some(format!(
         "{FIRST_LINE}{state}\npush {push}\ndigest {digest}\nepoch {epoch}\nwall-end {wall}\n\
          boot-end {}\naudit {audit_seq}\npid {}\nstart {}\nboot-id {}\npid-namespace {}\n\
-         device {}\ninode {}\nuid {}\nrefs {}\n\n",
+         device {}\ninode {}\nuid {}\nfolder {}\nrefs {}\n\n",
         end.boot.as_nanos(),
         key.pid,
         key.start_time,
@@ -104,6 +106,7 @@ fn render_head(slip: &Slip) -> Option<String> {
         key.git_dir.0,
         key.git_dir.1,
         key.uid,
+        escape(folder),
         slip.refs.len(),
     ))
 }
@@ -139,9 +142,10 @@ pub fn parse_head(bytes: &[u8]) -> Option<Parsed> {
     let host = Host { boot_id, pid_namespace: field("pid-namespace")?.parse().ok()? };
     let git_dir = (field("device")?.parse().ok()?, field("inode")?.parse().ok()?);
     let uid = field("uid")?.parse().ok()?;
+    let folder = unescape(field("folder")?)?;
     let refs = field("refs")?.parse().ok().filter(|refs| *refs <= MAX_REFS)?;
     let key = Key { pid, start_time, host, git_dir, uid };
-    let head = Head { key, push, digest, epoch, end: End { wall, boot }, audit_seq };
+    let head = Head { key, folder, push, digest, epoch, end: End { wall, boot }, audit_seq };
     let index_at = u64::try_from(end + 2).ok()?;
     lines.next().is_none().then_some(Parsed { head, confirmed, refs, index_at })
 }

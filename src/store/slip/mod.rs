@@ -9,7 +9,7 @@ mod format;
 mod store;
 
 pub use store::{
-    Opened, Stale, StaleKind, close, open, read, remove_stale, repository_prefix, stale, write,
+    Opened, Stale, StaleKind, close, open, put_aside, read, remove_stale, repository_prefix, stale, write,
 };
 
 use crate::os::clock::Now;
@@ -71,6 +71,8 @@ impl Key {
 pub struct Head {
     /// The push that it belongs to.
     pub key: Key,
+    /// The git directory's real path, for who settles the push later.
+    pub folder: Vec<u8>,
     /// The push's name in report and trail: printable ASCII without blanks, at most 64 bytes.
     pub push: String,
     /// The applied policy that decided.

@@ -195,6 +195,17 @@ pub fn remove_stale(stale: &Stale) -> Result<(), SlipError> {
     remove(&stale.path)
 }
 
+/// Keeps a damaged slip under a name that no sweep looks at.
+///
+/// # Errors
+/// It can't be renamed.
+pub fn put_aside(stale: &Stale) -> Result<(), SlipError> {
+    let name = stale.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let aside = stale.path.with_file_name(format!(".damaged-{name}"));
+    std::fs::rename(&stale.path, aside)
+        .map_err(|error| FileError::new(&stale.path, "put aside", error).into())
+}
+
 fn remove(path: &Path) -> Result<(), SlipError> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

@@ -35,6 +35,7 @@ fn slip(refs: Vec<SlipRef>) -> Slip {
     let end = End::from_now(now(), None, refs.len());
     let head = Head {
         key: key(4_000_000, 5),
+        folder: b"/srv/git/a b.git".to_vec(),
         push: "20261121-4417".into(),
         digest: [3; 32],
         epoch: 8,

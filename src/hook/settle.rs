@@ -1,0 +1,159 @@
+//! Settles pushes that were cut short: their slip is there, their receive-pack is gone.
+//!
+//! A killed client or receive-pack can leave refs moved with no post-receive, or a slip with no ref
+//! moved. The refs themselves say which; a line in the trail keeps it.
+
+use super::desk::{self, Desk, Payload};
+use super::judge::Known;
+use crate::audit::{Event, Push, Record, RefRecord, Text};
+use crate::git::{GitEnv, Reader, RefValue};
+use crate::os::clock::{self, Now};
+use crate::os::files;
+use crate::os::process::Host;
+use crate::os::site::Site;
+use crate::os::syslog::{self, Severity};
+use crate::policy::compiled::Compiled;
+use crate::push::RefName;
+use crate::report::Raw;
+use crate::store::slip::{self, Key, Slip, SlipError, Stale, StaleKind};
+use sha2::{Digest as _, Sha256};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Most slips that a hook looks at.
+const BOUND: usize = 32;
+/// Longest policy file that is compared with what was applied.
+const MAX_SOURCE: usize = 50 << 20;
+
+/// What a sweep has done.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Settled {
+    /// Pushes of which something had landed.
+    pub landed: usize,
+    /// Pushes of which nothing had.
+    pub vanished: usize,
+    /// Slips that could not be understood, and were put aside.
+    pub damaged: usize,
+}
+
+/// Settles what is stale in the hook's own repository. What fails waits for the next one.
+pub fn own_repository(desk: &Desk, known: &Known) {
+    let Some(service) = &desk.service else { return };
+    let Ok(key) = Key::new(service, Path::new(".")) else { return };
+    let prefix = slip::repository_prefix(key.git_dir);
+    let _ = known;
+    if let Err(error) = sweep(&desk.site, &desk.policy.settings().audit, &prefix, BOUND) {
+        let _ = syslog::send(Severity::Warning, &format!("sweep: {error}"));
+    }
+}
+
+/// Why a sweep could not be finished.
+#[derive(Debug, thiserror::Error)]
+pub enum SweepError {
+    /// The slips can't be read or removed.
+    #[error(transparent)]
+    Slip(#[from] SlipError),
+    /// Another sweep is under way, or the state folder can't be written.
+    #[error(transparent)]
+    File(#[from] files::FileError),
+    /// The line could not be written, so the slip stays.
+    #[error(transparent)]
+    Trail(#[from] crate::audit::TrailError),
+}
+
+/// Settles stale slips whose names begin with `prefix` (all of them, if it is empty).
+///
+/// # Errors
+/// [`SweepError`]; slips that are not settled stay.
+pub fn sweep(site: &Site, audit: &str, prefix: &str, bound: usize) -> Result<Settled, SweepError> {
+    let now = clock::now();
+    let host = Host::current()?;
+    let mut settled = Settled::default();
+    let stale = slip::stale(&site.state, prefix, &host, now, bound)?;
+    if stale.is_empty() {
+        return Ok(settled);
+    }
+    let _lock = files::lock(&site.state.join("sweep.lock"), Duration::ZERO)?;
+    // Read again under the lock: another sweep may have settled some.
+    for stale in slip::stale(&site.state, prefix, &host, now, bound)? {
+        one(site, audit, &stale, now, &mut settled)?;
+    }
+    Ok(settled)
+}
+
+fn one(site: &Site, audit: &str, stale: &Stale, now: Now, settled: &mut Settled) -> Result<(), SweepError> {
+    let record = match &stale.kind {
+        StaleKind::Damaged => {
+            settled.damaged += 1;
+            damaged(stale)
+        }
+        StaleKind::Gone(slip) => of(slip, site, if slip.confirmed { "yes" } else { "no" }, settled),
+        StaleKind::Rebooted(slip) => of(slip, site, if slip.confirmed { "yes" } else { "unknown" }, settled),
+    };
+    desk::trail(site, audit).append(&record, now.wall)?;
+    match stale.kind {
+        StaleKind::Damaged => Ok(slip::put_aside(stale)?),
+        _ => Ok(slip::remove_stale(stale)?),
+    }
+}
+
+fn damaged(stale: &Stale) -> Record {
+    let name = stale.path.file_name().unwrap_or_default();
+    Record::new(Event::PUSH_SETTLED, crate::os::host_name())
+        .with("slip", Text::new(name.as_bytes()))
+        .with("state", "damaged, kept aside")
+}
+
+fn of(slip: &Slip, site: &Site, confirmed: &str, settled: &mut Settled) -> Record {
+    let mut record = Record::new(Event::PUSH_SETTLED, crate::os::host_name());
+    record.push = Some(Push { id: Some(Text::new(&slip.head.push)), receive_pack: None });
+    let folder = PathBuf::from(OsStr::from_bytes(&slip.head.folder));
+    let landed = match Reader::open(&folder, &GitEnv::default(), site.account_uid) {
+        Ok(reader) => landed(&reader, slip),
+        Err(error) => {
+            record = record.with("repository", error.to_string());
+            Vec::new()
+        }
+    };
+    match landed.is_empty() {
+        true => settled.vanished += 1,
+        false => settled.landed += 1,
+    }
+    record.refs = landed;
+    record
+        .with("folder", Text::new(&slip.head.folder))
+        .with("asked", slip.refs.len().to_string())
+        .with("confirmed", confirmed)
+}
+
+/// The refs that are where the push wanted them.
+fn landed(reader: &Reader, slip: &Slip) -> Vec<RefRecord> {
+    let there = |one: &&slip::SlipRef| {
+        let value = reader.ref_value(&RefName::new(one.name.as_slice()));
+        match value {
+            Ok(RefValue::Direct(id)) => id == one.new,
+            Ok(RefValue::Missing) => one.new.is_null(),
+            _ => false,
+        }
+    };
+    let record = |one: &slip::SlipRef| RefRecord {
+        name: Text::new(&one.name),
+        old: Text::new(one.old.to_string()),
+        new: Text::new(one.new.to_string()),
+        ..RefRecord::default()
+    };
+    slip.refs.iter().filter(there).map(record).collect()
+}
+
+/// A note where a policy file is no longer what was applied; files that can't be read are passed by.
+#[must_use]
+pub fn sources_differ(site: &Site, policy: &Compiled<Payload>) -> Option<Raw> {
+    let folder = site.policy.parent()?;
+    let differs = policy.files().iter().find(|file| {
+        let bytes = files::read_limited(&folder.join(&file.name), MAX_SOURCE);
+        bytes.is_ok_and(|bytes| Sha256::digest(&bytes).as_slice() != file.sha256)
+    })?;
+    Some(format!("{} was edited and is not applied yet: what it says does not count", differs.name).into())
+}
