@@ -103,7 +103,7 @@ pub enum SealError {
 /// [`SealError`] for a number or a time that the trail can't say.
 pub fn seal(record: &Record, place: &Place) -> Result<(Vec<u8>, End), SealError> {
     let Value::Object(mut object) = serde_json::to_value(record)? else {
-        return Err(serde::ser::Error::custom("not an object")).map_err(SealError::Json);
+        return Err(SealError::Json(serde::ser::Error::custom("not an object")));
     };
     let stamp = |time| stamp::write(time).ok_or(SealError::Time);
     object.insert("v".into(), VERSION.into());
