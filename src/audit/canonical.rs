@@ -14,22 +14,18 @@ pub const MAX_INTEGER: u64 = (1 << 53) - 1;
 #[error("the number {0} is not a whole number of at most 2^53 - 1")]
 pub struct UnfitNumber(pub String);
 
-/// The canonical text of `object`, without its member `but` where one is named.
+/// The canonical text of `object`.
 ///
 /// # Errors
 /// [`UnfitNumber`] for a fraction, or a whole number past [`MAX_INTEGER`].
-pub fn write(object: &Map<String, Value>, but: Option<&str>) -> Result<Vec<u8>, UnfitNumber> {
+pub fn write(object: &Map<String, Value>) -> Result<Vec<u8>, UnfitNumber> {
     let mut out = Vec::with_capacity(512);
-    write_object(object, but, &mut out)?;
+    write_object(object, &mut out)?;
     Ok(out)
 }
 
-fn write_object(
-    object: &Map<String, Value>,
-    but: Option<&str>,
-    out: &mut Vec<u8>,
-) -> Result<(), UnfitNumber> {
-    let mut members: Vec<_> = object.iter().filter(|(key, _)| Some(key.as_str()) != but).collect();
+fn write_object(object: &Map<String, Value>, out: &mut Vec<u8>) -> Result<(), UnfitNumber> {
+    let mut members: Vec<_> = object.iter().collect();
     members.sort_by(|(a, _), (b, _)| compare(a, b));
     out.push(b'{');
     for (number, (key, value)) in members.into_iter().enumerate() {
@@ -56,7 +52,7 @@ fn write_value(value: &Value, out: &mut Vec<u8>) -> Result<(), UnfitNumber> {
         Value::Number(number) => write_number(number, out)?,
         Value::String(text) => write_string(text, out),
         Value::Array(items) => write_array(items, out)?,
-        Value::Object(object) => write_object(object, None, out)?,
+        Value::Object(object) => write_object(object, out)?,
     }
     Ok(())
 }
@@ -109,7 +105,7 @@ mod tests {
 
     fn canonical(text: &str) -> Result<String, UnfitNumber> {
         let object: Map<String, Value> = serde_json::from_str(text).unwrap();
-        Ok(String::from_utf8(write(&object, None)?).unwrap())
+        Ok(String::from_utf8(write(&object)?).unwrap())
     }
 
     #[test]
@@ -138,7 +134,7 @@ mod tests {
         }
         for bad in ["1.0", "1e2", "-0", "9007199254740992", "-9007199254740992", "1e400000"] {
             let parsed = serde_json::from_str::<Map<String, Value>>(&format!("{{\"n\":{bad}}}"));
-            assert!(parsed.is_err() || write(&parsed.unwrap(), None).is_err(), "{bad}");
+            assert!(parsed.is_err() || write(&parsed.unwrap()).is_err(), "{bad}");
         }
     }
 
@@ -162,10 +158,10 @@ mod tests {
         #[test]
         fn the_text_means_the_value_and_is_the_same_again(value in json()) {
             let object: Map<String, Value> = [("k".to_owned(), value)].into_iter().collect();
-            let text = write(&object, None).unwrap();
+            let text = write(&object).unwrap();
             let again: Map<String, Value> = serde_json::from_slice(&text).unwrap();
             prop_assert_eq!(&again, &object);
-            prop_assert_eq!(write(&again, None).unwrap(), text);
+            prop_assert_eq!(write(&again).unwrap(), text);
         }
     }
 }

@@ -14,7 +14,7 @@ use super::text::Text;
 use crate::os::files::{self, AppendError, FileError, Lock};
 use crate::os::trust;
 use chrono::{DateTime, TimeDelta, Utc};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -31,14 +31,17 @@ pub(super) struct Held<'a> {
     file: File,
     length: u64,
     end: End,
+    recorded_damage: Option<End>,
     _lock: Lock,
 }
 
 /// What is known of a damage.
 struct Damage {
     problem: String,
-    good: Option<End>,
-    kept: Option<OsString>,
+    /// The last whole line of all files.
+    good: End,
+    /// Damaged files beside the trail that nothing has recorded.
+    beside: Vec<OsString>,
 }
 
 /// How an opened trail goes on.
@@ -61,8 +64,17 @@ impl<'a> Held<'a> {
         let head = Head::open(&head_path(path), account_uid);
         let found = head.as_ref().map_or(Found::Nothing, Head::read);
         let mark = found.mark();
-        let mut held =
-            Self { path, account_uid, head, mark, file, length: 0, end: End::NOTHING, _lock: lock };
+        let mut held = Self {
+            path,
+            account_uid,
+            head,
+            mark,
+            file,
+            length: 0,
+            end: End::NOTHING,
+            recorded_damage: None,
+            _lock: lock,
+        };
         held.length = held.file.metadata().map_err(|e| held.wrong("read", e))?.len();
         match held.state(found)? {
             State::After(end) => held.end = end,
@@ -76,22 +88,26 @@ impl<'a> Held<'a> {
         self.end
     }
 
+    /// The line that tells of a damage, where opening the trail wrote one.
+    pub(super) const fn recorded_damage(&self) -> Option<End> {
+        self.recorded_damage
+    }
+
     fn wrong(&self, doing: &'static str, source: impl Into<std::io::Error>) -> TrailError {
         FileError::new(self.path, doing, source).into()
     }
 
     fn state(&self, found: Found) -> Result<State, TrailError> {
         let tail = tail::read(&self.file, self.length).map_err(|e| self.wrong("read", e))?;
-        let damaged = |problem, good| Ok(State::Damaged(Damage { problem, good, kept: None }));
         match tail {
             Tail::Empty => {
                 self.adopt()?;
                 self.state_of_empty(found)
             }
             Tail::Newer(version) => Err(TrailError::Newer { path: self.path.to_owned(), version }),
-            Tail::Damaged { flaw, good } => damaged(flaw, good),
+            Tail::Damaged { flaw, good } => self.damaged(flaw, good),
             Tail::Whole(end) => match contradiction(end, found) {
-                Some(problem) => damaged(problem, Some(end)),
+                Some(problem) => self.damaged(problem, Some(end)),
                 None => Ok(State::After(end)),
             },
         }
@@ -99,23 +115,28 @@ impl<'a> Held<'a> {
 
     /// A new file, or one that logrotate has emptied: the chain goes on where its other files end.
     fn state_of_empty(&self, found: Found) -> Result<State, TrailError> {
-        let damaged = |problem, good, kept| Ok(State::Damaged(Damage { problem, good, kept }));
-        match siblings::latest(self.path)? {
-            Some((path, Tail::Newer(version))) => Err(TrailError::Newer { path, version }),
-            Some((path, Tail::Damaged { flaw, good })) => {
-                damaged(flaw, good, path.file_name().map(OsString::from))
-            }
-            latest => {
-                let end = latest.and_then(|(_, tail)| tail.good()).unwrap_or(End::NOTHING);
-                match contradiction(end, found) {
-                    Some(problem) => damaged(problem, Some(end), None),
-                    None if end.seq == 0 && found == Found::Garbage => {
-                        damaged("the trail is gone, and its head is damaged".into(), None, None)
-                    }
-                    None => Ok(State::After(end)),
-                }
-            }
+        let earlier = siblings::earlier(self.path)?;
+        let end = earlier.end.unwrap_or(End::NOTHING);
+        if let Some((path, version)) = earlier.newer {
+            return Err(TrailError::Newer { path, version });
         }
+        if let Some((_, flaw)) = earlier.damaged.first() {
+            return self.damaged(flaw.clone(), Some(end));
+        }
+        match contradiction(end, found) {
+            Some(problem) => self.damaged(problem, Some(end)),
+            None if end.seq == 0 && found == Found::Garbage => {
+                self.damaged("the trail is gone, and its head is damaged".into(), None)
+            }
+            None => Ok(State::After(end)),
+        }
+    }
+
+    fn damaged(&self, problem: String, good: Option<End>) -> Result<State, TrailError> {
+        let earlier = siblings::earlier(self.path)?;
+        let good = good.or(earlier.end).unwrap_or(End::NOTHING);
+        let beside = earlier.damaged.into_iter().map(|(name, _)| name).collect();
+        Ok(State::Damaged(Damage { problem, good, beside }))
     }
 
     /// A file that was just made: it belongs to the hosting account, and its name must last.
@@ -145,28 +166,27 @@ impl<'a> Held<'a> {
         host: &Text,
         now: DateTime<Utc>,
     ) -> Result<(), TrailError> {
-        let mut record = Record::new(Event::AUDIT_DAMAGED, host.clone());
-        record = record.with("problem", damage.problem);
-        if let Some(good) = damage.good.filter(|good| good.seq > 0) {
+        let Damage { problem, good, beside: mut kept } = damage;
+        if self.length > 0 {
+            let name = self.free_name(now);
+            self.set_aside(&name)?;
+            kept.push(name);
+        }
+        let mut record = Record::new(Event::AUDIT_DAMAGED, host.clone()).with("problem", problem);
+        if good.seq > 0 {
             record = record.with("good-seq", good.seq.to_string());
             record = record.with("good-hash", good.hash.to_string());
         }
-        let kept = if self.length > 0 { Some(self.free_name(now)) } else { damage.kept };
-        if self.length > 0
-            && let Some(name) = &kept
-        {
-            self.set_aside(name)?;
+        if !kept.is_empty() {
+            record = record.with("kept", Text::new(kept.join(OsStr::new("/")).as_bytes()));
         }
-        if let Some(name) = kept {
-            record = record.with("kept", Text::new(name.as_bytes()));
-        }
-        self.end = self.anchor(damage.good);
-        self.write(&record, now).map(drop)
+        self.end = self.anchor(good);
+        self.recorded_damage = Some(self.write(&record, now)?);
+        Ok(())
     }
 
     /// The last line that is known of: what the head remembers counts although it is lost.
-    fn anchor(&self, good: Option<End>) -> End {
-        let good = good.unwrap_or(End::NOTHING);
+    fn anchor(&self, good: End) -> End {
         self.mark.map(|mark| mark.end).filter(|end| end.seq >= good.seq).unwrap_or(good)
     }
 

@@ -103,7 +103,7 @@ pub enum SealError {
 /// [`SealError`] for a number or a time that the trail can't say.
 pub fn seal(record: &Record, place: &Place) -> Result<(Vec<u8>, End), SealError> {
     let Value::Object(mut object) = serde_json::to_value(record)? else {
-        return Err(serde::ser::Error::custom("not an object")).map_err(SealError::Json);
+        return Err(SealError::Json(serde::ser::Error::custom("not an object")));
     };
     let stamp = |time| stamp::write(time).ok_or(SealError::Time);
     object.insert("v".into(), VERSION.into());
@@ -116,9 +116,9 @@ pub fn seal(record: &Record, place: &Place) -> Result<(Vec<u8>, End), SealError>
     if place.unidentified > 0 {
         object.insert("unidentified".into(), place.unidentified.into());
     }
-    let hash = Hash::of(&canonical::write(&object, None)?);
+    let hash = Hash::of(&canonical::write(&object)?);
     object.insert("hash".into(), hash.to_string().into());
-    let mut text = canonical::write(&object, None)?;
+    let mut text = canonical::write(&object)?;
     text.push(b'\n');
     Ok((text, End { seq: place.seq, hash, time: stamp::cut(place.time) }))
 }
@@ -199,15 +199,18 @@ impl Line {
     }
 }
 
+/// The text without its member `hash` is the canonical form without it, so it is cut out rather
+/// than written again. Its first occurrence is the right one: a text that holds the hash of itself
+/// elsewhere can't be made, and would be refused.
 fn check_text(object: &Map<String, Value>, text: &[u8], hash: Hash) -> Result<(), Flaw> {
-    let canonical = |but| canonical::write(object, but).map_err(|_| Flaw::NotCanonical);
-    if canonical(None)? != text {
+    if canonical::write(object).map_err(|_| Flaw::NotCanonical)? != text {
         return Err(Flaw::NotCanonical);
     }
-    if Hash::of(&canonical(Some("hash"))?) != hash {
-        return Err(Flaw::WrongHash);
-    }
-    Ok(())
+    let member = format!("\"hash\":\"{hash}\",");
+    let parts = std::str::from_utf8(text).ok().and_then(|text| text.split_once(&member));
+    let (before, after) = parts.ok_or(Flaw::Field("hash"))?;
+    let computed = Sha256::new_with_prefix(before).chain_update(after).finalize();
+    if Hash(computed.into()) == hash { Ok(()) } else { Err(Flaw::WrongHash) }
 }
 
 #[cfg(test)]
@@ -294,6 +297,18 @@ mod tests {
         let sealed = sealed(&record);
         assert!(!sealed.contains(|c: char| c.is_control() || c == '\u{2028}'));
         assert_eq!(Line::read(sealed.as_bytes()).unwrap().record(), Some(record));
+    }
+
+    #[test]
+    fn a_hash_repeated_inside_the_line_does_not_mislead() {
+        let text = sealed(&Record::new(Event::PUSH_LANDED, "h"));
+        let hash = Line::read(text.as_bytes()).unwrap().end.hash.to_string();
+        let record = Record::new(Event::PUSH_LANDED, "h").with("hash", hash.clone());
+        let honest = sealed(&record);
+        assert!(Line::read(honest.as_bytes()).is_ok());
+        let own = Line::read(honest.as_bytes()).unwrap().end.hash.to_string();
+        let forged = honest.replacen(&hash, &own, 1);
+        assert_eq!(Line::read(forged.as_bytes()), Err(Flaw::WrongHash));
     }
 
     #[test]

@@ -3,14 +3,16 @@
 //! Knows what they are called and in which order they follow one another; judges no line but the
 //! first of each. The order comes from the lines' own numbers, since logrotate renames at will.
 
-use super::line::Line;
+use super::line::{End, Line};
 use super::tail::{self, MAX_LINE, Tail};
+use super::text::Text;
 use crate::os::files::FileError;
 use rustix::fs::{Mode, OFlags};
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 const NOT_TRAILS: [&[u8]; 3] = [b".head", b".lock", b".new"];
@@ -62,14 +64,43 @@ pub(super) fn open(path: &Path) -> Result<File, FileError> {
     }
 }
 
-/// The earlier part that reaches furthest, and how it ends; parts that can't be read are left out.
-pub(super) fn latest(trail: &Path) -> Result<Option<(PathBuf, Tail)>, FileError> {
-    let tails = list(trail)?.parts.into_iter().filter_map(|path| {
-        let file = open(&path).ok()?;
-        let tail = tail::read(&file, file.metadata().ok()?.len()).ok()?;
-        (tail != Tail::Empty).then_some((path, tail))
-    });
-    Ok(tails.max_by_key(|(_, tail)| tail.good().map_or(0, |end| end.seq)))
+/// What the earlier parts of a trail tell whoever goes on with it.
+#[derive(Debug, Default)]
+pub(super) struct Earlier {
+    /// The last whole line of the part that reaches furthest.
+    pub(super) end: Option<End>,
+    /// Parts with a damaged tail that no line has recorded: name and flaw.
+    pub(super) damaged: Vec<(OsString, String)>,
+    /// A part of a newer program, and its version.
+    pub(super) newer: Option<(PathBuf, u64)>,
+}
+
+/// Looks at the end of every earlier part; those that can't be read are left out.
+pub(super) fn earlier(trail: &Path) -> Result<Earlier, FileError> {
+    let parts = list(trail)?.parts;
+    let mut found = Earlier::default();
+    for path in &parts {
+        let Some(tail) = tail_of(path) else { continue };
+        found.end = found.end.into_iter().chain(tail.good()).max_by_key(|end| end.seq);
+        match tail {
+            Tail::Newer(version) => found.newer = Some((path.clone(), version)),
+            Tail::Damaged { flaw, .. } => {
+                found.damaged.push((path.file_name().unwrap_or_default().to_owned(), flaw));
+            }
+            Tail::Empty | Tail::Whole(_) => {}
+        }
+    }
+    if !found.damaged.is_empty() {
+        let kept: Vec<_> =
+            parts.iter().filter_map(|p| part(p).ok()?).flat_map(|p| p.kept()).collect();
+        found.damaged.retain(|(name, _)| !kept.contains(name));
+    }
+    Ok(found)
+}
+
+fn tail_of(path: &Path) -> Option<Tail> {
+    let file = open(path).ok()?;
+    tail::read(&file, file.metadata().ok()?.len()).ok()
 }
 
 /// One file of a trail, with its first line where that is whole.
@@ -82,11 +113,13 @@ pub(super) struct Part {
 }
 
 impl Part {
-    /// The name of the damaged file after which this one was begun.
-    pub(super) fn kept(&self) -> Option<OsString> {
-        let first = self.first.as_ref().filter(|l| l.text("event") == Some("audit.damaged"))?;
-        let kept = super::text::Text::stored(first.detail("kept")?).to_bytes();
-        Some(OsStr::from_bytes(&kept).to_owned())
+    /// The names of the damaged files that the first line records.
+    pub(super) fn kept(&self) -> Vec<OsString> {
+        let first = self.first.as_ref().filter(|l| l.text("event") == Some("audit.damaged"));
+        let names = first.and_then(|line| line.detail("kept")).unwrap_or_default();
+        // No file's name holds a slash.
+        let names = names.split('/').filter(|name| !name.is_empty());
+        names.map(|name| OsString::from_vec(Text::stored(name).to_bytes())).collect()
     }
 }
 
@@ -103,18 +136,19 @@ fn ordered(trail: &Path) -> Result<Vec<Part>, FileError> {
             Err(error) => return Err(error),
         }
     }
-    let known: Vec<_> = parts.iter().filter_map(|p| Some((p.kept()?, seq(p)?))).collect();
+    let known = recorded(&parts);
     parts.sort_by_key(|part| {
-        let name = part.path.file_name();
-        let follower = known.iter().find(|(kept, _)| Some(kept.as_os_str()) == name);
-        let key = seq(part).or_else(|| follower.map(|(_, seq)| *seq)).unwrap_or(u64::MAX);
-        (key, part.first.is_some(), part.path == trail, part.path.clone())
+        let own = part.first.as_ref().map(|line| line.end.seq);
+        let key = own.or_else(|| part.path.file_name().and_then(|name| known.get(name).copied()));
+        (key.unwrap_or(u64::MAX), own.is_some(), part.path == trail, part.path.clone())
     });
     Ok(parts)
 }
 
-fn seq(part: &Part) -> Option<u64> {
-    part.first.as_ref().map(|line| line.end.seq)
+/// Names of damaged files, each with the number of the line that records it.
+pub(super) fn recorded(parts: &[Part]) -> BTreeMap<OsString, u64> {
+    let names = parts.iter().filter_map(|part| Some((part, part.first.as_ref()?.end.seq)));
+    names.flat_map(|(part, seq)| part.kept().into_iter().map(move |name| (name, seq))).collect()
 }
 
 fn part(path: &Path) -> Result<Option<Part>, FileError> {

@@ -29,6 +29,7 @@ pub struct Trail<'a> {
     path: PathBuf,
     lock: PathBuf,
     account_uid: u32,
+    wait: Duration,
     notify: Notify<'a>,
 }
 
@@ -50,7 +51,8 @@ impl<'a> Trail<'a> {
     /// `account_uid`. Opens nothing.
     #[must_use]
     pub fn new(path: &Path, lock: &Path, account_uid: u32, notify: Notify<'a>) -> Self {
-        Self { path: path.to_owned(), lock: lock.to_owned(), account_uid, notify }
+        let (path, lock) = (path.to_owned(), lock.to_owned());
+        Self { path, lock, account_uid, wait: WAIT, notify }
     }
 
     /// Where the trail is.
@@ -69,8 +71,10 @@ impl<'a> Trail<'a> {
     /// 2 s behind the last line: nothing is written; append the refusal instead. Anything else
     /// (RW506) where the line is not surely on the disk.
     pub fn append(&self, record: &Record, now: DateTime<Utc>) -> Result<Appended, TrailError> {
-        let end = self.hold(&record.host, now)?.write(record, now)?;
-        Ok(self.told(end))
+        let mut held = self.hold(&record.host, now)?;
+        let written = held.write(record, now);
+        self.let_go(held);
+        Ok(self.told(written?))
     }
 
     /// Counts a push that was refused because nobody could be identified (RW101, RW102): the next
@@ -79,7 +83,10 @@ impl<'a> Trail<'a> {
     /// # Errors
     /// As [`Trail::append`].
     pub fn count_unidentified(&self, host: &Text, now: DateTime<Utc>) -> Result<bool, TrailError> {
-        Ok(self.hold(host, now)?.count_unidentified())
+        let mut held = self.hold(host, now)?;
+        let counted = held.count_unidentified();
+        self.let_go(held);
+        Ok(counted)
     }
 
     /// The last line, and with it the high-water mark of the clock; `None` before the first line.
@@ -87,7 +94,9 @@ impl<'a> Trail<'a> {
     /// # Errors
     /// As [`Trail::append`].
     pub fn end(&self, host: &Text, now: DateTime<Utc>) -> Result<Option<End>, TrailError> {
-        let end = self.hold(host, now)?.end();
+        let held = self.hold(host, now)?;
+        let end = held.end();
+        self.let_go(held);
         Ok((end.seq > 0).then_some(end))
     }
 
@@ -115,9 +124,9 @@ impl<'a> Trail<'a> {
         let name = moved.file_name().unwrap_or_default();
         let record = Record { event: Event::AUDIT_ROTATED, ..record }
             .with("file", Text::new(name.as_encoded_bytes()));
-        let end = held.write(&record, now)?;
-        drop(held);
-        Ok(Some((moved, self.told(end))))
+        let written = held.write(&record, now);
+        self.let_go(held);
+        Ok(Some((moved, self.told(written?))))
     }
 
     /// Checks the whole chain. The lock is held only to note how far the trail reaches; damage that
@@ -132,17 +141,26 @@ impl<'a> Trail<'a> {
         checkpoint: Option<&Checkpoint>,
     ) -> Result<Verified, TrailError> {
         let held = self.hold(host, now)?;
-        let snapshot = Snapshot::take(&self.path)?;
-        drop(held);
-        Ok(verify::walk(snapshot, checkpoint)?)
+        let snapshot = Snapshot::take(&self.path);
+        self.let_go(held);
+        Ok(verify::walk(snapshot?, checkpoint)?)
     }
 
     fn hold(&self, host: &Text, now: DateTime<Utc>) -> Result<Held<'_>, TrailError> {
-        let lock = files::lock(&self.lock, WAIT)?;
+        let lock = files::lock(&self.lock, self.wait)?;
         Held::open(&self.path, self.account_uid, lock, host, now)
     }
 
-    /// After the lock is given back: a slow log must not hold up other pushes.
+    /// Gives the lock back, and only then tells syslog of a damage that was recorded: a slow log
+    /// must not hold up other pushes.
+    fn let_go(&self, held: Held<'_>) {
+        let recorded = held.recorded_damage();
+        drop(held);
+        if let Some(end) = recorded {
+            (self.notify)(&format!("audit damaged, recorded as seq={} hash={}", end.seq, end.hash));
+        }
+    }
+
     fn told(&self, end: End) -> Appended {
         let notified = (self.notify)(&format!("audit seq={} hash={}", end.seq, end.hash));
         Appended { seq: end.seq, hash: end.hash, time: end.time, notified }

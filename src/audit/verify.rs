@@ -5,8 +5,10 @@
 
 use super::checkpoint::Checkpoint;
 use super::line::{End, Flaw, Hash, Line};
-use super::siblings::{Lines, Part, Snapshot};
+use super::siblings::{self, Lines, Part, Snapshot};
 use crate::os::files::FileError;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// Where a line stands.
@@ -126,15 +128,14 @@ pub(super) fn walk(
     snapshot: Snapshot,
     checkpoint: Option<&Checkpoint>,
 ) -> Result<Verified, FileError> {
-    let mut walk = Walk { found: Verified::default(), end: None, damaged: None, checkpoint };
+    let recorded = siblings::recorded(&snapshot.parts);
+    let mut walk = Walk { found: Verified::default(), end: None, recorded, checkpoint };
     for part in &snapshot.parts {
         walk.found.files.push(part.path.clone());
-        if walk.settle_damage(part) || walk.file(part, snapshot.lines(part)?)? {
+        if let Err((line, problem)) = walk.file(part, snapshot.lines(part)?)? {
+            walk.found.bad = Some(Bad { at: Position { file: part.path.clone(), line }, problem });
             break;
         }
-    }
-    if let (None, Some((at, problem))) = (&walk.found.bad, walk.damaged.take()) {
-        walk.found.bad = Some(Bad { at, problem });
     }
     walk.found.compressed = snapshot.compressed;
     walk.found.last = walk.end.map(|end| (end.seq, end.hash));
@@ -145,103 +146,78 @@ pub(super) fn walk(
 struct Walk<'a> {
     found: Verified,
     end: Option<End>,
-    /// Where the file before ended in damage that nothing has recorded so far.
-    damaged: Option<(Position, Problem)>,
+    /// Damaged files, each with the number of the line that records it.
+    recorded: BTreeMap<OsString, u64>,
     checkpoint: Option<&'a Checkpoint>,
 }
 
+/// A line of the file at hand that breaks the chain, from 1, and how.
+type Broken = (u64, Problem);
+
 impl Walk<'_> {
-    /// Whether the damage of the file before is not recorded by the file that follows it.
-    fn settle_damage(&mut self, next: &Part) -> bool {
-        let Some((at, problem)) = self.damaged.take() else { return false };
-        let recorded =
-            next.first.as_ref().filter(|_| next.kept().as_deref() == at.file.file_name());
-        match recorded {
-            None => {
-                self.found.bad = Some(Bad { at, problem });
-                true
-            }
-            Some(line) => {
-                let (recorded, lost) = (line.end.seq, self.lost_before(line));
-                self.found.damages.push(Damage { at, recorded, lost });
-                false
-            }
-        }
-    }
-
-    fn lost_before(&self, line: &Line) -> u64 {
-        let before = self.end.map_or(0, |end| end.seq);
-        line.end.seq.saturating_sub(before).saturating_sub(1)
-    }
-
-    /// Reads one file; says whether it ends the walk.
-    fn file(&mut self, part: &Part, mut lines: Lines) -> Result<bool, FileError> {
+    fn file(&mut self, part: &Part, mut lines: Lines) -> Result<Result<(), Broken>, FileError> {
         while let Some(text) = lines.next()? {
             let line = match text.strip_suffix(b"\n") {
                 None => Err(Problem::Cut),
                 Some(text) => Line::read(text).map_err(Problem::from),
             };
-            let at = || Position { file: part.path.clone(), line: lines.number };
-            match line {
-                Err(problem) => {
-                    self.damaged = Some((at(), problem));
-                    return Ok(false);
-                }
-                Ok(line) => {
-                    if let Err(problem) = self.step(&line, at) {
-                        self.found.bad = Some(Bad { at: at(), problem });
-                        return Ok(true);
-                    }
-                }
+            let at = Position { file: part.path.clone(), line: lines.number };
+            let step = match line {
+                Ok(line) => self.step(&line, at),
+                Err(problem) => return Ok(self.damaged(at, problem)),
+            };
+            if let Err(problem) = step {
+                return Ok(Err((lines.number, problem)));
             }
         }
-        Ok(false)
+        Ok(Ok(()))
     }
 
-    fn step(&mut self, line: &Line, at: impl Fn() -> Position) -> Result<(), Problem> {
-        let event = line.text("event").unwrap_or_default();
-        match self.end {
-            None => self.found.first = line.end.seq,
-            Some(before) => self.follows(before, line, event, &at)?,
+    /// The rest of a file is skipped where a later line says that the file was found damaged.
+    fn damaged(&mut self, at: Position, problem: Problem) -> Result<(), Broken> {
+        let recorded = at.file.file_name().and_then(|name| self.recorded.get(name)).copied();
+        match recorded.filter(|seq| *seq > self.end.map_or(0, |end| end.seq)) {
+            None => Err((at.line, problem)),
+            Some(recorded) => {
+                self.found.damages.push(Damage { at, recorded, lost: 0 });
+                Ok(())
+            }
         }
-        if line.end.seq <= 1 && line.prev != Hash::NONE {
+    }
+
+    fn step(&mut self, line: &Line, at: Position) -> Result<(), Problem> {
+        let event = line.text("event").unwrap_or_default();
+        if self.end.is_none() {
+            self.found.first = line.end.seq;
+        }
+        if let Some(before) = self.end {
+            follows(before, line, event)?;
+        } else if line.end.seq <= 1 && line.prev != Hash::NONE {
             return Err(Problem::Prev);
         }
         if self.checkpoint.is_some_and(|c| c.seq == line.end.seq && c.hash != line.end.hash) {
             return Err(Problem::Checkpoint);
+        }
+        if event == "audit.damaged" {
+            self.list_damage(line.end.seq, at);
         }
         self.found.lines += 1;
         self.end = Some(line.end);
         Ok(())
     }
 
-    fn follows(
-        &mut self,
-        before: End,
-        line: &Line,
-        event: &str,
-        at: &impl Fn() -> Position,
-    ) -> Result<(), Problem> {
-        let next = before.seq + 1;
-        let records_damage = event == "audit.damaged";
-        if line.end.seq < next {
-            return Err(Problem::Repeated(line.end.seq));
+    fn list_damage(&mut self, recorded: u64, at: Position) {
+        let is_known = |damage: &&mut Damage| damage.recorded == recorded;
+        let before = self.end.map(|end| end.seq);
+        let lost = |before: u64| recorded.saturating_sub(before).saturating_sub(1);
+        match self.found.damages.iter_mut().rfind(is_known) {
+            Some(damage) => damage.lost = lost(before.unwrap_or(0)),
+            // Without a line before, older files may have been given away as any others.
+            None => {
+                let lost = before.map_or(0, lost);
+                self.found.damages.push(Damage { at, recorded, lost });
+            }
         }
-        if line.end.seq > next && !records_damage {
-            return Err(Problem::Gap { first: next, last: line.end.seq - 1 });
-        }
-        if line.end.seq == next && line.prev != before.hash {
-            return Err(Problem::Prev);
-        }
-        if line.end.time < before.time && event != "store.clock-reset" {
-            return Err(Problem::Time);
-        }
-        let is_listed = self.found.damages.last().is_some_and(|d| d.recorded == line.end.seq);
-        if records_damage && !is_listed {
-            let lost = self.lost_before(line);
-            self.found.damages.push(Damage { at: at(), recorded: line.end.seq, lost });
-        }
-        Ok(())
     }
 
     fn compare(&self, point: &Checkpoint) -> Compared {
@@ -257,6 +233,23 @@ impl Walk<'_> {
             Compared::Found
         }
     }
+}
+
+fn follows(before: End, line: &Line, event: &str) -> Result<(), Problem> {
+    let (next, seq) = (before.seq + 1, line.end.seq);
+    if seq < next {
+        return Err(Problem::Repeated(seq));
+    }
+    if seq > next && event != "audit.damaged" {
+        return Err(Problem::Gap { first: next, last: seq - 1 });
+    }
+    if seq == next && line.prev != before.hash {
+        return Err(Problem::Prev);
+    }
+    if line.end.time < before.time && event != "store.clock-reset" {
+        return Err(Problem::Time);
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -57,6 +57,20 @@ fn a_first_line_that_was_never_finished_is_kept() {
 }
 
 #[test]
+fn syslog_hears_of_a_damage() {
+    let site = Site::with_lines(1);
+    site.set(b"half");
+    let heard = std::cell::RefCell::new(Vec::new());
+    let notify = |text: &str| {
+        heard.borrow_mut().push(text.to_owned());
+        true
+    };
+    Trail { notify: &notify, ..site.trail() }.append(&decided(Verdict::Refused), noon()).unwrap();
+    assert!(heard.borrow()[0].starts_with("audit damaged, recorded as seq=2 hash="));
+    assert!(heard.borrow()[1].starts_with("audit seq=3 hash="));
+}
+
+#[test]
 fn a_tail_of_zeros_after_a_power_failure_is_damage() {
     let site = Site::with_lines(2);
     let mut bytes = site.bytes();
@@ -71,8 +85,8 @@ fn a_changed_last_line_is_not_built_upon() {
     for (from, to) in [("allowed", "refused"), ("main", "mine"), ("{", "{ ")] {
         let site = Site::with_lines(2);
         let text = String::from_utf8(site.bytes()).unwrap();
-        let at = text.rfind(from).unwrap();
-        site.set(format!("{}{}", &text[..at], text[at..].replacen(from, to, 1)).as_bytes());
+        let (before, after) = text.rsplit_once(from).unwrap();
+        site.set(format!("{before}{to}{after}").as_bytes());
         assert_eq!(site.yes().seq, 4);
         let found = site.verified();
         assert_eq!(

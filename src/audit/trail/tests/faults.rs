@@ -13,7 +13,7 @@ impl Disk {
         let options = "size=64k,mode=0700";
         let mut mount = Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(site.folder.path());
-        mount.output().is_ok_and(|out| out.status.success()).then_some(Self(site))
+        mount.output().is_ok_and(|out| out.status.success()).then(|| Self(site))
     }
 
     fn make_read_only(&self) {
