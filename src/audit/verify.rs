@@ -84,6 +84,19 @@ pub enum Compared {
     NotReached,
 }
 
+impl std::fmt::Display for Compared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Found => "the checkpoint's line is there",
+            Self::CutBefore => "the trail ends before the checkpoint: its tail was cut",
+            Self::BeginsAfter => "the trail begins after the checkpoint: older files are missing",
+            Self::NotReached => {
+                "another line has the checkpoint's number, or a bad line stands before it"
+            }
+        })
+    }
+}
+
 /// What a walk found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Verified {

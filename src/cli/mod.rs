@@ -1,8 +1,106 @@
-//! cli
+//! The admin command `refwarden`: one file a verb, each of them a use case.
+//!
+//! Knows the command line; what a verb does stands in its own file.
+
+pub mod audit;
 pub mod exit;
+
 pub mod out;
+
+pub mod shell;
 pub mod site;
+pub mod store;
+pub mod sweep;
+pub mod when;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use exit::Exit;
+use out::Out;
+
+/// Decides inside `git push` who may push what, to which ref, until when.
+#[derive(Debug, Parser)]
+#[command(name = "refwarden", version, arg_required_else_help = true, max_term_width = 100)]
+#[command(
+    after_help = "Start with `refwarden doctor`; a refused push is explained by `refwarden policy explain`.\n\
+    Exit codes: 0 done or allowed, 1 failed, 2 usage, 3 refused, 4 policy invalid, 5 waiting, 6 not found, 7 store or audit unavailable."
+)]
+pub struct Cli {
+    /// Print JSON, one value a line, for scripts.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Read, verify, rotate and export the audit trail.
+    #[command(subcommand)]
+    Audit(audit::Verb),
+    /// Settle pushes that were cut short: run it from a timer.
+    Sweep(sweep::Args),
+    /// The state on this host.
+    #[command(subcommand)]
+    Store(store::Verb),
+    /// Print completions for a shell.
+    Completions(shell::CompletionsArgs),
+    /// Print the manual page, or write all of them into a folder.
+    Man(shell::ManArgs),
+}
+
+/// Runs the command line of this process; the exit code is the answer.
+#[must_use]
+pub fn main() -> std::process::ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            let code = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            return std::process::ExitCode::from(code as u8);
+        }
+    };
+    let out = Out { json: cli.json };
+    let exit = match run(&cli.verb, &out) {
+        Ok(exit) => exit,
+        Err(error) => fail(&error, &out),
+    };
+    std::process::ExitCode::from(exit as u8)
+}
+
+fn run(verb: &Verb, out: &Out) -> anyhow::Result<Exit> {
+    match verb {
+        Verb::Audit(verb) => audit::run(verb, out),
+        Verb::Sweep(args) => sweep::run(args, out),
+        Verb::Store(verb) => store::run(verb, out),
+        Verb::Completions(args) => shell::completions(args, &mut Cli::command()),
+        Verb::Man(args) => shell::man(args, Cli::command(), out),
+    }
+}
+
+/// An error that knows how the command ends.
 #[derive(Debug, thiserror::Error)]
 #[error("{words}")]
-pub struct Failure { pub words: String, pub exit: exit::Exit }
-impl Failure { pub fn new(exit: exit::Exit, words: impl Into<String>) -> Self { Self { words: words.into(), exit } } }
+pub struct Failure {
+    /// What to tell.
+    pub words: String,
+    /// How to end.
+    pub exit: Exit,
+}
+
+impl Failure {
+    /// Words and an exit code.
+    pub fn new(exit: Exit, words: impl Into<String>) -> Self {
+        Self { words: words.into(), exit }
+    }
+}
+
+/// Prints an error with its causes, one line: what was being done, then why it failed.
+fn fail(error: &anyhow::Error, out: &Out) -> Exit {
+    let words: Vec<String> = error.chain().map(ToString::to_string).collect();
+    let words = crate::text::Safe::new(words.join(": ").as_bytes(), 4000);
+    if out.json {
+        out.value(&serde_json::json!({ "error": words.as_str() }));
+    }
+    out.note(format!("error: {words}"));
+    error.downcast_ref::<Failure>().map_or(Exit::Failed, |failure| failure.exit)
+}

@@ -43,7 +43,8 @@ pub fn man(args: &ManArgs, command: Command, out: &Out) -> anyhow::Result<Exit> 
         let _ = std::io::stdout().lock().write_all(&text);
         return Ok(Exit::Done);
     };
-    crate::os::files::ensure_folder(folder).with_context(|| format!("make `{}`", folder.display()))?;
+    crate::os::files::ensure_folder(folder)
+        .with_context(|| format!("make `{}`", folder.display()))?;
     write_pages(folder, command, "refwarden", out)
 }
 
@@ -52,7 +53,7 @@ fn write_pages(folder: &Path, command: Command, name: &str, out: &Out) -> anyhow
         write_pages(folder, inner.clone(), &format!("{name}-{}", inner.get_name()), out)?;
     }
     let path = folder.join(format!("{name}.1"));
-    let text = page(command.name(name.to_owned()))?;
+    let text = page(command.display_name(name))?;
     crate::os::files::write_whole(&path, &text, 0o644)?;
     out.line(path.display());
     Ok(Exit::Done)

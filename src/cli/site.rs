@@ -2,8 +2,67 @@
 
 use super::Failure;
 use super::exit::Exit;
+use crate::audit::Trail;
+use crate::hook::desk::{self, Payload};
 use crate::os::site::{Site, SiteError};
+use crate::policy::compiled::Compiled;
+use crate::policy::model::Settings;
 use rustix::process::{Gid, Uid, geteuid};
+use std::path::PathBuf;
+
+/// The site and its applied policy.
+pub struct Here {
+    /// The site file.
+    pub site: Site,
+    /// The applied policy.
+    pub policy: Compiled<Payload>,
+    /// Who runs the command, for the trail: `root@host` or `account@host`.
+    pub actor: String,
+    /// Whether root does.
+    pub by_root: bool,
+}
+
+impl Here {
+    /// Finds the site, and opens what was applied.
+    ///
+    /// # Errors
+    /// There is none, or it is not to be trusted.
+    pub fn open() -> anyhow::Result<Self> {
+        let site = find()?;
+        let (policy, _) = desk::open_policy(&site)
+            .map_err(|refusal| Failure::new(Exit::Unavailable, refusal.for_admin()))?;
+        let actor = actor(&site);
+        Ok(Self { site, policy, actor, by_root: geteuid().is_root() })
+    }
+
+    /// What the applied policy says of the server.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        self.policy.settings()
+    }
+
+    /// The trail.
+    #[must_use]
+    pub fn trail(&self) -> Trail<'static> {
+        desk::trail(&self.site, &self.settings().audit)
+    }
+
+    /// The trail's file.
+    #[must_use]
+    pub fn audit_file(&self) -> PathBuf {
+        PathBuf::from(self.settings().audit.as_ref())
+    }
+
+    /// Whether the installation is an ordinary person's own: the programs belong to the account.
+    #[must_use]
+    pub fn single_user(&self) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        Site::home()
+            .ok()
+            .and_then(|home| std::fs::metadata(home).ok())
+            .is_some_and(|meta| meta.uid() != 0)
+    }
+}
 
 /// Finds the site beside the running program.
 ///
@@ -31,9 +90,9 @@ pub fn become_account(site: &Site) -> anyhow::Result<()> {
         return Ok(());
     }
     if uid != 0 {
+        let account = &site.account;
         let words = format!(
-            "only root and the hosting account `{}` may do this: try `sudo -u {} refwarden …`",
-            site.account, site.account
+            "only root and the hosting account `{account}` may do this: try `sudo -u {account} refwarden ...`"
         );
         return Err(Failure::new(Exit::Failed, words).into());
     }

@@ -102,7 +102,10 @@ pub fn open_policy(site: &Site) -> Result<(Compiled<Payload>, [u8; 32]), Refusal
     let policy = Compiled::open(Payload(applied), length)
         .map_err(|error| Refusal::server(error.code(), &error))?;
     if *policy.digest() != digest {
-        return Err(Refusal::new(Code::NoPolicy, ["the applied policy is damaged; tell the server's admin"]));
+        return Err(Refusal::new(
+            Code::NoPolicy,
+            ["the applied policy is damaged; tell the server's admin"],
+        ));
     }
     Ok((policy, digest))
 }

@@ -30,7 +30,10 @@ pub fn run(argv0: &Path, arguments: &[OsString], stdin: Option<&[u8]>) -> Result
     let name = argv0.file_name().unwrap_or_default().to_string_lossy().into_owned();
     match child::pass_through(&path, arguments, stdin) {
         Ok(status) if status.success() => Ok(()),
-        Ok(_) => Err(Refusal::new(Code::ForeignHook, [format!("the repository's own {name} hook refused")])),
+        Ok(_) => Err(Refusal::new(
+            Code::ForeignHook,
+            [format!("the repository's own {name} hook refused")],
+        )),
         Err(error) => Err(Refusal::server(Code::ForeignHook, &error)),
     }
 }

@@ -9,7 +9,9 @@ use crate::os::gpg::Gpg;
 use crate::policy::compiled::Compiled;
 use crate::policy::name::UserName;
 use crate::push::RefUpdate;
-use crate::pusher::certificate::{self, CertificateError, KeyRing, NonceCheck, RefLine, VerifiedCertificate};
+use crate::pusher::certificate::{
+    self, CertificateError, KeyRing, NonceCheck, RefLine, VerifiedCertificate,
+};
 use crate::pusher::openpgp::OpenPgp;
 use crate::pusher::{Directory, Evidence, Pusher, Source, Status, resolve};
 use gix::ObjectId;
@@ -33,10 +35,19 @@ pub struct Identity {
 ///
 /// # Errors
 /// [`Refusal`] RW101 to RW104, RW508.
-pub fn identify(desk: &Desk, env: &HookEnv, reader: &Reader, updates: &[RefUpdate]) -> Result<Identity, Refusal> {
+pub fn identify(
+    desk: &Desk,
+    env: &HookEnv,
+    reader: &Reader,
+    updates: &[RefUpdate],
+) -> Result<Identity, Refusal> {
     let settings = desk.policy.settings();
-    let required: Vec<Source> =
-        settings.require.iter().map(|r| r.source.clone()).filter(|s| !settings.sources.contains(s)).collect();
+    let required: Vec<Source> = settings
+        .require
+        .iter()
+        .map(|r| r.source.clone())
+        .filter(|s| !settings.sources.contains(s))
+        .collect();
     let asks = |source: &Source| settings.sources.contains(source) || required.contains(source);
     let certificate =
         if asks(&Source::PushCert) { certificate_of(desk, env, reader, updates) } else { None };
@@ -116,7 +127,8 @@ fn verify(
     updates: &[RefUpdate],
     id: &str,
 ) -> Result<VerifiedCertificate, CertificateError> {
-    let unreadable = |error: &dyn std::error::Error| CertificateError::Unreadable(error.to_string());
+    let unreadable =
+        |error: &dyn std::error::Error| CertificateError::Unreadable(error.to_string());
     let id = ObjectId::from_hex(id.as_bytes()).map_err(|error| unreadable(&error))?;
     let mut buffer = Vec::new();
     let blob = reader.objects().find(&id, &mut buffer).map_err(|error| unreadable(&error))?;
@@ -130,11 +142,16 @@ fn verify(
     let lines: Vec<RefLine<'_>> = updates
         .iter()
         .zip(&ids)
-        .map(|(u, (old, new))| RefLine { name: u.name.as_bytes(), old: old.as_bytes(), new: new.as_bytes() })
+        .map(|(u, (old, new))| RefLine {
+            name: u.name.as_bytes(),
+            old: old.as_bytes(),
+            new: new.as_bytes(),
+        })
         .collect();
     let config = reader.config();
     let seed = config.cert_nonce_seed.as_ref().ok_or(CertificateError::NoSeed)?;
-    let service_dir = desk.service.as_ref().map(|s| s.service_dir.as_bytes().to_vec()).unwrap_or_default();
+    let service_dir =
+        desk.service.as_ref().map(|s| s.service_dir.as_bytes().to_vec()).unwrap_or_default();
     let nonce = NonceCheck {
         seed,
         service_dir: &service_dir,

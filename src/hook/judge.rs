@@ -82,13 +82,20 @@ impl Answer {
 ///
 /// # Errors
 /// [`Refusal`] where the push as a whole can't be judged.
-pub fn judge(desk: &Desk, stdin: &[u8], horizon: Duration, known: &mut Known) -> Result<Vec<Ruled>, Refusal> {
-    let env = desk.env.as_ref().map_err(|error| Refusal::new(Code::Malformed, [error.to_string()]))?;
+pub fn judge(
+    desk: &Desk,
+    stdin: &[u8],
+    horizon: Duration,
+    known: &mut Known,
+) -> Result<Vec<Ruled>, Refusal> {
+    let env =
+        desk.env.as_ref().map_err(|error| Refusal::new(Code::Malformed, [error.to_string()]))?;
     let git_dir = env.git_dir.as_deref().unwrap_or(Path::new("."));
     let reader = Reader::open(git_dir, &GitEnv::new(env.variables()), desk.site.account_uid)
         .map_err(|error| git_refusal(&error))?;
     known.git_dir = reader.git_dir().as_os_str().as_bytes().to_vec();
-    known.updates = line::parse(stdin, reader.config().object_format, MAX_REFS).map_err(lines_refusal)?;
+    known.updates =
+        line::parse(stdin, reader.config().object_format, MAX_REFS).map_err(lines_refusal)?;
     known.repository = repository(&desk.site.root, reader.common_dir());
     let identity = identity::identify(desk, env, &reader, &known.updates)?;
     if let Some(named) = &identity.pusher.repository {
@@ -100,10 +107,20 @@ pub fn judge(desk: &Desk, stdin: &[u8], horizon: Duration, known: &mut Known) ->
     let place = known.repository.clone().ok_or_else(|| {
         Refusal::new(Code::NoProject, ["the repository lies outside the root of this site"])
     })?;
-    let ground = desk.policy.ground(Some(&user), &place).map_err(|error| no_scope(&error, &place))?;
+    let ground =
+        desk.policy.ground(Some(&user), &place).map_err(|error| no_scope(&error, &place))?;
     twin(reader.common_dir())?;
-    let mut judge = Judge { desk, reader: &reader, ground: &ground, user, horizon, answers: Answers::new(), base: None };
-    let ruled = judge.bulk(known.updates.len()).and_then(|()| judge.all(&known.updates, &known.vouched));
+    let mut judge = Judge {
+        desk,
+        reader: &reader,
+        ground: &ground,
+        user,
+        horizon,
+        answers: Answers::new(),
+        base: None,
+    };
+    let ruled =
+        judge.bulk(known.updates.len()).and_then(|()| judge.all(&known.updates, &known.vouched));
     known.ground = Some(ground);
     ruled
 }
@@ -112,7 +129,8 @@ pub fn judge(desk: &Desk, stdin: &[u8], horizon: Duration, known: &mut Known) ->
 fn repository(root: &Path, common_dir: &Path) -> Option<Vec<u8>> {
     let root = std::fs::canonicalize(root).ok()?;
     let below = common_dir.strip_prefix(root).ok()?.as_os_str().as_bytes();
-    let name = below.strip_suffix(b"/.git").or_else(|| below.strip_suffix(b".git")).unwrap_or(below);
+    let name =
+        below.strip_suffix(b"/.git").or_else(|| below.strip_suffix(b".git")).unwrap_or(below);
     (!name.is_empty() && !name.ends_with(b"/")).then(|| name.to_vec())
 }
 
@@ -127,7 +145,10 @@ fn twin(common_dir: &Path) -> Result<(), Refusal> {
         None => [name, b".git"].concat(),
     };
     match common_dir.with_file_name(OsString::from_vec(other)).join("objects").is_dir() {
-        true => Err(Refusal::new(Code::AmbiguousProject, ["this repository stands both with and without `.git` on the server"])),
+        true => Err(Refusal::new(
+            Code::AmbiguousProject,
+            ["this repository stands both with and without `.git` on the server"],
+        )),
         false => Ok(()),
     }
 }
@@ -135,11 +156,16 @@ fn twin(common_dir: &Path) -> Result<(), Refusal> {
 fn no_scope(error: &NoScope, repository: &[u8]) -> Refusal {
     let named = |words: &str| [words.as_bytes(), repository].concat();
     match error {
-        NoScope::NoProject => Refusal::new(Code::NoProject, [named("no project of the policy has the repository ")]),
-        NoScope::Ambiguous(one, two) => {
-            Refusal::new(Code::AmbiguousProject, [named(&format!("projects {one} and {two} both have the repository "))])
+        NoScope::NoProject => {
+            Refusal::new(Code::NoProject, [named("no project of the policy has the repository ")])
         }
-        NoScope::UnknownUser | NoScope::InactiveUser => Refusal::new(error.code(), [error.to_string()]),
+        NoScope::Ambiguous(one, two) => Refusal::new(
+            Code::AmbiguousProject,
+            [named(&format!("projects {one} and {two} both have the repository "))],
+        ),
+        NoScope::UnknownUser | NoScope::InactiveUser => {
+            Refusal::new(error.code(), [error.to_string()])
+        }
         other => Refusal::server(other.code(), other),
     }
 }
@@ -176,9 +202,16 @@ impl Judge<'_> {
     fn bulk(&mut self, count: usize) -> Result<(), Refusal> {
         let settings = self.desk.policy.settings();
         let test = |answers: &Answers| {
-            decision::too_many(count, settings.max_refs, &settings.bulk_change, &self.ground.standing, answers)
+            decision::too_many(
+                count,
+                settings.max_refs,
+                &settings.bulk_change,
+                &self.ground.standing,
+                answers,
+            )
         };
-        if let Held::Unasked(groups) = self.ground.standing.among(&settings.bulk_change, &self.answers)
+        if let Held::Unasked(groups) =
+            self.ground.standing.among(&settings.bulk_change, &self.answers)
             && test(&self.answers).is_err()
         {
             self.look_up(groups);
@@ -202,12 +235,17 @@ impl Judge<'_> {
         let expired = self.budget();
         updates
             .iter()
-            .map(|update| match by_name.get(&update.name).and_then(|faults| faults.first().map(|first| (first.0, faults))) {
-                Some((code, faults)) => {
-                    let details = faults.iter().map(|(_, words)| words.clone()).collect();
-                    Ok(Ruled { action: None, answer: Answer::Fault(code, details) })
+            .map(|update| {
+                match by_name
+                    .get(&update.name)
+                    .and_then(|faults| faults.first().map(|first| (first.0, faults)))
+                {
+                    Some((code, faults)) => {
+                        let details = faults.iter().map(|(_, words)| words.clone()).collect();
+                        Ok(Ruled { action: None, answer: Answer::Fault(code, details) })
+                    }
+                    None => self.one(update, vouched, &expired),
                 }
-                None => self.one(update, vouched, &expired),
             })
             .collect()
     }
@@ -217,7 +255,12 @@ impl Judge<'_> {
         move || clock::now().boot >= end
     }
 
-    fn one(&mut self, update: &RefUpdate, vouched: &[Source], expired: &dyn Fn() -> bool) -> Result<Ruled, Refusal> {
+    fn one(
+        &mut self,
+        update: &RefUpdate,
+        vouched: &[Source],
+        expired: &dyn Fn() -> bool,
+    ) -> Result<Ruled, Refusal> {
         let max_commits = self.desk.policy.settings().max_commits;
         let limits = Limits { max_commits, max_paths: MAX_PATHS, expired };
         let action = match self.reader.action(update, &limits) {
@@ -243,7 +286,10 @@ impl Judge<'_> {
         let known: Vec<ChangedPath>;
         let paths = match changed {
             Changed::Known(list) => {
-                known = list.into_iter().map(|p| ChangedPath { path: p.path.into(), link: p.link }).collect();
+                known = list
+                    .into_iter()
+                    .map(|p| ChangedPath { path: p.path.into(), link: p.link })
+                    .collect();
                 Paths::Known(&known)
             }
             Changed::Unknown => Paths::Unknown,
@@ -317,6 +363,8 @@ fn ask(desk: &Desk, user: &UserName, group: &GroupName) -> Result<bool, String> 
 fn fault(action: Option<Action>, error: &GitError) -> Result<Ruled, Refusal> {
     match error.code() {
         Code::Internal | Code::NotTrusted | Code::Limit => Err(git_refusal(error)),
-        code => Ok(Ruled { action, answer: Answer::Fault(code, vec![error.to_string().into_bytes()]) }),
+        code => {
+            Ok(Ruled { action, answer: Answer::Fault(code, vec![error.to_string().into_bytes()]) })
+        }
     }
 }

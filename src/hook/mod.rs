@@ -3,12 +3,12 @@
 //! `pre_receive` decides, `update` confirms, `post_receive` records. All that goes wrong on the way,
 //! a panic included, is a refusal with a code.
 
-pub mod foreign;
-pub mod post_receive;
-pub mod pre_receive;
 pub mod desk;
+pub mod foreign;
 mod identity;
 mod judge;
+pub mod post_receive;
+pub mod pre_receive;
 mod record;
 mod refusal;
 pub mod settle;

@@ -41,7 +41,11 @@ pub fn main() -> Result<End, Refusal> {
     faults::point("pre-receive-judged");
     let (stdin, ruled) = judged.map_err(|refusal| refuse(&desk, &known, refusal))?;
     let Some(ground) = &known.ground else {
-        return Err(refuse(&desk, &known, Refusal::new(Code::Internal, ["no ground to decide on"])));
+        return Err(refuse(
+            &desk,
+            &known,
+            Refusal::new(Code::Internal, ["no ground to decide on"]),
+        ));
     };
     let answer = Answered { desk: &desk, known: &known, ground, ruled: &ruled, argv0: &argv0 };
     answer.give(&stdin)
@@ -49,7 +53,9 @@ pub fn main() -> Result<End, Refusal> {
 
 fn read_stdin() -> Result<Vec<u8>, Refusal> {
     files::read_stdin(MAX_STDIN).map_err(|error| match error {
-        files::StdinError::TooLong => Refusal::new(Code::Limit, ["the push names more refs than can be judged at once"]),
+        files::StdinError::TooLong => {
+            Refusal::new(Code::Limit, ["the push names more refs than can be judged at once"])
+        }
         files::StdinError::Io(error) => Refusal::server(Code::Internal, &error),
     })
 }
@@ -79,7 +85,8 @@ fn refuse(desk: &Desk, known: &Known, mut refusal: Refusal) -> Refusal {
         }
     };
     if let Err(error) = recorded {
-        let _ = syslog::send(syslog::Severity::Error, &format!("a refusal was not recorded: {error}"));
+        let _ =
+            syslog::send(syslog::Severity::Error, &format!("a refusal was not recorded: {error}"));
     }
     refusal
 }
@@ -130,7 +137,8 @@ impl Answered<'_> {
     }
 
     fn line(&self, stops: bool) -> Record {
-        let files: Vec<String> = self.desk.policy.files().iter().map(|file| file.name.clone()).collect();
+        let files: Vec<String> =
+            self.desk.policy.files().iter().map(|file| file.name.clone()).collect();
         let mut line = record::begin(self.desk, Event::PUSH_DECIDED, self.known);
         record::answers(&mut line, self.ruled, self.ground, &files);
         let warned = line.refs.iter().any(|one| one.verdict == Some(Verdict::WouldRefuse));
@@ -139,7 +147,11 @@ impl Answered<'_> {
             (false, true) => Verdict::WouldRefuse,
             (false, false) => Verdict::Allowed,
         });
-        line.code = line.refs.iter().filter(|one| one.verdict == Some(Verdict::Refused)).find_map(|one| one.code.clone());
+        line.code = line
+            .refs
+            .iter()
+            .filter(|one| one.verdict == Some(Verdict::Refused))
+            .find_map(|one| one.code.clone());
         line
     }
 
@@ -147,7 +159,10 @@ impl Answered<'_> {
     fn stop(&self, report: &PushReport, line: &Record) -> End {
         let mut report = report.clone();
         if let Err(error) = self.desk.trail().append(line, self.desk.now.wall) {
-            let _ = syslog::send(syslog::Severity::Error, &format!("a refusal was not recorded: {error}"));
+            let _ = syslog::send(
+                syslog::Severity::Error,
+                &format!("a refusal was not recorded: {error}"),
+            );
         }
         report.notes.extend(settle::sources_differ(&self.desk.site, &self.desk.policy));
         say(&report.render());
@@ -168,7 +183,8 @@ impl Answered<'_> {
     /// Lays down what `update` confirms; there is no `update` where no receive-pack is above us.
     fn lay_slip(&self, seq: u64, now: clock::Now) -> Result<(), Refusal> {
         let Some(service) = &self.desk.service else { return Ok(()) };
-        let unwritable = |error: &dyn std::error::Error| self.framed(Refusal::server(Code::Store, error));
+        let unwritable =
+            |error: &dyn std::error::Error| self.framed(Refusal::server(Code::Store, error));
         let key = Key::new(service, Path::new(".")).map_err(|error| unwritable(&error))?;
         let refs = self.allowed();
         let end = SlipEnd::from_now(now, self.ends(), refs.len());
@@ -181,14 +197,19 @@ impl Answered<'_> {
             end,
             audit_seq: seq,
         };
-        slip::write(&self.desk.site.state, &Slip { head, refs, confirmed: false }).map_err(|error| unwritable(&error))
+        slip::write(&self.desk.site.state, &Slip { head, refs, confirmed: false })
+            .map_err(|error| unwritable(&error))
     }
 
     fn allowed(&self) -> Vec<SlipRef> {
         let both = self.known.updates.iter().zip(self.ruled);
         both.filter(|(_, one)| one.answer.refused().is_none())
             .map(|(update, _)| {
-                let kind = update.change.old().or(update.change.new_id()).map_or(gix::hash::Kind::Sha1, |id| id.kind());
+                let kind = update
+                    .change
+                    .old()
+                    .or(update.change.new_id())
+                    .map_or(gix::hash::Kind::Sha1, |id| id.kind());
                 let null = ObjectId::null(kind);
                 SlipRef {
                     name: update.name.as_bytes().to_vec(),
@@ -214,9 +235,12 @@ impl Answered<'_> {
     /// The repository's own hook may have taken longer than we looked ahead.
     fn still_within(&self) -> Result<(), Refusal> {
         let now = clock::now();
-        let too_long = now.boot.saturating_sub(self.desk.now.boot) > FOREIGN.to_std().unwrap_or_default();
+        let too_long =
+            now.boot.saturating_sub(self.desk.now.boot) > FOREIGN.to_std().unwrap_or_default();
         if too_long || self.ends().is_some_and(|end| now.wall >= end) {
-            let words = ["the repository's own pre-receive hook took so long that the decision has ended: push again"];
+            let words = [
+                "the repository's own pre-receive hook took so long that the decision has ended: push again",
+            ];
             return Err(self.framed(Refusal::new(Code::PushAgain, words)));
         }
         Ok(())
@@ -231,7 +255,9 @@ impl Answered<'_> {
         if self.desk.service.is_some() && same {
             return Ok(());
         }
-        let words = ["`refuse = \"ref\"` needs refwarden's update hook in place, and it is not; tell the server's admin"];
+        let words = [
+            "`refuse = \"ref\"` needs refwarden's update hook in place, and it is not; tell the server's admin",
+        ];
         Err(refuse(self.desk, self.known, Refusal::new(Code::NoSlip, words)))
     }
 }

@@ -30,14 +30,16 @@ pub fn begin(desk: &Desk, event: Event, known: &Known) -> Record {
 
 fn push(desk: &Desk) -> Push {
     let service = desk.service.as_ref();
-    let receive_pack = service.map(|s| Text::new(format!("{} {} {}", s.pid, s.start_time, s.host.boot_id)));
+    let receive_pack =
+        service.map(|s| Text::new(format!("{} {} {}", s.pid, s.start_time, s.host.boot_id)));
     Push { id: Some(Text::new(&desk.id)), receive_pack }
 }
 
 /// A ref as it was asked for.
 pub fn reference(update: &RefUpdate) -> RefRecord {
     let null = update.change.old().or(update.change.new_id()).map(|id| ObjectId::null(id.kind()));
-    let id = |id: Option<ObjectId>| Text::new(id.or(null).map(|id| id.to_string()).unwrap_or_default());
+    let id =
+        |id: Option<ObjectId>| Text::new(id.or(null).map(|id| id.to_string()).unwrap_or_default());
     RefRecord {
         name: Text::new(update.name.as_bytes()),
         old: id(update.change.old()),
@@ -86,13 +88,18 @@ fn place(decision: &Decision, ground: &Ground) -> Option<entry::Place> {
             let warned = allowed.warnings().iter().find_map(|warning| warning.entry);
             warned.or(allowed.permits().first().copied())
         }
-        decision::Verdict::Refused(refused) => refused.reasons().next().and_then(|first| first.entry),
+        decision::Verdict::Refused(refused) => {
+            refused.reasons().next().and_then(|first| first.entry)
+        }
     };
     ground.entries.get(at?).map(|entry| entry.place)
 }
 
 /// The grants that the answers rest on, with the refs for which each is needed first.
-pub fn grants<'a>(ruled: &'a [Ruled], ground: &'a Ground) -> impl Iterator<Item = (&'a str, usize)> {
+pub fn grants<'a>(
+    ruled: &'a [Ruled],
+    ground: &'a Ground,
+) -> impl Iterator<Item = (&'a str, usize)> {
     ruled.iter().enumerate().flat_map(move |(at, one)| {
         let permits = match &one.answer {
             Answer::Decided(decision) => match &decision.verdict {

@@ -83,14 +83,22 @@ pub fn sweep(site: &Site, audit: &str, prefix: &str, bound: usize) -> Result<Set
     Ok(settled)
 }
 
-fn one(site: &Site, audit: &str, stale: &Stale, now: Now, settled: &mut Settled) -> Result<(), SweepError> {
+fn one(
+    site: &Site,
+    audit: &str,
+    stale: &Stale,
+    now: Now,
+    settled: &mut Settled,
+) -> Result<(), SweepError> {
     let record = match &stale.kind {
         StaleKind::Damaged => {
             settled.damaged += 1;
             damaged(stale)
         }
         StaleKind::Gone(slip) => of(slip, site, if slip.confirmed { "yes" } else { "no" }, settled),
-        StaleKind::Rebooted(slip) => of(slip, site, if slip.confirmed { "yes" } else { "unknown" }, settled),
+        StaleKind::Rebooted(slip) => {
+            of(slip, site, if slip.confirmed { "yes" } else { "unknown" }, settled)
+        }
     };
     desk::trail(site, audit).append(&record, now.wall)?;
     match stale.kind {
@@ -155,5 +163,8 @@ pub fn sources_differ(site: &Site, policy: &Compiled<Payload>) -> Option<Raw> {
         let bytes = files::read_limited(&folder.join(&file.name), MAX_SOURCE);
         bytes.is_ok_and(|bytes| Sha256::digest(&bytes).as_slice() != file.sha256)
     })?;
-    Some(format!("{} was edited and is not applied yet: what it says does not count", differs.name).into())
+    Some(
+        format!("{} was edited and is not applied yet: what it says does not count", differs.name)
+            .into(),
+    )
 }

@@ -69,7 +69,9 @@ fn decided(one: &Ruled, decision: &Decision, background: &Background<'_>) -> (Fa
         reasons.flat_map(|reason| report::describe(reason, decision, action, background)).collect()
     };
     match &decision.verdict {
-        Verdict::Refused(refused) => (Fate::Refused(refused.code()), describe(&mut refused.reasons())),
+        Verdict::Refused(refused) => {
+            (Fate::Refused(refused.code()), describe(&mut refused.reasons()))
+        }
         Verdict::Allowed(allowed) => match allowed.warnings().first() {
             Some(first) => (Fate::Warned(first.code), describe(&mut allowed.warnings().iter())),
             None => (Fate::Ok, Vec::new()),
@@ -88,8 +90,13 @@ pub fn grants(desk: &Desk, known: &Known, ground: &Ground, ruled: &[Ruled]) -> V
         told.push(id);
         let (Some(update), Some(one)) = (known.updates.get(at), ruled.get(at)) else { continue };
         let action = one.action.map_or("push", crate::push::Action::as_str);
-        let end = ground.entries.iter().find(|e| matches!(&e.kind, crate::policy::entry::Kind::Grant(g) if g.as_ref() == id));
-        let end = end.and_then(|entry| entry.when.until).map(|until| ends(until, desk.now.wall, desk.policy.settings().timezone));
+        let end = ground
+            .entries
+            .iter()
+            .find(|e| matches!(&e.kind, crate::policy::entry::Kind::Grant(g) if g.as_ref() == id));
+        let end = end
+            .and_then(|entry| entry.when.until)
+            .map(|until| ends(until, desk.now.wall, desk.policy.settings().timezone));
         let name = update.name.branch().unwrap_or(update.name.as_bytes());
         let mut line = format!("allowed by grant {id}: {action} ").into_bytes();
         line.extend(name);
@@ -103,7 +110,8 @@ pub fn grants(desk: &Desk, known: &Known, ground: &Ground, ruled: &[Ruled]) -> V
 fn ends(until: DateTime<Utc>, now: DateTime<Utc>, zone: Zone) -> String {
     let local = until.with_timezone(&zone.0);
     let left = until - now;
-    let (days, hours, minutes, seconds) = (left.num_days(), left.num_hours(), left.num_minutes(), left.num_seconds());
+    let (days, hours, minutes, seconds) =
+        (left.num_days(), left.num_hours(), left.num_minutes(), left.num_seconds());
     let left = match () {
         () if days > 1 => format!("{days} days"),
         () if hours > 1 => format!("{hours} h"),

@@ -25,7 +25,10 @@ pub fn main() -> Result<End, Refusal> {
     site.check_account().map_err(|error| Refusal::server(Code::NotTrusted, &error))?;
     let mut arguments = env::arguments();
     if arguments.len() != 4 {
-        return Err(Refusal::new(Code::Malformed, ["update takes a ref, its old id and its new id"]));
+        return Err(Refusal::new(
+            Code::Malformed,
+            ["update takes a ref, its old id and its new id"],
+        ));
     }
     let argv0 = arguments.remove(0);
     faults::point("update-started");
@@ -49,7 +52,10 @@ fn asked(arguments: &[OsString]) -> Result<SlipRef, Refusal> {
 pub(super) fn key(git_dir: &Path) -> Result<(ReceivePack, Key), Refusal> {
     let service = process::receive_pack().map_err(|error| Refusal::server(Code::NoSlip, &error))?;
     let service = service.ok_or_else(|| {
-        Refusal::new(Code::NoSlip, ["no `git receive-pack` runs this hook; tell the server's admin"])
+        Refusal::new(
+            Code::NoSlip,
+            ["no `git receive-pack` runs this hook; tell the server's admin"],
+        )
     })?;
     let key = Key::new(&service, git_dir).map_err(|error| Refusal::server(Code::Store, &error))?;
     Ok((service, key))
@@ -69,9 +75,13 @@ fn refusal(error: SlipError) -> Refusal {
     match error {
         SlipError::None => Refusal::new(
             Code::NoSlip,
-            ["tell the server's admin: `refwarden repo status` shows whether pre-receive is in place"],
+            [
+                "tell the server's admin: `refwarden repo status` shows whether pre-receive is in place",
+            ],
         ),
-        SlipError::Problem(problem) => Refusal::new(Code::PushAgain, [format!("{problem}: push again")]),
+        SlipError::Problem(problem) => {
+            Refusal::new(Code::PushAgain, [format!("{problem}: push again")])
+        }
         error => Refusal::server(Code::Store, &error),
     }
 }

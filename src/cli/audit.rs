@@ -1,0 +1,239 @@
+//! `refwarden audit`: show, verify, checkpoint, export, rotate.
+
+use super::exit::Exit;
+use super::out::Out;
+use super::site::{self, Here};
+use super::{Failure, when};
+use crate::audit::checkpoint::Checkpoint;
+use crate::audit::export;
+use crate::audit::read::{self, Filter, Seen};
+use crate::audit::verify::{Compared, Verified};
+use crate::audit::{Actor, Event, Record, Text, Verdict, show};
+use crate::os::{clock, files};
+use crate::policy::pattern::Pattern;
+use anyhow::Context;
+use clap::{Subcommand, ValueEnum};
+use serde_json::json;
+use std::path::PathBuf;
+
+/// What to do with the trail.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Print lines of the trail, oldest first.
+    Show(Selection),
+    /// Walk the whole chain, over rotated files too, and name the first bad line.
+    Verify {
+        /// Also compare with a checkpoint that was printed earlier: shows a cut tail.
+        #[arg(long, value_name = "FILE")]
+        checkpoint: Option<PathBuf>,
+    },
+    /// Print host, number and hash of the last line, to keep elsewhere.
+    Checkpoint,
+    /// Print lines for another program.
+    Export {
+        /// `jsonl`: lines as they are stored; `csv`: one row a ref.
+        #[arg(long, value_enum, default_value = "jsonl")]
+        format: Format,
+        #[command(flatten)]
+        selection: Selection,
+    },
+    /// Move the trail to a file of its own and go on in a new one.
+    Rotate,
+}
+
+/// Which lines.
+#[derive(Debug, clap::Args)]
+pub struct Selection {
+    /// Pushes of this user.
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    /// Of this repository.
+    #[arg(long, value_name = "NAME")]
+    repository: Option<String>,
+    /// That name a ref which this pattern matches.
+    #[arg(long = "ref", value_name = "PATTERN")]
+    reference: Option<String>,
+    /// That rest on this grant.
+    #[arg(long, value_name = "ID")]
+    grant: Option<String>,
+    /// Of this kind, such as push.decided.
+    #[arg(long, value_name = "WORD")]
+    event: Option<String>,
+    /// With this answer.
+    #[arg(long, value_name = "WORD", value_parser = ["allowed", "refused", "would-refuse"])]
+    verdict: Option<String>,
+    /// From this time on: 2026-11-22T10:00:00Z, or 30d, 12h, 15m ago.
+    #[arg(long, value_name = "TIME")]
+    from: Option<String>,
+    /// Before this time.
+    #[arg(long, value_name = "TIME")]
+    to: Option<String>,
+}
+
+/// Form of an export.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Format {
+    /// Lines as they are stored.
+    Jsonl,
+    /// One row a ref.
+    Csv,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+/// The trail can't be read or written.
+pub fn run(verb: &Verb, out: &Out) -> anyhow::Result<Exit> {
+    let here = Here::open()?;
+    site::become_account(&here.site)?;
+    match verb {
+        Verb::Show(selection) => show(&here, selection, out),
+        Verb::Verify { checkpoint } => verify(&here, checkpoint.as_ref(), out),
+        Verb::Checkpoint => checkpoint(&here, out),
+        Verb::Export { format, selection } => export(&here, *format, selection, out),
+        Verb::Rotate => rotate(&here, out),
+    }
+}
+
+fn host() -> Text {
+    Text::new(crate::os::host_name())
+}
+
+fn filter(selection: &Selection) -> anyhow::Result<Filter> {
+    let now = clock::now().wall;
+    let text = |text: &Option<String>| text.as_ref().map(Text::new);
+    let time =
+        |text: &Option<String>| text.as_deref().map(|text| when::parse(text, now)).transpose();
+    let verdict = selection.verdict.as_deref().map(|word| match word {
+        "allowed" => Verdict::Allowed,
+        "refused" => Verdict::Refused,
+        _ => Verdict::WouldRefuse,
+    });
+    let pattern = selection.reference.as_deref().map(Pattern::parse).transpose();
+    Ok(Filter {
+        user: text(&selection.user),
+        repository: text(&selection.repository),
+        reference: pattern.map_err(|error| Failure::new(Exit::Usage, format!("--ref: {error}")))?,
+        grant: text(&selection.grant),
+        event: selection.event.as_deref().map(Event::named),
+        verdict,
+        from: time(&selection.from)?,
+        to: time(&selection.to)?,
+    })
+}
+
+fn show(here: &Here, selection: &Selection, out: &Out) -> anyhow::Result<Exit> {
+    let zone = here.settings().timezone.0;
+    let mut damaged = 0;
+    read::each(&here.audit_file(), &filter(selection)?, &mut |seen| {
+        match seen {
+            Seen::Line { text, .. } if out.json => out.line(String::from_utf8_lossy(text)),
+            Seen::Line { line, record, .. } => out.line(show::human(line, record, zone).trim_end()),
+            Seen::Damaged { at, problem } => {
+                damaged += 1;
+                out.note(format!("{}:{}: {problem}", at.file.display(), at.line));
+            }
+        }
+        Ok(())
+    })?;
+    Ok(if damaged == 0 { Exit::Done } else { Exit::Failed })
+}
+
+fn export(here: &Here, format: Format, selection: &Selection, out: &Out) -> anyhow::Result<Exit> {
+    let mut damaged = 0;
+    if matches!(format, Format::Csv) {
+        out.line(export::csv_header().trim_end());
+    }
+    read::each(&here.audit_file(), &filter(selection)?, &mut |seen| {
+        match (seen, format) {
+            (Seen::Line { text, .. }, Format::Jsonl) => out.line(String::from_utf8_lossy(text)),
+            (Seen::Line { line, record, .. }, Format::Csv) => {
+                out.line(export::csv_rows(line, record).trim_end());
+            }
+            (Seen::Damaged { at, problem }, _) => {
+                damaged += 1;
+                out.note(format!("{}:{}: {problem}", at.file.display(), at.line));
+            }
+        }
+        Ok(())
+    })?;
+    Ok(if damaged == 0 { Exit::Done } else { Exit::Failed })
+}
+
+fn verify(here: &Here, checkpoint: Option<&PathBuf>, out: &Out) -> anyhow::Result<Exit> {
+    let checkpoint = checkpoint.map(|path| read_checkpoint(path)).transpose()?;
+    let verified = here.trail().verify(&host(), clock::now().wall, checkpoint.as_ref())?;
+    let sound = verified.is_sound();
+    if out.json {
+        out.value(&as_json(&verified, sound));
+    } else {
+        tell(&verified, sound, out);
+    }
+    Ok(if sound { Exit::Done } else { Exit::Failed })
+}
+
+fn read_checkpoint(path: &PathBuf) -> anyhow::Result<Checkpoint> {
+    let bytes = files::read_limited(path, 64 * 1024)?;
+    serde_json::from_slice(&bytes)
+        .with_context(|| format!("`{}` is not a checkpoint", path.display()))
+}
+
+fn tell(verified: &Verified, sound: bool, out: &Out) {
+    let last = verified.last.as_ref().map_or(0, |(seq, _)| *seq);
+    let files = verified.files.len();
+    out.line(format!(
+        "{} lines in {files} file(s), seq {} to {last}",
+        verified.lines, verified.first
+    ));
+    for damage in &verified.damages {
+        let at = format!("{}:{}", damage.at.file.display(), damage.at.line);
+        out.line(format!("{at}: damage was recorded here, {} lines are lost", damage.lost));
+    }
+    for file in &verified.compressed {
+        out.line(format!("{}: compressed, not read", file.display()));
+    }
+    if let Some(bad) = &verified.bad {
+        out.line(format!("{}:{}: {}", bad.at.file.display(), bad.at.line, bad.problem));
+    }
+    if let Some(compared) = &verified.checkpoint {
+        out.line(compared.to_string());
+    }
+    out.line(if sound { "the chain is whole" } else { "the chain is NOT whole" });
+}
+
+fn as_json(verified: &Verified, sound: bool) -> serde_json::Value {
+    json!({
+        "sound": sound,
+        "lines": verified.lines,
+        "first": verified.first,
+        "last": verified.last.as_ref().map(|(seq, hash)| json!({ "seq": seq, "hash": hash.to_string() })),
+        "files": verified.files,
+        "bad": verified.bad.as_ref().map(|bad| json!({
+            "file": bad.at.file, "line": bad.at.line, "problem": bad.problem.to_string(),
+        })),
+        "damages": verified.damages.iter().map(|d| json!({
+            "file": d.at.file, "line": d.at.line, "lost": d.lost,
+        })).collect::<Vec<_>>(),
+        "checkpoint": verified.checkpoint.as_ref().map(Compared::to_string),
+    })
+}
+
+fn checkpoint(here: &Here, out: &Out) -> anyhow::Result<Exit> {
+    let end = here.trail().end(&host(), clock::now().wall)?;
+    let Some(end) = end else {
+        return Err(Failure::new(Exit::NotFound, "the trail has no line yet").into());
+    };
+    out.value(&serde_json::to_value(Checkpoint::new(host(), end))?);
+    Ok(Exit::Done)
+}
+
+fn rotate(here: &Here, out: &Out) -> anyhow::Result<Exit> {
+    let mut record = Record::new(Event::AUDIT_ROTATED, host());
+    record.actor = Some(Actor { user: Some(Text::new(&here.actor)), ..Actor::default() });
+    match here.trail().rotate(record, clock::now().wall)? {
+        Some((path, _)) if out.json => out.value(&json!({ "moved": path })),
+        Some((path, _)) => out.line(format!("moved to {}", path.display())),
+        None => out.note("there is nothing to rotate"),
+    }
+    Ok(Exit::Done)
+}
