@@ -12,7 +12,8 @@ struct Folder(PathBuf);
 impl Loader for Folder {
     fn names(&self, folder: &str) -> Result<Vec<String>, String> {
         let entries = std::fs::read_dir(self.0.join(folder));
-        let entries = entries.map_err(|error| format!("can't list `{folder}`: {}", error.kind()))?;
+        let entries =
+            entries.map_err(|error| format!("can't list `{folder}`: {}", error.kind()))?;
         Ok(entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect())
     }
 
@@ -86,14 +87,14 @@ fn every_case_says_what_is_expected() {
 
 #[test]
 fn every_code_has_a_case() {
-    let mut seen = BTreeSet::new();
+    let mut seen: BTreeSet<PolicyCode> = BTreeSet::new();
     for path in cases() {
         let expected = text(&path.with_extension("expected"));
-        seen.extend(PolicyCode::ALL.iter().filter(|code| {
+        seen.extend(PolicyCode::ALL.iter().copied().filter(|code| {
             expected.contains(&format!("error {code}:"))
                 || expected.contains(&format!("warning {code}:"))
         }));
     }
-    let missing: Vec<_> = PolicyCode::ALL.iter().filter(|code| !seen.contains(code)).collect();
+    let missing: Vec<_> = PolicyCode::ALL.iter().filter(|code| !seen.contains(*code)).collect();
     assert!(missing.is_empty(), "no case shows {missing:?}");
 }

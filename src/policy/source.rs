@@ -137,14 +137,15 @@ impl Sources {
         Place { file: at.file, line: self.line_of(at).0 }
     }
 
-    /// The whole of a line.
+    /// The text of a line, without a comment after it.
     #[must_use]
     pub fn line_at(&self, place: Place) -> At {
         let line = index(place.line).saturating_sub(1);
         let starts = self.files.get(usize::from(place.file)).map(|(_, starts)| starts.as_slice());
         let start = starts.and_then(|starts| starts.get(line)).copied().unwrap_or_default();
         let at = At { file: place.file, start, end: start };
-        let length = self.line_of(at).1.len();
+        let text = self.line_of(at).1;
+        let length = text.split(" #").next().unwrap_or_default().trim_end().len();
         At { end: start.saturating_add(u32::try_from(length).unwrap_or_default()), ..at }
     }
 
@@ -249,7 +250,9 @@ pub(super) fn too_large(at: At) -> Problem {
 
 fn check_include(pattern: &str, folder: &str, name: &str) -> Result<Pattern, String> {
     if pattern.starts_with('/') {
-        return Err("what is included lies beside the policy or below it: write a relative path".into());
+        return Err(
+            "what is included lies beside the policy or below it: write a relative path".into()
+        );
     }
     if pattern.split('/').any(|part| part.is_empty() || part.starts_with('.')) {
         return Err("`..`, dot files and empty components can't be included".into());

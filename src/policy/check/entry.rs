@@ -65,7 +65,7 @@ impl Check<'_> {
                 None => {
                     let message = format!("there is no permission `{text}`");
                     let problem = Problem::new(PolicyCode::UnknownValue, at, message);
-                    self.problems.push_near(problem, text, Permissions::words());
+                    self.problems.push_near(problem, text, Permissions::words(), "");
                 }
             }
         }
@@ -94,7 +94,7 @@ impl Check<'_> {
         self.not_empty(&words, "checks");
         for word in &words.words {
             if word.text != "*" {
-                self.is_declared(Named::Check, *word);
+                self.is_declared(Named::Check, *word, "");
             }
         }
         words.words.iter().map(|word| word.text.into()).collect()

@@ -66,7 +66,7 @@ impl Check<'_> {
         let Some(words) = table.texts("projects") else { return BTreeSet::new() };
         self.not_empty(&words, "projects");
         let known = |word: &Word<'_>| {
-            self.is_declared(Named::Project, *word)
+            self.is_declared(Named::Project, *word, "")
                 .then(|| ProjectName::parse(word.text).ok())
                 .flatten()
         };

@@ -60,11 +60,11 @@ impl Check<'_> {
     fn holder_word(&mut self, word: Word<'_>) -> Option<Holder> {
         let after = |text| Word { text, at: word.at };
         if let Some(name) = word.text.strip_prefix('@') {
-            self.is_declared(Named::Group, after(name)).then_some(())?;
+            self.is_declared(Named::Group, after(name), "@").then_some(())?;
             return GroupName::parse(name).ok().map(Holder::Group);
         }
         if let Some(name) = word.text.strip_prefix("role:") {
-            self.is_declared(Named::Role, after(name)).then_some(())?;
+            self.is_declared(Named::Role, after(name), "role:").then_some(())?;
             return RoleName::parse(name).ok().map(Holder::Role);
         }
         if let Some(field) = word.text.strip_prefix("field:") {
@@ -89,7 +89,7 @@ impl Check<'_> {
         if self.misspelt(word) {
             return None;
         }
-        self.is_declared(Named::User, word).then(|| UserName::parse(word.text).ok()).flatten()
+        self.is_declared(Named::User, word, "").then(|| UserName::parse(word.text).ok()).flatten()
     }
 
     /// A group or role that was written like a user; there may be a user of the same name.
@@ -115,13 +115,14 @@ impl Check<'_> {
 
     fn member(&mut self, word: Word<'_>) -> Option<Member> {
         if let Some(text) = word.text.strip_prefix('@') {
-            let known = self.is_declared(Named::Group, Word { text, at: word.at });
+            let known = self.is_declared(Named::Group, Word { text, at: word.at }, "@");
             return known.then(|| GroupName::parse(text).ok().map(Member::Group)).flatten();
         }
         let is_holder = word.text.contains(':')
             || ["lead", "assignee", "reporter", "authenticated", "anyone"].contains(&word.text);
         if is_holder {
-            let message = format!("`{}` can't be a member: members are users and groups", word.text);
+            let message =
+                format!("`{}` can't be a member: members are users and groups", word.text);
             self.report(PolicyCode::BadHolder, word.at, message);
             return None;
         }
@@ -144,23 +145,23 @@ impl Check<'_> {
             })
         };
         for (holder, at) in std::mem::take(&mut self.taking) {
-            let reason = match &holder {
-                Holder::Group(name) => asked.get(name).map(|group| format!("by `@{group}`")),
+            let cause = match &holder {
+                Holder::Group(name) => asked.get(name).cloned(),
                 Holder::Role(name) => {
                     let own = projects.values().filter_map(|project| project.roles.get(name));
-                    let all = own.chain(roles.get(name));
-                    let found = all.map(Vec::as_slice).find_map(&through);
-                    found.map(|group| format!("by `@{group}`"))
-                }
-                Holder::Assignee | Holder::Reporter | Holder::Field(_) => {
-                    Some("in the issue".to_owned())
+                    own.chain(roles.get(name)).map(Vec::as_slice).find_map(&through)
                 }
                 _ => None,
             };
-            let Some(reason) = reason else { continue };
+            let reason = match (&holder, cause) {
+                (Holder::Group(name), Some(cause)) if *name == cause => "is".to_owned(),
+                (_, Some(cause)) => format!("contains `@{cause}`, which is"),
+                (Holder::Assignee | Holder::Reporter | Holder::Field(_), None) => "is".to_owned(),
+                _ => continue,
+            };
             let message = format!(
-                "who is `{holder}` is looked up {reason}, and here that would take a right away: \
-                 while the look-up fails, it would not"
+                "`{holder}` {reason} looked up elsewhere: that can add a right, and here it would \
+                 take one away, which a failing look-up would undo"
             );
             let problem = Problem::new(PolicyCode::LookupMisplaced, at, message);
             self.problems.push(problem.help(
@@ -172,7 +173,8 @@ impl Check<'_> {
     /// An empty list could be read as nobody or as everybody.
     pub(super) fn not_empty(&mut self, words: &Words<'_>, key: &str) {
         if words.empty {
-            let message = format!("`{key}` is empty: list something, or leave it out");
+            let message =
+                format!("`{key}` is an empty list: name at least one, or leave the key out");
             self.report(PolicyCode::EmptyList, words.at, message);
         }
     }

@@ -27,8 +27,8 @@ pub(super) fn ssh(word: Word<'_>) -> Result<String, String> {
         KeyData::Ed25519(_) | KeyData::Ecdsa(_) => {}
         KeyData::Rsa(rsa) => {
             let modulus = rsa.n.as_positive_bytes().unwrap_or_default();
-            let bits = modulus.len() * 8
-                - modulus.first().map_or(0, |byte| byte.leading_zeros() as usize);
+            let bits =
+                modulus.len() * 8 - modulus.first().map_or(0, |byte| byte.leading_zeros() as usize);
             if !RSA_BITS.contains(&bits) {
                 let (least, most) = (RSA_BITS.start(), RSA_BITS.end());
                 return Err(format!("an rsa key has {least} to {most} bits, this one {bits}"));

@@ -129,7 +129,7 @@ impl Check<'_> {
         let known: Vec<String> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
         let message = format!("`{key}` is {}, not `{text}`", known.join(" or "));
         let problem = Problem::new(PolicyCode::UnknownValue, at, message);
-        self.problems.push_near(problem, text, words.iter().map(|(word, _)| *word));
+        self.problems.push_near(problem, text, words.iter().map(|(word, _)| *word), "");
         default
     }
 

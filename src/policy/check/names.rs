@@ -54,8 +54,7 @@ impl<'a> Declared<'a> {
     }
 }
 
-const SECTIONS: [&str; 6] =
-    ["users", "groups", "roles", "schemes", "projects", "entitlements"];
+const SECTIONS: [&str; 6] = ["users", "groups", "roles", "schemes", "projects", "entitlements"];
 
 impl Check<'_> {
     /// Syntax of every declared name, words that users can't be called, users that look alike.
@@ -69,12 +68,12 @@ impl Check<'_> {
         let mut alike: BTreeMap<String, Word<'_>> = BTreeMap::new();
         for (word, _) in root.named("users") {
             if HOLDER_WORDS.contains(&word.text) {
-                let message = format!("`{}` stands for a holder, so no user has that name", word.text);
+                let message =
+                    format!("`{}` stands for a holder, so no user has that name", word.text);
                 self.report(PolicyCode::ReservedName, word.at, message);
             }
             if let Some(first) = alike.insert(word.text.to_ascii_lowercase(), word) {
-                let message =
-                    format!("`{}` and `{}` differ only in case", first.text, word.text);
+                let message = format!("`{}` and `{}` differ only in case", first.text, word.text);
                 let problem = Problem::new(PolicyCode::NamesAlike, word.at, message);
                 self.problems.push(problem.also(first.at, "the other one"));
             }
@@ -92,8 +91,14 @@ impl Check<'_> {
         }
     }
 
-    /// Whether something of that kind and name is declared; reports it where not.
-    pub(super) fn is_declared(&mut self, kind: Named, Word { text, at }: Word<'_>) -> bool {
+    /// Whether something of that kind and name is declared; reports it where not. `prefix` is what
+    /// stands before the name there.
+    pub(super) fn is_declared(
+        &mut self,
+        kind: Named,
+        Word { text, at }: Word<'_>,
+        prefix: &str,
+    ) -> bool {
         let known = self.declared.all(kind);
         if known.contains(text) {
             return true;
@@ -108,8 +113,7 @@ impl Check<'_> {
         };
         let problem =
             Problem::new(PolicyCode::NotDeclared, at, format!("there is no {what} `{text}`"));
-        let candidates = known.iter().copied();
-        self.problems.push_near(problem, text, candidates);
+        self.problems.push_near(problem, text, known.iter().copied(), prefix);
         false
     }
 }

@@ -64,7 +64,8 @@ impl Check<'_> {
     pub(super) fn pattern(&mut self, Word { text, at }: Word<'_>, user: bool) -> Option<Pattern> {
         match Pattern::parse(text) {
             Ok(pattern) if pattern.has_user() && !user => {
-                let message = "`${user}` has no meaning here: it stands in patterns over refs and paths";
+                let message =
+                    "`${user}` has no meaning here: it stands in patterns over refs and paths";
                 self.report(PolicyCode::UserMisplaced, at, message);
                 None
             }

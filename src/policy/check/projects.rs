@@ -27,7 +27,9 @@ impl Check<'_> {
         let mut claims = Vec::new();
         for (word, node) in root.named("projects") {
             let Some(table) = node.table() else { continue };
-            let Some(project) = self.project(word, node.at, table, roles, schemes) else { continue };
+            let Some(project) = self.project(word, node.at, table, roles, schemes) else {
+                continue;
+            };
             let (project, patterns) = project;
             let claim = |(pattern, at)| Claim { project: word.text, pattern, at };
             claims.extend(patterns.into_iter().map(claim));
@@ -73,7 +75,9 @@ impl Check<'_> {
 
     fn scheme_of(&mut self, table: &Table) -> Option<SchemeName> {
         let Some(word) = table.text("scheme") else { return SchemeName::parse("default").ok() };
-        self.is_declared(Named::Scheme, word).then(|| SchemeName::parse(word.text).ok()).flatten()
+        self.is_declared(Named::Scheme, word, "")
+            .then(|| SchemeName::parse(word.text).ok())
+            .flatten()
     }
 
     pub(super) fn base_missing(&mut self, project: Word<'_>, why: &str) {
@@ -86,7 +90,12 @@ impl Check<'_> {
     fn base(&mut self, Word { text, at }: Word<'_>) -> Option<Box<str>> {
         if let Some(branch) = text.strip_prefix(HEADS) {
             let help = format!("did you mean `{branch}`?");
-            self.report_help(PolicyCode::BadBase, at, "`base` is a branch, without `refs/heads/`", help);
+            self.report_help(
+                PolicyCode::BadBase,
+                at,
+                "`base` is a branch, without `refs/heads/`",
+                help,
+            );
             return None;
         }
         let name = format!("{HEADS}{text}");
@@ -116,7 +125,7 @@ impl Check<'_> {
     fn project_roles(&mut self, table: &Table, defaults: &Members) -> Members {
         let mut members = defaults.clone();
         for (word, node) in table.named("roles") {
-            let known = self.is_declared(Named::Role, word);
+            let known = self.is_declared(Named::Role, word, "");
             let own = node.words().map(|words| self.members(&words)).unwrap_or_default();
             if let (true, Ok(name)) = (known, RoleName::parse(word.text)) {
                 members.insert(name, own);

@@ -27,7 +27,7 @@ impl Check<'_> {
         for (word, node) in root.named("schemes") {
             let Some(table) = node.table() else { continue };
             let extends = table.text("extends");
-            let extends = extends.filter(|word| self.is_declared(Named::Scheme, *word));
+            let extends = extends.filter(|word| self.is_declared(Named::Scheme, *word, ""));
             let scheme = self.own_entries(table);
             written.insert(word.text, Written { scheme, extends });
         }
@@ -51,14 +51,17 @@ impl Check<'_> {
         for (name, own) in written {
             let chain = match chain(name, written) {
                 Ok(chain) => chain,
-                Err(problem) => {
-                    self.problems.push(problem);
+                Err(circle) => {
+                    if let Some(problem) = circle {
+                        self.problems.push(problem);
+                    }
                     continue;
                 }
             };
             total += chain.iter().map(|scheme| scheme.entries.len()).sum::<usize>();
             if total > MAX_ENTRIES {
-                let message = format!("the schemes have more than {MAX_ENTRIES} entries, copies included");
+                let message =
+                    format!("the schemes have more than {MAX_ENTRIES} entries, copies included");
                 let at = own.extends.map_or(At::top(0), |word| word.at);
                 self.report(PolicyCode::TooLarge, at, message);
                 break;
@@ -75,27 +78,30 @@ impl Check<'_> {
     }
 }
 
-/// A scheme and those that it extends, nearest first.
+/// A scheme and those that it extends, nearest first. An error where that is a circle, with a
+/// problem only from the first scheme of the circle, so that it is reported once.
 fn chain<'a>(
     name: &str,
     written: &'a BTreeMap<&str, Written<'_>>,
-) -> Result<Vec<&'a Scheme>, Problem> {
-    let mut names = Vec::new();
+) -> Result<Vec<&'a Scheme>, Option<Problem>> {
+    let mut names: Vec<&str> = Vec::new();
     let mut schemes = Vec::new();
     let mut next = written.get_key_value(name);
     while let Some((name, one)) = next {
         names.push(*name);
         schemes.push(&one.scheme);
         let Some(extends) = one.extends else { break };
-        // A circle that this scheme only leads to is reported at its own members.
-        if names.first() == Some(&extends.text) {
+        if names.contains(&extends.text) {
+            let is_first = names.iter().min() == names.first();
+            let is_whole = names.first() == Some(&extends.text);
             let circle = format!("{} -> {}", names.join(" -> "), extends.text);
             let message = format!("these schemes extend each other: {circle}");
-            return Err(Problem::new(PolicyCode::ExtendsCycle, extends.at, message));
+            let problem = Problem::new(PolicyCode::ExtendsCycle, extends.at, message);
+            return Err((is_first && is_whole).then_some(problem));
         }
         if names.len() == MAX_CHAIN {
-            let message = format!("more than {MAX_CHAIN} schemes extend each other, or in a circle");
-            return Err(Problem::new(PolicyCode::ExtendsCycle, extends.at, message));
+            let message = format!("more than {MAX_CHAIN} schemes in a chain of `extends`");
+            return Err(Some(Problem::new(PolicyCode::TooLarge, extends.at, message)));
         }
         next = written.get_key_value(extends.text);
     }

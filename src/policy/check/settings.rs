@@ -72,7 +72,8 @@ impl Check<'_> {
     fn sources_listed(&mut self, identity: &Table) -> Vec<Source> {
         let Some(words) = identity.texts("sources") else {
             if !identity.has("sources") {
-                let message = "`[identity] sources` lists nothing: every push will be refused (RW101)";
+                let message =
+                    "`[identity] sources` lists nothing: every push will be refused (RW101)";
                 self.report(PolicyCode::NoSources, At::top(0), message);
             }
             return Vec::new();
@@ -102,14 +103,13 @@ impl Check<'_> {
                 Some(source)
             }
             Err(error) => {
-                let problem =
-                    Problem::new(PolicyCode::BadSource, at, format!("`{text}`: {error}"));
+                let problem = Problem::new(PolicyCode::BadSource, at, format!("`{text}`: {error}"));
                 match error {
                     SourceError::Unknown if text == "forgejo" => {
                         self.problems.push(problem.help("Forgejo is the source `gitea`"));
                     }
                     SourceError::Unknown => {
-                        self.problems.push_near(problem, text, Source::plain_names());
+                        self.problems.push_near(problem, text, Source::plain_names(), "");
                     }
                     _ => self.problems.push(problem),
                 }
@@ -140,10 +140,8 @@ impl Check<'_> {
                 "gitolite" => "has an `update` hook of its own",
                 _ => continue,
             };
-            let message = format!(
-                "`refuse = \"ref\"` needs our `update` hook, and `{}` {why}",
-                source.text
-            );
+            let message =
+                format!("`refuse = \"ref\"` needs our `update` hook, and `{}` {why}", source.text);
             let problem = Problem::new(PolicyCode::RefuseRef, word.at, message);
             let problem = problem.also(source.at, "the source is listed here");
             self.problems.push(problem.help("write `refuse = \"push\"`"));

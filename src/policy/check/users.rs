@@ -1,8 +1,8 @@
 //! Users, and what tells one from the other.
 
 use super::Check;
-use super::unique::Taken;
 use super::keys;
+use super::unique::Taken;
 use crate::policy::diag::{At, PolicyCode, Problem};
 use crate::policy::model::User;
 use crate::policy::name::{MAX_NAME, UserName};
@@ -36,8 +36,7 @@ impl Check<'_> {
         taken: &mut Taken,
     ) -> User {
         let name = word.text;
-        let service =
-            self.choice(table, "kind", &[("person", false), ("service", true)], false);
+        let service = self.choice(table, "kind", &[("person", false), ("service", true)], false);
         let unix = table.text("unix").unwrap_or(word);
         self.take(taken, "Unix name", unix.text.to_owned(), name, unix.at);
         if let Some(jira) = table.text("jira") {
@@ -117,7 +116,7 @@ impl Check<'_> {
             if !source::is_name_key(key.text) {
                 let message = format!("`{}` is no source that can have names of its own", key.text);
                 let problem = Problem::new(PolicyCode::BadSource, key.at, message);
-                self.problems.push_near(problem, key.text, NAME_KEYS);
+                self.problems.push_near(problem, key.text, NAME_KEYS, "");
             }
             let words = node.words().map(|words| words.words).unwrap_or_default();
             for word in &words {

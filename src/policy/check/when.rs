@@ -82,7 +82,7 @@ impl Check<'_> {
         let message = format!("there is no time zone `{text}`");
         let problem = Problem::new(PolicyCode::UnknownZone, at, message);
         let known = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
-        self.problems.push_near(problem, text, known);
+        self.problems.push_near(problem, text, known, "");
         None
     }
 }

@@ -70,11 +70,17 @@ impl Problem {
         self
     }
 
-    /// Says which of `known` was probably meant by `word`, if one is near.
+    /// Says which of `known` was probably meant by `word`, if one is near; `prefix` is what is
+    /// written before it.
     #[must_use]
-    pub fn suggest<'a>(self, word: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
+    pub fn suggest<'a>(
+        self,
+        word: &str,
+        known: impl IntoIterator<Item = &'a str>,
+        prefix: &str,
+    ) -> Self {
         match nearest(word, known) {
-            Some(found) => self.help(format!("did you mean `{found}`?")),
+            Some(found) => self.help(format!("did you mean `{prefix}{found}`?")),
             None => self,
         }
     }
@@ -91,7 +97,7 @@ fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&
         .into_iter()
         .filter(|known| known.len().abs_diff(word.len()) <= most)
         .map(|known| (strsim::damerau_levenshtein(&folded, &known.to_lowercase()), known))
-        .filter(|(distance, _)| *distance <= most)
+        .filter(|(distance, _)| *distance <= most && *distance < word.len())
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, known)| known)
 }
@@ -102,12 +108,19 @@ pub struct Problems {
     found: Vec<Problem>,
     /// A file does not parse or can't be read, so what seems to be absent may just be unread.
     partial: bool,
+    /// At least one is an error, kept or not.
+    invalid: bool,
 }
 
 impl Problems {
     /// Adds one, as long as there is room.
     pub fn push(&mut self, problem: Problem) {
-        if self.found.len() < MAX_PROBLEMS && !(self.partial && problem.code.is_about_absence()) {
+        if self.partial && problem.code.is_about_absence() {
+            return;
+        }
+        // Not asked of `found`: thousands of warnings must not crowd an error out.
+        self.invalid |= problem.code.severity() == Severity::Error;
+        if self.found.len() < MAX_PROBLEMS {
             self.found.push(problem);
         }
     }
@@ -118,9 +131,10 @@ impl Problems {
         problem: Problem,
         word: &str,
         known: impl IntoIterator<Item = &'a str>,
+        prefix: &str,
     ) {
         let few = self.found.len() < MAX_SUGGESTIONS;
-        self.push(if few { problem.suggest(word, known) } else { problem });
+        self.push(if few { problem.suggest(word, known, prefix) } else { problem });
     }
 
     /// From now on, nothing is called missing.
@@ -128,10 +142,15 @@ impl Problems {
         self.partial = true;
     }
 
+    /// Keeps only some.
+    pub(super) fn retain(&mut self, keep: impl FnMut(&Problem) -> bool) {
+        self.found.retain(keep);
+    }
+
     /// Whether any of them makes the policy invalid.
     #[must_use]
     pub fn has_error(&self) -> bool {
-        self.partial || self.found.iter().any(|p| p.code.severity() == Severity::Error)
+        self.partial || self.invalid
     }
 
     /// All of them, by place, each once.

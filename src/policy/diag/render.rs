@@ -50,8 +50,7 @@ pub fn to_text(problems: &[Problem], sources: &Sources) -> String {
 fn one(out: &mut String, problem: &Problem, sources: &Sources) {
     let severity = severity(problem);
     let message = escaped(&problem.message);
-    let _ =
-        writeln!(out, "{}: {severity} {}: {message}", place(problem.at, sources), problem.code);
+    let _ = writeln!(out, "{}: {severity} {}: {message}", place(problem.at, sources), problem.code);
     excerpt(out, problem.at, sources);
     for (at, note) in &problem.also {
         let _ = writeln!(out, "  {}: {}", place(*at, sources), escaped(note));

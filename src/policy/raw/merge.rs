@@ -3,39 +3,31 @@
 
 use super::node::{Item, Table, Value};
 use crate::policy::diag::{PolicyCode, Problem, Problems};
-use crate::policy::source::Sources;
 
 /// Adds `tree`, which is of a later file, to `root`.
-pub(super) fn into(root: &mut Table, tree: Table, sources: &Sources, problems: &mut Problems) {
-    join(root, tree, 0, sources, problems);
+pub(super) fn into(root: &mut Table, tree: Table, problems: &mut Problems) {
+    join(root, tree, 0, problems);
 }
 
-fn join(root: &mut Table, tree: Table, depth: u8, sources: &Sources, problems: &mut Problems) {
+fn join(root: &mut Table, tree: Table, depth: u8, problems: &mut Problems) {
     for (name, item) in tree.items {
         match root.items.get_mut(&name) {
             None => {
                 root.items.insert(name, item);
             }
-            Some(first) => same_key(&name, first, item, depth, sources, problems),
+            Some(first) => same_key(&name, first, item, depth, problems),
         }
     }
     root.explicit |= tree.explicit;
 }
 
-fn same_key(
-    name: &str,
-    first: &mut Item,
-    second: Item,
-    depth: u8,
-    sources: &Sources,
-    problems: &mut Problems,
-) {
+fn same_key(name: &str, first: &mut Item, second: Item, depth: u8, problems: &mut Problems) {
     let key = second.key;
     match (&mut first.node.value, second.node.value) {
         // `[users]` may stand in many files, `[users.alice]` in one; `[[schemes.a.permit]]` in one
         // file adds to `[schemes.a]` in another.
         (Value::Table(one), Value::Table(two)) if depth == 0 || !(one.explicit && two.explicit) => {
-            join(one, two, depth + 1, sources, problems);
+            join(one, two, depth + 1, problems);
         }
         (Value::List(one), Value::List(two)) if are_tables(one) && are_tables(&two) => {
             one.extend(two);

@@ -13,7 +13,9 @@ mod syntax;
 pub use node::{Node, Table, Value, Word, Words};
 
 use super::diag::{At, PolicyCode, Problem, Problems};
+use super::entry::Place;
 use super::source::{SourceFile, Sources};
+use std::collections::BTreeSet;
 use toml::de::{DeTable, DeValue};
 
 /// What the main file's `include` says; nothing where it says it wrongly.
@@ -30,29 +32,33 @@ pub(super) fn includes(sources: &Sources) -> Vec<(String, At)> {
     list.iter().filter_map(text).collect()
 }
 
-/// Reads and joins all files.
-pub(super) fn read(sources: &Sources, problems: &mut Problems) -> Table {
-    let mut trees = Vec::new();
-    for (file, source) in sources.files() {
-        trees.push(parse(file, source, sources, problems));
-    }
+/// Reads and joins all files; gives the lines that don't parse as well.
+pub(super) fn read(sources: &Sources, problems: &mut Problems) -> (Table, BTreeSet<Place>) {
     let mut root = Table::default();
-    for tree in trees {
-        merge::into(&mut root, tree, sources, problems);
+    let mut broken = BTreeSet::new();
+    for (file, source) in sources.files() {
+        let (tree, lines) = parse(file, source, sources, problems);
+        merge::into(&mut root, tree, problems);
+        broken.extend(lines.into_iter().map(|line| Place { file, line }));
     }
-    root
+    (root, broken)
 }
 
-fn parse(file: u16, source: &SourceFile, sources: &Sources, problems: &mut Problems) -> Table {
+fn parse(
+    file: u16,
+    source: &SourceFile,
+    sources: &Sources,
+    problems: &mut Problems,
+) -> (Table, Vec<u32>) {
     let (tree, errors) = DeTable::parse_recoverable(&source.text);
     let broken = syntax::report(file, &errors, sources, problems);
     let reader = read::Reader { file, sources, broken: &broken };
-    let table = reader.root(tree.get_ref(), problems);
+    let mut table = reader.root(tree.get_ref(), problems);
     if file > 0
-        && let Some(item) = table.get("include")
+        && let Some(item) = table.items.remove("include")
     {
         let message = "an included file can't include others";
         problems.push(Problem::new(PolicyCode::Include, item.key, message));
     }
-    table
+    (table, broken)
 }

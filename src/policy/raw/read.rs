@@ -56,7 +56,7 @@ impl Reader<'_> {
                     let message = format!("`{}` is not known here", name.get_ref());
                     let problem = Problem::new(unknown, key, message);
                     let known = keys.iter().map(|(known, _)| *known);
-                    problems.push_near(problem, name.get_ref(), known);
+                    problems.push_near(problem, name.get_ref(), known, "");
                 }
             }
         }
@@ -107,16 +107,9 @@ impl Reader<'_> {
         }
     }
 
-    fn map(
-        &self,
-        table: &DeTable<'_>,
-        at: At,
-        each: &Shape,
-        problems: &mut Problems,
-    ) -> Value {
+    fn map(&self, table: &DeTable<'_>, at: At, each: &Shape, problems: &mut Problems) -> Value {
         let item = |(name, value): (&Spanned<DeString<'_>>, &Spanned<DeValue<'_>>)| {
-            let item =
-                Item { key: self.at(&name.span()), node: self.node(value, each, problems) };
+            let item = Item { key: self.at(&name.span()), node: self.node(value, each, problems) };
             (name.get_ref().as_ref().into(), item)
         };
         let items = table.iter().map(item).collect();

@@ -177,8 +177,7 @@ const FORBID: &[Key] = &[
     ("enforce", Text),
 ];
 
-const WHEN: Shape =
-    Table(&[("from", Time), ("until", Time), ("weekly", TEXTS), ("zone", Text)]);
+const WHEN: Shape = Table(&[("from", Time), ("until", Time), ("weekly", TEXTS), ("zone", Text)]);
 
 const PROJECT: &[Key] = &[
     ("name", Text),

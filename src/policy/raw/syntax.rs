@@ -7,6 +7,8 @@ use toml::de::Error;
 
 /// The parser's word for the same key twice.
 const TWICE: &str = "duplicate key";
+/// What it says first where a list is not closed.
+const LIST: &str = "missing comma between array elements";
 
 /// Reports the parser's errors; gives the lines that don't parse.
 pub(super) fn report(
@@ -15,23 +17,46 @@ pub(super) fn report(
     sources: &Sources,
     problems: &mut Problems,
 ) -> Vec<u32> {
-    let mut lines = Vec::new();
-    for error in errors.iter().take(MAX_PROBLEMS) {
-        let at = error.span().map_or(At::top(file), |range| at(file, &range));
-        if error.message() == TWICE {
-            problems.push(twice(at, sources));
-            continue;
-        }
-        let line = sources.place(at).line;
-        // One mistake makes the parser stumble several times.
-        if lines.last() != Some(&line) {
-            problems.push(Problem::new(PolicyCode::Syntax, at, words(error.message())));
-            lines.push(line);
-        }
+    let mut found: Vec<(At, &str)> = errors
+        .iter()
+        .take(MAX_PROBLEMS)
+        .map(|error| {
+            let at = error.span().map_or(At::top(file), |range| at(file, &range));
+            (at, error.message())
+        })
+        .collect();
+    found.sort_unstable();
+    let (same, syntax): (Vec<_>, Vec<_>) = found.into_iter().partition(|(_, m)| *m == TWICE);
+    for (at, _) in same {
+        problems.push(twice(at, sources));
     }
+    let lines = report_syntax(&syntax, sources, problems);
     if !lines.is_empty() {
         problems.set_partial();
     }
+    lines
+}
+
+/// One mistake makes the parser stumble several times in its line, and a list that is not closed in
+/// all lines after it, up to the next `]`: only the first time is reported.
+fn report_syntax(found: &[(At, &str)], sources: &Sources, problems: &mut Problems) -> Vec<u32> {
+    let mut lines: Vec<u32> = Vec::new();
+    let mut in_list = false;
+    for (at, message) in found {
+        let line = sources.place(*at).line;
+        let near = lines.last().is_some_and(|last| line - last <= u32::from(in_list) * 2);
+        if !near {
+            let problem = Problem::new(PolicyCode::Syntax, *at, words(message));
+            in_list = message.starts_with(LIST);
+            problems.push(if in_list {
+                problem.help("is a list before this place not closed by `]`?")
+            } else {
+                problem
+            });
+        }
+        lines.push(line);
+    }
+    lines.dedup();
     lines
 }
 
@@ -57,13 +82,14 @@ fn first_of(at: At, name: &str, sources: &Sources) -> Option<At> {
     let (earlier, lead) = before.split_at_checked(line_start)?;
     if lead.trim_start().starts_with('[') {
         let header = sources.text(At { start: u32::try_from(line_start).ok()?, ..at });
-        return find_line(earlier, header.trim(), name, at.file, |rest| rest.starts_with([']', ' ']));
+        return find_line(earlier, header.trim(), name, at.file, |rest| {
+            rest.starts_with([']', ' '])
+        });
     }
     let section = earlier.rfind("\n[").unwrap_or_default();
     let (_, own) = earlier.split_at_checked(section)?;
-    let found = find_line(own, name, name, at.file, |rest| {
-        rest.trim_start().starts_with(['=', '.'])
-    })?;
+    let found =
+        find_line(own, name, name, at.file, |rest| rest.trim_start().starts_with(['=', '.']))?;
     let shift = u32::try_from(section).ok()?;
     Some(At { start: found.start + shift, end: found.end + shift, ..found })
 }
