@@ -4,14 +4,21 @@
 //! construction. `policy apply` writes a compiled form of which a hook reads only the pusher's and
 //! the project's part.
 
+mod check;
 pub mod compiled;
+pub mod diag;
 pub mod entry;
 #[cfg(test)]
 pub(crate) mod lab;
+mod load;
 pub mod members;
 pub mod model;
 pub mod name;
 pub mod pattern;
+mod raw;
 pub mod refs;
 pub mod scope;
+pub mod source;
 pub mod window;
+
+pub use load::{load, load_file};

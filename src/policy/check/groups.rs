@@ -1,0 +1,144 @@
+//! Groups and roles: their members, circles, and groups that are looked up.
+
+use super::Check;
+use crate::policy::diag::{At, PolicyCode, Problem};
+use crate::policy::model::{Group, Lookup, Member};
+use crate::policy::name::{GroupName, RoleName};
+use crate::policy::pattern::USER;
+use crate::policy::raw::{Node, Table, Value};
+use std::collections::BTreeMap;
+
+impl Check<'_> {
+    pub(super) fn groups(&mut self) -> BTreeMap<GroupName, Group> {
+        let root = self.root;
+        let mut groups = BTreeMap::new();
+        let mut places = BTreeMap::new();
+        for (word, node) in root.named("groups") {
+            let group = self.group(word.text, node);
+            if let (Ok(name), Some(group)) = (GroupName::parse(word.text), group) {
+                places.insert(name.clone(), word.at);
+                groups.insert(name, group);
+            }
+        }
+        for circle in circles(&groups) {
+            let at = circle.first().and_then(|name| places.get(*name)).copied();
+            let names: Vec<&str> = circle.iter().map(|name| name.as_str()).collect();
+            let message = format!("these groups contain each other: {}", names.join(" -> "));
+            self.report(PolicyCode::GroupCycle, at.unwrap_or(At::top(0)), message);
+        }
+        groups
+    }
+
+    pub(super) fn roles(&mut self) -> BTreeMap<RoleName, Vec<Member>> {
+        let root = self.root;
+        let mut roles = BTreeMap::new();
+        for (word, node) in root.named("roles") {
+            let words = node.table().and_then(|table| table.texts("default-members"));
+            let members = words.map(|words| self.members(&words)).unwrap_or_default();
+            if let Ok(name) = RoleName::parse(word.text) {
+                roles.insert(name, members);
+            }
+        }
+        roles
+    }
+
+    fn group(&mut self, name: &str, node: &Node) -> Option<Group> {
+        match &node.value {
+            Value::List(_) => Some(Group::Members(self.members(&node.words()?))),
+            Value::Table(table) => self.other_group(name, table, node.at),
+            _ => None,
+        }
+    }
+
+    fn other_group(&mut self, name: &str, table: &Table, at: At) -> Option<Group> {
+        if table.items.len() != 1 || table.has("members") {
+            let message = format!(
+                "`{name}` is either a list of members, or a table with one of `unix`, `command` and `jira`"
+            );
+            let problem = Problem::new(PolicyCode::GroupForm, at, message);
+            self.problems.push(problem.help(
+                "give each its own group, and let a third one contain both: `[\"@one\", \"@two\"]`",
+            ));
+        }
+        if let Some(unix) = table.text("unix") {
+            let odd = |c: char| c.is_control() || c.is_whitespace() || matches!(c, ':' | ',' | '/');
+            if unix.text.is_empty() || unix.text.starts_with('-') || unix.text.contains(odd) {
+                let message = format!("`{}` is not the name of a group of the host", unix.text);
+                self.report(PolicyCode::BadText, unix.at, message);
+            }
+            return Some(Group::Lookup(Lookup::Unix(unix.text.into())));
+        }
+        if let Some(group) = self.line(table, "jira") {
+            self.mark_unbuilt(format!("the Jira group `{group}`"), at);
+            return Some(Group::Lookup(Lookup::Jira(group)));
+        }
+        self.command(table).map(|argv| Group::Lookup(Lookup::Command(argv)))
+    }
+
+    fn command(&mut self, table: &Table) -> Option<Vec<Box<str>>> {
+        let words = table.texts("command")?;
+        self.not_empty(&words, "command");
+        for (position, word) in words.words.iter().enumerate() {
+            let what = if word.text.contains('\0') {
+                "a zero byte can't be handed to a command"
+            } else if position == 0 && !word.text.starts_with('/') {
+                "the command is an absolute path"
+            } else if position == 0 && word.text.contains(USER) {
+                "`${user}` can't choose the command"
+            } else if word.text.replace(USER, "").contains("${") {
+                "only `${user}` is known after a `$`"
+            } else {
+                continue;
+            };
+            self.report(PolicyCode::BadCommand, word.at, what);
+        }
+        Some(words.words.iter().map(|word| word.text.into()).collect())
+    }
+}
+
+/// Each circle once, as the names along it, the first one again at the end.
+fn circles(groups: &BTreeMap<GroupName, Group>) -> Vec<Vec<&GroupName>> {
+    let inner = |name: &GroupName| -> Vec<&GroupName> {
+        let Some((_, Group::Members(members))) = groups.get_key_value(name) else {
+            return Vec::new();
+        };
+        let group = |member: &'_ Member| match member {
+            Member::Group(name) => groups.get_key_value(name).map(|(name, _)| name),
+            Member::User(_) => None,
+        };
+        members.iter().filter_map(group).collect()
+    };
+    let mut found = Vec::new();
+    let mut done = std::collections::BTreeSet::new();
+    for start in groups.keys() {
+        if done.contains(start) {
+            continue;
+        }
+        let mut path = vec![start];
+        let mut open = vec![inner(start)];
+        let mut on_path = std::collections::BTreeSet::from([start]);
+        while let Some(children) = open.last_mut() {
+            match children.pop() {
+                Some(child) if on_path.contains(child) => {
+                    let from = path.iter().position(|name| *name == child).unwrap_or_default();
+                    let circle = path.iter().skip(from).chain([&child]);
+                    found.push(circle.copied().collect());
+                }
+                Some(child) if done.contains(child) => {}
+                Some(child) => {
+                    path.push(child);
+                    on_path.insert(child);
+                    open.push(inner(child));
+                }
+                None => {
+                    open.pop();
+                    if let Some(name) = path.pop() {
+                        on_path.remove(name);
+                        done.insert(name);
+                    }
+                }
+            }
+        }
+    }
+    found
+}

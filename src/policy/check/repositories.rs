@@ -1,0 +1,90 @@
+//! Patterns over repository names, and repositories that two projects claim.
+
+use super::Check;
+use crate::policy::diag::{At, PolicyCode, Problem};
+use crate::policy::pattern::Pattern;
+use crate::policy::raw::{Table, Word};
+use std::collections::BTreeMap;
+
+/// A project's pattern and where it stands.
+pub(super) struct Claim<'a> {
+    pub project: &'a str,
+    pub pattern: Pattern,
+    pub at: At,
+}
+
+impl Check<'_> {
+    /// `repositories` of a table.
+    pub(super) fn repositories(&mut self, table: &Table) -> Vec<(Pattern, At)> {
+        let Some(words) = table.texts("repositories") else { return Vec::new() };
+        self.not_empty(&words, "repositories");
+        let each = |word: Word<'_>| Some((self.repository(word)?, word.at));
+        words.words.into_iter().filter_map(each).collect()
+    }
+
+    fn repository(&mut self, word: Word<'_>) -> Option<Pattern> {
+        if word.text.starts_with("regex:") {
+            let message = "repositories are matched by globs, so that their project can be found";
+            self.report(PolicyCode::RegexMisplaced, word.at, message);
+            return None;
+        }
+        let pattern = self.pattern(word, false)?;
+        if let Some(bare) = word.text.strip_suffix(".git") {
+            let message = "the name of a repository does not end in `.git`";
+            let help = format!("did you mean `{bare}`?");
+            self.report_help(PolicyCode::NeverMatches, word.at, message, help);
+        }
+        Some(pattern)
+    }
+
+    /// Reports what can be seen of RW503 without looking at the repositories: equal patterns, and
+    /// a pattern below another project's `folder/**`. An exact name beats such a folder.
+    pub(super) fn overlaps(&mut self, claims: &[Claim<'_>]) {
+        let mut equal: BTreeMap<&str, &Claim<'_>> = BTreeMap::new();
+        let mut folders: BTreeMap<&[u8], &Claim<'_>> = BTreeMap::new();
+        for claim in claims {
+            match equal.get(claim.pattern.text()) {
+                Some(first) if first.project != claim.project => self.overlap(first, claim),
+                Some(_) => {}
+                None => {
+                    equal.insert(claim.pattern.text(), claim);
+                }
+            }
+            if let Some(folder) = whole_folder(&claim.pattern) {
+                folders.entry(folder).or_insert(claim);
+            }
+        }
+        for claim in claims {
+            let Some(glob) = claim.pattern.as_glob().filter(|glob| !glob.is_literal()) else {
+                continue;
+            };
+            let prefix = glob.literal_prefix();
+            let slashes = (1..).zip(prefix).filter(|(_, byte)| **byte == b'/');
+            let outer = slashes
+                .filter_map(|(end, _)| folders.get(prefix.get(..end)?))
+                .find(|outer| outer.project != claim.project);
+            if let Some(outer) = outer
+                && outer.pattern.text() != claim.pattern.text()
+            {
+                self.overlap(outer, claim);
+            }
+        }
+    }
+
+    fn overlap(&mut self, first: &Claim<'_>, second: &Claim<'_>) {
+        let message = format!(
+            "whatever `{}` matches is in two projects, `{}` and `{}`",
+            second.pattern, first.project, second.project
+        );
+        let problem = Problem::new(PolicyCode::RepositoriesOverlap, second.at, message);
+        self.problems.push(problem.also(first.at, format!("`{}` has it here", first.project)));
+    }
+}
+
+/// For `folder/**` with a plain folder: `folder/`.
+fn whole_folder(pattern: &Pattern) -> Option<&[u8]> {
+    let prefix = pattern.as_glob()?.literal_prefix();
+    let plain = !pattern.text().contains('\\');
+    (plain && pattern.text().as_bytes().strip_prefix(prefix)? == b"**" && prefix.ends_with(b"/"))
+        .then_some(prefix)
+}
