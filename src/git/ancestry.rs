@@ -5,7 +5,7 @@
 //! the commit-graph whatever has no greater generation.
 
 use super::GitError;
-use super::commits::{Commit, History, Node};
+use super::commits::{History, Node};
 use super::limits::Meter;
 use super::walk::{Marks, Queue};
 use gix::ObjectId;
@@ -45,16 +45,16 @@ pub(super) fn reaches(
     if sources.contains(&target) {
         return Ok(true);
     }
-    let commit = history.commit(target)?;
+    let floor = history.generation(target)?;
     let marks = Marks::new(history)?;
     let queue = Queue::default();
-    let mut search = Search { history, target, commit, marks, queue, open: 0, meter };
+    let mut search = Search { history, target, floor, marks, queue, open: 0, meter };
     for source in sources {
         search.mark(*source, FROM)?;
     }
     // With a generation to stop at, the target's ancestors are never met.
-    if History::generation(&search.commit, target).is_none() {
-        for parent in search.commit.parents.clone() {
+    if search.floor.is_none() {
+        for parent in history.commit(target)?.parents {
             search.mark(parent, BELOW)?;
         }
     }
@@ -64,7 +64,8 @@ pub(super) fn reaches(
 struct Search<'a> {
     history: &'a History,
     target: Node,
-    commit: Commit,
+    /// The target's generation, where the commit-graph tells it.
+    floor: Option<u32>,
     marks: Marks,
     queue: Queue,
     /// How many waiting commits may still lead to the target.
@@ -118,10 +119,8 @@ impl Search<'_> {
         match (self.target, node) {
             (Node::Object(_), Node::Graph(_)) => Ok(true),
             (Node::Graph(_), Node::Graph(_)) => {
-                let commit = self.history.commit(node)?;
-                let height = History::generation(&commit, node);
-                let floor = History::generation(&self.commit, self.target);
-                Ok(floor.zip(height).is_some_and(|(floor, height)| height <= floor))
+                let height = self.history.generation(node)?;
+                Ok(self.floor.zip(height).is_some_and(|(floor, height)| height <= floor))
             }
             _ => Ok(false),
         }

@@ -80,10 +80,10 @@ impl History {
     }
 
     /// The generation of a commit of the graph, unless it is not told.
-    pub(super) fn generation(commit: &Commit, node: Node) -> Option<u32> {
-        let known = 1..MAX_GENERATION;
-        let generation = commit.rank.generation;
-        (matches!(node, Node::Graph(_)) && known.contains(&generation)).then_some(generation)
+    pub(super) fn generation(&self, node: Node) -> Result<Option<u32>, GitError> {
+        let Node::Graph(position) = node else { return Ok(None) };
+        let generation = self.known_graph()?.commit_at(Position(position)).generation();
+        Ok(Some(generation).filter(|generation| (1..MAX_GENERATION).contains(generation)))
     }
 
     /// The number of commits in the graph.

@@ -98,14 +98,12 @@ impl RepoConfig {
 
 impl ProcReceive {
     fn parse(value: &BStr) -> Self {
-        let (letters, prefix) = match value.find_byte(b':') {
-            Some(colon) => (value.get(..colon), value.get(colon + 1..)),
-            None => (None, Some(value.as_bytes())),
-        };
-        let letters = letters.unwrap_or_default();
+        // As git does: all actions without a colon, and with one those that are spelled out.
+        let colon = value.find_byte(b':');
+        let letters = colon.and_then(|colon| value.get(..colon)).unwrap_or_default();
+        let prefix = value.get(colon.map_or(0, |colon| colon + 1)..);
         let has = |letter| letters.contains(&letter);
-        // No letter means all of them: rather refused than moved by somebody else.
-        let all = !letters.iter().any(|letter| b"adm".contains(letter));
+        let all = colon.is_none();
         let prefix = prefix.unwrap_or_default().trim_end_with(|c| c == '/').into();
         Self {
             add: all || has(b'a'),

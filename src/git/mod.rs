@@ -32,4 +32,6 @@ pub use reader::Reader;
 pub use refs::RefValue;
 
 #[cfg(test)]
+mod property_tests;
+#[cfg(test)]
 mod testing;

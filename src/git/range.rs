@@ -105,7 +105,7 @@ impl Walk<'_> {
         for (node, commit) in self.found.iter().filter(|(node, _)| self.is_found(*node)) {
             let is_lowest = !commit.parents.iter().any(|parent| self.is_found(*parent));
             // Commits of the graph come after all others, children before parents.
-            let by_graph = History::generation(commit, *node).is_some();
+            let by_graph = self.history.generation(*node)?.is_some();
             if is_lowest && !by_graph && !self.history.is_new(*node)? {
                 open.push(*node);
             }
@@ -133,7 +133,7 @@ impl Walk<'_> {
     }
 }
 
-/// Those of `boundary` that no other one of them leads to: the merge bases of the two values.
+/// Those of `boundary`, which is in order, that no other one of them leads to: the merge bases of the two values.
 pub(super) fn highest(
     history: &History,
     boundary: &[Node],
@@ -172,7 +172,9 @@ fn walk_down(
     loop {
         for parent in std::mem::take(&mut parents) {
             if marks.add(parent, BELOW) == 0 {
-                left.retain(|node| *node != parent);
+                if boundary.binary_search(&parent).is_ok() {
+                    left.retain(|node| *node != parent);
+                }
                 queue.push(history, parent, meter)?;
             }
         }

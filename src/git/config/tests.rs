@@ -4,7 +4,7 @@
     reason = "tests make repositories and cut ids"
 )]
 
-use super::super::testing::{Repo, env, name, uid};
+use super::super::testing::{Repo, env, git_command, name, uid};
 use super::super::{GitError, Reader};
 use super::*;
 use std::collections::BTreeMap;
@@ -106,6 +106,28 @@ fn refs_left_to_proc_receive_are_known_by_action_and_prefix() {
     assert_eq!(taken("dm:refs/for", "refs/for/x"), [false, true, true]);
     assert_eq!(taken("!adm:refs/heads", "refs/heads/x"), [false; 3]);
     assert_eq!(taken("!a:refs/heads", "refs/for/x"), [true, false, false]);
+}
+
+#[test]
+fn git_leaves_the_same_refs_to_proc_receive() {
+    let repo = Repo::new();
+    let a = repo.commit(&[("f", "1")], &[]);
+    repo.set("refs/heads/main", a);
+    let url = repo.dir.to_str().unwrap();
+    let values =
+        ["refs/for", "a:refs/for/", "dm:refs/for", "!a:refs/heads", "!:refs/heads", ":refs/for"];
+    for value in values {
+        repo.git(&["config", "receive.procReceiveRefs", value]);
+        for ref_name in ["refs/for/x", "refs/for", "refs/fork/x", "refs/heads/x"] {
+            let update = repo.update(None, Some(a), ref_name);
+            let ours = config(&repo, &[]).goes_to_proc_receive(&update);
+            let spec = format!("refs/heads/main:{ref_name}");
+            let output = git_command(&repo.dir).args(["push", url, &spec]).output().unwrap();
+            let words = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(words.contains("proc-receive"), ours, "{value} {ref_name}: {words}");
+            let _ = git_command(&repo.dir).args(["update-ref", "-d", ref_name]).output();
+        }
+    }
 }
 
 #[test]
