@@ -11,6 +11,8 @@
 
 pub mod code;
 pub mod decision;
+pub mod os;
 pub mod policy;
 pub mod push;
 pub mod pusher;
+pub mod store;
