@@ -9,8 +9,15 @@ pub mod clock;
 pub mod env;
 pub mod faults;
 pub mod files;
+pub mod gpg;
 pub mod groups;
 pub mod process;
 pub mod site;
 pub mod syslog;
 pub mod trust;
+
+/// This host's name, as the kernel has it.
+#[must_use]
+pub fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
