@@ -17,4 +17,4 @@ pub mod refs;
 pub mod source;
 pub mod window;
 
-pub use load::{load, load_file};
+pub use load::{Loaded, load, load_file};

@@ -124,8 +124,9 @@ impl Sources {
         };
         let number = starts.partition_point(|start| *start <= at.start).max(1);
         let start = starts.get(number - 1).copied().unwrap_or_default();
-        let text = file.text.get(index(start)..).unwrap_or_default();
-        let line = text.split('\n').next().unwrap_or_default();
+        let next = starts.get(number).map_or(file.text.len(), |next| index(*next));
+        let line = file.text.get(index(start)..next).unwrap_or_default();
+        let line = line.strip_suffix('\n').unwrap_or(line);
         let line = line.strip_suffix('\r').unwrap_or(line);
         let offset = index(at.start.saturating_sub(start)).min(line.len());
         (u32::try_from(number).unwrap_or(u32::MAX), line, offset)

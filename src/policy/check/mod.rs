@@ -7,7 +7,6 @@ mod entry;
 mod grants;
 mod groups;
 mod holders;
-mod keys;
 mod names;
 mod patterns;
 mod projects;
