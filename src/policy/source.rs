@@ -1,7 +1,7 @@
 //! The files of a policy: the main one and those that it includes.
 //!
 //! Knows which files belong together, how large they may be, and which line a byte is on. Reading
-//! them is [`Loader`]'s matter; what stands in them is [`super::raw`]'s.
+//! them is [`Loader`]'s matter; what stands in them is `raw`'s.
 
 use super::diag::{At, PolicyCode, Problem, Problems};
 use super::entry::Place;
@@ -108,6 +108,14 @@ impl Sources {
     #[must_use]
     pub fn name(&self, file: u16) -> &str {
         self.files.get(usize::from(file)).map_or("", |(file, _)| &file.name)
+    }
+
+    /// Names of all files as a report shows them: without the folder that the main file lies in.
+    pub(super) fn short_names(&self) -> Vec<String> {
+        let main = self.name(0);
+        let folder = main.rfind('/').and_then(|at| main.get(..=at)).unwrap_or_default();
+        let short = |name: &str| name.strip_prefix(folder).unwrap_or(name).to_owned();
+        self.files.iter().map(|(file, _)| short(&file.name)).collect()
     }
 
     /// A path of the policy, made absolute.
