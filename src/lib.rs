@@ -12,6 +12,7 @@
 pub mod cli;
 pub mod code;
 pub mod decision;
+pub mod os;
 pub mod policy;
 pub mod push;
 pub mod pusher;

@@ -1,0 +1,16 @@
+//! The operating system: clock, files, trust in files, environment, processes, children.
+//!
+//! Knows how to ask and change the host safely; not what a push, a policy or a slip is.
+
+#![expect(clippy::disallowed_methods, reason = "this is where clock, files and children are asked")]
+
+pub mod child;
+pub mod clock;
+pub mod env;
+pub mod faults;
+pub mod files;
+pub mod groups;
+pub mod process;
+pub mod site;
+pub mod syslog;
+pub mod trust;

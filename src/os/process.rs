@@ -1,0 +1,261 @@
+//! The `git receive-pack` above a hook, and whether it still runs.
+//!
+//! Knows `/proc`; not what is keyed by what it finds. Processes may vanish at any time.
+
+use super::files::{self, FileError};
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+/// How far above a hook receive-pack may be (dispatchers like Gitea's put shells between).
+const MAX_STEPS: usize = 4;
+const MAX_STAT: usize = 4096;
+const MAX_COMMAND_LINE: usize = 1024 * 1024;
+
+/// A process that runs `git receive-pack`, named so that no other can be taken for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReceivePack {
+    /// Process id, in this pid namespace.
+    pub pid: u32,
+    /// When it started: clock ticks since boot.
+    pub start_time: u64,
+    /// Where pids and ticks count.
+    pub host: Host,
+    /// Its last argument: the repository as the service was asked for it.
+    pub service_dir: OsString,
+}
+
+/// One boot and one pid namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Host {
+    /// `/proc/sys/kernel/random/boot_id`.
+    pub boot_id: String,
+    /// Inode of `/proc/self/ns/pid`.
+    pub pid_namespace: u64,
+}
+
+impl Host {
+    /// This boot and this process's pid namespace.
+    ///
+    /// # Errors
+    /// `/proc` is not there or not as Linux has it.
+    pub fn current() -> Result<Self, FileError> {
+        let path = Path::new("/proc/sys/kernel/random/boot_id");
+        let bytes = files::read_limited(path, 64)?;
+        let text = String::from_utf8_lossy(bytes.trim_ascii()).into_owned();
+        if text.len() != 36 || !text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-') {
+            return Err(FileError::new(path, "read", std::io::Error::other("not a boot id")));
+        }
+        let path = Path::new("/proc/self/ns/pid");
+        let stat = rustix::fs::stat(path).map_err(|e| FileError::new(path, "read", e))?;
+        Ok(Self { boot_id: text, pid_namespace: stat.st_ino })
+    }
+}
+
+/// The nearest ancestor, at most four steps up, that is `git receive-pack`.
+///
+/// None when there is none, or when an ancestor vanishes meanwhile.
+///
+/// # Errors
+/// `/proc` can't be read.
+pub fn receive_pack() -> Result<Option<ReceivePack>, FileError> {
+    let Some(parent) = rustix::process::getppid() else {
+        return Ok(None);
+    };
+    let mut pid = u32::try_from(parent.as_raw_nonzero().get()).unwrap_or(0);
+    for _ in 0..MAX_STEPS {
+        let Some(stat) = Stat::of(pid)? else {
+            return Ok(None);
+        };
+        if let Some(service_dir) = served(&command_line(pid)?) {
+            // The same start as before: the command line was this process's.
+            let same = Stat::of(pid)?.is_some_and(|again| again.start_time == stat.start_time);
+            return same.then(|| found(pid, stat.start_time, service_dir)).transpose();
+        }
+        pid = stat.parent;
+    }
+    Ok(None)
+}
+
+fn found(pid: u32, start_time: u64, service_dir: OsString) -> Result<ReceivePack, FileError> {
+    Ok(ReceivePack { pid, start_time, host: Host::current()?, service_dir })
+}
+
+/// Whether the process with this pid and start time runs in this pid namespace.
+///
+/// # Errors
+/// `/proc` can't be read.
+pub fn runs(pid: u32, start_time: u64) -> Result<bool, FileError> {
+    Ok(Stat::of(pid)?.is_some_and(|stat| stat.start_time == start_time && !stat.dead))
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Stat {
+    parent: u32,
+    start_time: u64,
+    dead: bool,
+}
+
+impl Stat {
+    /// None when there is no such process.
+    fn of(pid: u32) -> Result<Option<Self>, FileError> {
+        if pid == 0 {
+            return Ok(None);
+        }
+        let path = proc_file(pid, "stat");
+        match files::read_limited(&path, MAX_STAT) {
+            Ok(bytes) => match Self::parse(&bytes) {
+                Some(stat) => Ok(Some(stat)),
+                None => Err(FileError::new(&path, "read", std::io::Error::other("malformed"))),
+            },
+            Err(error) if vanished(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The name may hold anything, blanks and `)` too: the fields begin after the last `)`.
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let end = bytes.iter().rposition(|b| *b == b')')?;
+        let rest = std::str::from_utf8(bytes.get(end + 1..)?).ok()?;
+        let mut fields = rest.split_ascii_whitespace();
+        let state = fields.next()?;
+        let parent = fields.next()?.parse().ok()?;
+        let start_time = fields.nth(17)?.parse().ok()?;
+        Some(Self { parent, start_time, dead: matches!(state, "Z" | "X" | "x") })
+    }
+}
+
+fn proc_file(pid: u32, name: &str) -> PathBuf {
+    PathBuf::from(format!("/proc/{pid}/{name}"))
+}
+
+fn vanished(error: &FileError) -> bool {
+    let gone = Some(rustix::io::Errno::SRCH.raw_os_error());
+    error.is_absent() || error.source.raw_os_error() == gone
+}
+
+/// Empty when the process is gone or its command line is hidden from us.
+fn command_line(pid: u32) -> Result<Vec<u8>, FileError> {
+    match files::read_limited(&proc_file(pid, "cmdline"), MAX_COMMAND_LINE) {
+        Ok(bytes) => Ok(bytes),
+        Err(error) if vanished(&error) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+/// The last argument, if the command line is that of `git receive-pack`.
+fn served(command_line: &[u8]) -> Option<OsString> {
+    let line = command_line.strip_suffix(b"\0").unwrap_or(command_line);
+    let mut words = line.split(|b| *b == 0);
+    let program = Path::new(OsStr::from_bytes(words.next()?)).file_name()?;
+    let serves = match program.as_bytes() {
+        b"git-receive-pack" => true,
+        b"git" => git_command(&mut words) == Some(b"receive-pack"),
+        _ => false,
+    };
+    let last = words.next_back().filter(|_| serves)?;
+    Some(OsString::from_vec(last.to_vec()))
+}
+
+/// The first argument of `git` that is neither an option nor an option's value.
+fn git_command<'a>(words: &mut impl Iterator<Item = &'a [u8]>) -> Option<&'a [u8]> {
+    const WITH_VALUE: [&[u8]; 8] = [
+        b"-C",
+        b"-c",
+        b"--git-dir",
+        b"--work-tree",
+        b"--namespace",
+        b"--config-env",
+        b"--super-prefix",
+        b"--attr-source",
+    ];
+    loop {
+        let word = words.next()?;
+        if WITH_VALUE.contains(&word) {
+            words.next()?;
+        } else if !word.starts_with(b"-") {
+            return Some(word);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::{Command, Stdio};
+
+    fn served_by(line: &str) -> Option<OsString> {
+        served(format!("{}\0", line.replace(' ', "\0")).as_bytes())
+    }
+
+    #[test]
+    fn receive_pack_is_known_in_every_spelling() {
+        for line in [
+            "git-receive-pack /srv/r.git",
+            "/usr/lib/git-core/git-receive-pack /srv/r.git",
+            "git receive-pack /srv/r.git",
+            "/usr/bin/git -c a=b -C /x --git-dir /y --no-pager receive-pack --stateless-rpc /srv/r.git",
+        ] {
+            assert_eq!(served_by(line), Some("/srv/r.git".into()), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_only_mentions_receive_pack_is_not_it() {
+        for line in [
+            "",
+            "git",
+            "git receive-pack",
+            "git-receive-pack",
+            "git upload-pack receive-pack",
+            "git -c receive-pack push x",
+            "git -C",
+            "sh -c git-receive-pack /srv/r.git",
+            "not-git-receive-pack /srv/r.git",
+            "git-receive-packs /srv/r.git",
+        ] {
+            assert_eq!(served_by(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_process_named_to_confuse_the_parser_is_read_right() {
+        let line = b"42 (a) R 1 2 (b) S 7 42 42 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 98765 9 9\n";
+        let want = Stat { parent: 7, start_time: 98765, dead: false };
+        assert_eq!(Stat::parse(line), Some(want));
+        for bad in
+            [&b""[..], b"1 (x", b"1 (x)", b"1 (x) S", b"1 (x) S z", b"1 (x) S 1 2 3", b")\xff"]
+        {
+            assert_eq!(Stat::parse(bad), None);
+        }
+    }
+
+    #[test]
+    fn this_process_runs_and_a_recycled_pid_does_not_pass_for_another() {
+        let me = std::process::id();
+        let stat = Stat::of(me).unwrap().unwrap();
+        assert!(runs(me, stat.start_time).unwrap());
+        assert!(!runs(me, stat.start_time + 1).unwrap());
+        assert!(!runs(0, 0).unwrap());
+    }
+
+    #[test]
+    fn a_process_that_is_gone_does_not_run() {
+        let mut child = Command::new("sleep").arg("60").stdin(Stdio::null()).spawn().unwrap();
+        let start = Stat::of(child.id()).unwrap().unwrap().start_time;
+        assert!(runs(child.id(), start).unwrap());
+        child.kill().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        assert!(!runs(child.id(), start).unwrap(), "a zombie does nothing any more");
+        child.wait().unwrap();
+        assert!(!runs(child.id(), start).unwrap());
+    }
+
+    #[test]
+    fn the_host_names_itself() {
+        let host = Host::current().unwrap();
+        assert_eq!(host, Host::current().unwrap());
+        assert!(host.pid_namespace > 0);
+        assert_eq!(receive_pack().unwrap(), None, "a test is no hook");
+    }
+}

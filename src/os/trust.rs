@@ -1,0 +1,180 @@
+//! Whether a file may be believed: nobody but root or the hosting account could have written it.
+//!
+//! Knows owners and modes of a file and its folders; not what stands in the file. Links are
+//! resolved first; then every folder from `/` down and the file itself are checked on opened
+//! descriptors, so that nothing can be swapped between the check and the use. After sudo-rs
+//! `system/audit.rs` and OpenSSH's `StrictModes`.
+
+use super::files::FileError;
+use rustix::fs::{CWD, FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Component, Path, PathBuf};
+
+const WRITABLE_BY_OTHERS: u32 = 0o022;
+const STICKY: u32 = 0o1000;
+/// Never waits for a FIFO's other end, never follows a link, never becomes a terminal.
+const CAREFUL: OFlags =
+    OFlags::NOFOLLOW.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
+
+/// Why a file is not trusted (RW502).
+#[derive(Debug, thiserror::Error)]
+pub enum TrustError {
+    /// Somebody else owns it, or a folder above it.
+    #[error(
+        "`{}` belongs to uid {owner} (mode {mode:04o}), neither root nor the hosting account: chown {account} {}",
+        path.display(), path.display()
+    )]
+    Owner {
+        /// The file or the folder above it.
+        path: PathBuf,
+        /// Its owner.
+        owner: u32,
+        /// Its permission bits.
+        mode: u32,
+        /// The uid of the hosting account, which may own it.
+        account: u32,
+    },
+    /// Group or others can write it, or a folder above it.
+    #[error(
+        "`{}` (owner uid {owner}, mode {mode:04o}) can be written by its group or by others: chmod go-w {}",
+        path.display(), path.display()
+    )]
+    Writable {
+        /// The file or the folder above it.
+        path: PathBuf,
+        /// Its owner.
+        owner: u32,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// A FIFO, a device, a folder where a file should be, or the reverse.
+    #[error("`{}` is not a {wanted}", path.display())]
+    Kind {
+        /// What was opened.
+        path: PathBuf,
+        /// `regular file` or `folder`.
+        wanted: &'static str,
+    },
+    /// It can't be opened.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+/// Opens a regular file for reading, if it and all its folders are trusted.
+///
+/// # Errors
+/// [`TrustError`] names the first component, from `/` down, that is not.
+pub fn open_file(path: &Path, account_uid: u32) -> Result<File, TrustError> {
+    open_resolved(path, account_uid).map(|(file, _)| file)
+}
+
+/// As [`open_file`], with the path that links led to: what to run, once it is trusted.
+///
+/// # Errors
+/// As [`open_file`].
+pub fn open_resolved(path: &Path, account_uid: u32) -> Result<(File, PathBuf), TrustError> {
+    let real = resolve(path)?;
+    let (folder, name) = walk_to_parent(&real, account_uid)?;
+    let file = rustix::fs::openat(&folder, name, OFlags::RDONLY | CAREFUL, Mode::empty())
+        .map_err(|error| open_error(&real, error))?;
+    check(&file, &real, account_uid, FileType::RegularFile)?;
+    Ok((file.into(), real))
+}
+
+/// Opens a folder, if it and all folders above are trusted.
+///
+/// # Errors
+/// As [`open_file`].
+pub fn open_folder(path: &Path, account_uid: u32) -> Result<File, TrustError> {
+    let real = resolve(path)?;
+    let (parent, name) = walk_to_parent(&real, account_uid)?;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | CAREFUL;
+    let folder = rustix::fs::openat(&parent, name, flags, Mode::empty())
+        .map_err(|error| open_error(&real, error))?;
+    check(&folder, &real, account_uid, FileType::Directory)?;
+    Ok(folder.into())
+}
+
+/// Opens the audit trail to append to and to read: its own folder and the file are checked, no more.
+///
+/// `/var/log` is group-writable on some systems, so folders further up don't count. A trail that
+/// is not there is made with mode 0600. A link in its place is refused.
+///
+/// # Errors
+/// As [`open_file`].
+pub fn open_trail(path: &Path, account_uid: u32) -> Result<File, TrustError> {
+    let (folder, name) = match (path.parent(), path.file_name()) {
+        (Some(folder), Some(name)) if folder.is_absolute() => (folder, name),
+        _ => return Err(open_error(path, Errno::INVAL)),
+    };
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let parent = rustix::fs::openat(CWD, folder, flags, Mode::empty())
+        .map_err(|error| open_error(folder, error))?;
+    check(&parent, folder, account_uid, FileType::Directory)?;
+    let flags = OFlags::RDWR | OFlags::APPEND | OFlags::CREATE | CAREFUL;
+    let file = rustix::fs::openat(&parent, name, flags, Mode::from_raw_mode(0o600))
+        .map_err(|error| open_error(path, error))?;
+    check(&file, path, account_uid, FileType::RegularFile)?;
+    Ok(file.into())
+}
+
+fn open_error(path: &Path, error: Errno) -> TrustError {
+    FileError::new(path, "open", error).into()
+}
+
+fn resolve(path: &Path) -> Result<PathBuf, TrustError> {
+    if !path.is_absolute() {
+        return Err(open_error(path, Errno::INVAL));
+    }
+    std::fs::canonicalize(path).map_err(|error| FileError::new(path, "open", error).into())
+}
+
+/// Opens and checks every folder above the last name of a path without links.
+fn walk_to_parent(real: &Path, account: u32) -> Result<(OwnedFd, &Path), TrustError> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mut at = PathBuf::from("/");
+    let open = |parent: &OwnedFd, name: &Path, at: &Path| {
+        rustix::fs::openat(parent, name, flags, Mode::empty()).map_err(|e| open_error(at, e))
+    };
+    let mut folder = rustix::fs::openat(CWD, "/", flags, Mode::empty())
+        .map_err(|error| open_error(&at, error))?;
+    check(&folder, &at, account, FileType::Directory)?;
+    let mut names = real.components().filter(|part| *part != Component::RootDir).peekable();
+    while let Some(part) = names.next() {
+        let name = Path::new(part.as_os_str());
+        if names.peek().is_none() {
+            return Ok((folder, name));
+        }
+        at.push(name);
+        folder = open(&folder, name, &at)?;
+        check(&folder, &at, account, FileType::Directory)?;
+    }
+    Ok((folder, Path::new(".")))
+}
+
+fn check(file: &impl AsFd, path: &Path, account: u32, kind: FileType) -> Result<(), TrustError> {
+    let stat = rustix::fs::fstat(file).map_err(|error| open_error(path, error))?;
+    if FileType::from_raw_mode(stat.st_mode) != kind {
+        let wanted = if kind == FileType::Directory { "folder" } else { "regular file" };
+        return Err(TrustError::Kind { path: path.to_owned(), wanted });
+    }
+    judge(&stat, path, account, kind)
+}
+
+fn judge(stat: &Stat, path: &Path, account: u32, kind: FileType) -> Result<(), TrustError> {
+    let (owner, mode) = (stat.st_uid, stat.st_mode & 0o7777);
+    if owner != 0 && owner != account {
+        return Err(TrustError::Owner { path: path.to_owned(), owner, mode, account });
+    }
+    // In root's sticky folder (`/tmp`) nobody can rename or remove what another owns.
+    let sticky = kind == FileType::Directory && owner == 0 && mode & STICKY != 0;
+    if mode & WRITABLE_BY_OTHERS != 0 && !sticky {
+        return Err(TrustError::Writable { path: path.to_owned(), owner, mode });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
