@@ -4,12 +4,15 @@
 
 #![expect(clippy::disallowed_methods, reason = "this is where clock, files and children are asked")]
 
+pub mod account;
 pub mod child;
 pub mod clock;
 pub mod env;
 pub mod faults;
 pub mod files;
+pub mod git_config;
 pub mod groups;
+pub mod hooks_dir;
 pub mod process;
 pub mod site;
 pub mod syslog;
