@@ -39,13 +39,21 @@ pub enum ConfigError {
     Child(#[from] ChildError),
 }
 
+/// A path with all links resolved.
+///
+/// # Errors
+/// It is not there, or can't be looked at.
+pub fn real(path: &Path) -> Result<PathBuf, FileError> {
+    std::fs::canonicalize(path).map_err(|error| FileError::new(path, "open", error))
+}
+
 /// The git folder of a repository, bare or not, links resolved.
 ///
 /// # Errors
 /// There is none, or it is a linked worktree's.
 pub fn git_folder(path: &Path) -> Result<PathBuf, ConfigError> {
     let looks_right = |p: &Path| p.join("HEAD").exists() && p.join("objects").is_dir();
-    let real = std::fs::canonicalize(path).map_err(|e| FileError::new(path, "open", e))?;
+    let real = real(path)?;
     let inner = real.join(".git");
     if real.join("commondir").exists() || inner.is_file() {
         return Err(ConfigError::Worktree(path.to_owned()));
@@ -141,6 +149,18 @@ impl GitConfig {
     /// It is not there, or there twice, or git can't write.
     pub fn remove(&self, key: &str, value: &str) -> Result<(), ConfigError> {
         self.change(&["--fixed-value", "--unset", key, value])
+    }
+
+    /// Removes a template's file that nothing is left in.
+    ///
+    /// # Errors
+    /// It can't be removed.
+    pub fn drop_empty(&self) -> Result<(), ConfigError> {
+        let Place::File(path) = &self.place else { return Ok(()) };
+        if rustix::fs::stat(path).is_ok_and(|stat| stat.st_size == 0) {
+            rustix::fs::unlink(path).map_err(|e| FileError::new(path, "remove", e))?;
+        }
+        Ok(())
     }
 
     /// `git config` makes a new file: what root writes must stay the owner's.

@@ -102,6 +102,8 @@ pub struct HooksDir {
     folder: OwnedFd,
     path: PathBuf,
     programs: PathBuf,
+    /// `core.hooksPath` leads to the programs themselves: nothing may be put or taken here.
+    is_programs: bool,
 }
 
 impl HooksDir {
@@ -113,7 +115,10 @@ impl HooksDir {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         match rustix::fs::open(path, flags, Mode::empty()) {
             Ok(folder) => {
-                Ok(Some(Self { folder, path: path.to_owned(), programs: programs.to_owned() }))
+                let own = rustix::fs::fstat(&folder).map_err(|e| wrong(path, "open", e))?;
+                let is_programs = rustix::fs::stat(programs).is_ok_and(|there| same(&own, &there));
+                let (path, programs) = (path.to_owned(), programs.to_owned());
+                Ok(Some(Self { folder, path, programs, is_programs }))
             }
             Err(Errno::NOENT) => Ok(None),
             Err(error) => Err(FileError::new(path, "open", error).into()),
@@ -137,6 +142,11 @@ impl HooksDir {
         Self::open(path, programs)?.ok_or_else(|| wrong(path, "open", Errno::NOENT).into())
     }
 
+    /// Removes a folder in which nothing is left; anything else stays.
+    pub fn drop_empty(path: &Path) {
+        let _ = rustix::fs::rmdir(path);
+    }
+
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -150,6 +160,9 @@ impl HooksDir {
     pub fn standing(&self, name: &str, program: &str) -> Result<Standing, HookError> {
         let Some(stat) = self.stat(name)? else { return Ok(Standing::Absent) };
         match FileType::from_raw_mode(stat.st_mode) {
+            _ if self.is_programs && name == program => {
+                Ok(Standing::Ours { way: Way::Link, current: true })
+            }
             FileType::Symlink => self.link_standing(name, program),
             FileType::RegularFile => self.file_standing(name, program),
             _ => Ok(Standing::Foreign),
@@ -226,6 +239,7 @@ impl HooksDir {
         act: bool,
     ) -> Result<Change, HookError> {
         let change = match self.standing(name, program)? {
+            _ if self.is_programs => return Ok(Change::None),
             Standing::Ours { way: old, current: true } if old == way => Change::None,
             Standing::Ours { .. } | Standing::Other(_) => Change::Replaced,
             Standing::Absent => Change::Installed,
@@ -332,10 +346,11 @@ impl HooksDir {
     pub fn uninstall(&self, name: &str, program: &str, act: bool) -> Result<Change, HookError> {
         let kept = self.kept(name)?.is_some();
         let change = match (self.standing(name, program)?, kept) {
+            _ if self.is_programs => Change::None,
             (Standing::Ours { .. } | Standing::Absent, true) => Change::Restored,
             (Standing::Ours { .. }, false) => Change::Removed,
-            (Standing::Absent, false) => Change::None,
-            (Standing::Other(_) | Standing::Foreign, _) => Change::Left,
+            (Standing::Absent | Standing::Foreign, false) => Change::None,
+            (Standing::Other(_), _) | (Standing::Foreign, true) => Change::Left,
         };
         match change {
             Change::Restored if act => self.rename(&format!("{name}{KEPT}"), name)?,

@@ -114,7 +114,7 @@ fn a_copy_that_was_edited_is_somebody_elses() {
     bed.install(Way::Copy).unwrap();
     bed.foreign("exit 0", 0o755);
     assert_eq!(bed.hooks.standing(P, P).unwrap(), Standing::Foreign);
-    assert_eq!(bed.uninstall(), Change::Left);
+    assert_eq!(bed.uninstall(), Change::None);
     assert_eq!(bed.read(P), "exit 0");
 }
 
@@ -185,4 +185,14 @@ fn a_folder_or_a_strange_site_file_in_the_way_stops_the_installation() {
     std::fs::write(bed.path("site.toml"), "theirs").unwrap();
     assert!(matches!(bed.install(Way::Copy), Err(HookError::SiteTaken(_))));
     assert_eq!(bed.read("site.toml"), "theirs");
+}
+
+#[test]
+fn the_folder_of_the_programs_is_never_changed() {
+    let bed = Bed::new();
+    let programs = bed.hooks.programs.clone();
+    let own = HooksDir::open(&programs, &programs).unwrap().unwrap();
+    assert_eq!(own.install(P, P, Way::Copy, true).unwrap(), Change::None);
+    assert_eq!(own.uninstall(P, P, true).unwrap(), Change::None);
+    assert_eq!(std::fs::read_to_string(programs.join(P)).unwrap(), "version 1");
 }
