@@ -69,8 +69,8 @@ impl Finding {
 
 /// The worst level among findings.
 #[must_use]
-pub fn worst(findings: &[Finding]) -> Level {
-    findings.iter().map(|finding| finding.level).max().unwrap_or(Level::Ok)
+pub fn worst<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Level {
+    findings.into_iter().map(|finding| finding.level).max().unwrap_or(Level::Ok)
 }
 
 #[cfg(test)]

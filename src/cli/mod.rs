@@ -1,5 +1,6 @@
 //! The admin command `refwarden`: one file a verb, each of them a use case.
 
+pub mod doctor;
 pub mod exit;
 pub mod finding;
 pub mod out;

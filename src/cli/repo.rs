@@ -3,6 +3,8 @@
 //! Knows the verbs and their words; what is safe in which order is `repo::change`'s. Each
 //! repository stands for itself: one that fails does not keep the others from being done.
 
+#[cfg(test)]
+pub(crate) mod bed;
 pub mod change;
 pub mod layout;
 pub mod survey;
@@ -12,7 +14,9 @@ pub mod wide;
 use super::exit::Exit;
 use super::finding::{Level, worst};
 use super::out::Out;
+use crate::os::git_config;
 use crate::os::hooks_dir::Way;
+use crate::os::host_facts;
 use change::{Plan, Step};
 use clap::{Args, Subcommand};
 use layout::{Hook, Host};
@@ -37,6 +41,8 @@ pub enum RepoVerb {
     Uninstall(WhereArgs),
     /// Tell how the hooks stand; 1 when pushes can pass unjudged
     Status(StatusArgs),
+    /// Name the repositories below the root that have our hooks
+    List,
 }
 
 /// Which repositories.
@@ -45,9 +51,11 @@ pub struct WhereArgs {
     /// Bare repositories below the site's root
     #[arg(value_name = "REPO.git")]
     pub repositories: Vec<PathBuf>,
+    /// Every repository below the site's root
+    #[arg(long)]
+    pub all: bool,
     /// The template that git makes new repositories from; git's own where no DIR is given
     #[arg(long, value_name = "DIR", num_args = 0..=1, require_equals = true)]
-    #[expect(clippy::option_option, reason = "how clap tells --template from --template=DIR")]
     pub template: Option<Option<PathBuf>>,
     /// Every repository of this machine, by the system's core.hooksPath
     #[arg(long)]
@@ -92,6 +100,7 @@ pub fn run(args: &RepoArgs, out: &Out) -> anyhow::Result<Exit> {
         RepoVerb::Install(args) => install(args, &home, out),
         RepoVerb::Uninstall(args) => uninstall(args, &home, out),
         RepoVerb::Status(args) => Ok(status(args, &home, out)),
+        RepoVerb::List => list(&home, out),
     }
 }
 
@@ -122,6 +131,32 @@ fn uninstall(args: &WhereArgs, home: &Installation, out: &Out) -> anyhow::Result
     })
 }
 
+/// All repositories below the root; a walk that saw only a part must not pass for all.
+fn everything(home: &Installation) -> anyhow::Result<Vec<PathBuf>> {
+    let root = git_config::real(&home.site.root)?;
+    let (found, whole) = host_facts::repositories_below(&root);
+    if !whole {
+        anyhow::bail!("not everything below `{}` could be looked at", root.display());
+    }
+    Ok(found)
+}
+
+fn list(home: &Installation, out: &Out) -> anyhow::Result<Exit> {
+    for path in everything(home)? {
+        let target = Target::repository(&path, home)?;
+        if !survey::survey(&target, home).hooks.iter().any(|hook| hook.ours) {
+            continue;
+        }
+        let path = path.display().to_string();
+        if out.json {
+            out.value(&json!({ "repository": path }));
+        } else {
+            out.line(path);
+        }
+    }
+    Ok(Exit::Done)
+}
+
 /// One of the things that can be asked for.
 enum Where<'a> {
     Target(&'a Target),
@@ -136,16 +171,18 @@ fn each(
     word: &str,
     mut act: impl FnMut(&Where<'_>, &mut Vec<Step>) -> anyhow::Result<()>,
 ) -> anyhow::Result<Exit> {
-    if args.repositories.is_empty() && args.template.is_none() && !args.system {
-        out.note("error: name a repository, --template or --system");
+    let nothing_named = args.repositories.is_empty() && !args.all;
+    if nothing_named && args.template.is_none() && !args.system {
+        out.note("error: name a repository, --all, --template or --system");
         return Ok(Exit::Usage);
     }
+    let all = if args.all { everything(home)? } else { Vec::new() };
     let mut all_well = true;
     let mut tell = |path: &Path, steps: &[Step], result: anyhow::Result<()>| {
         all_well &= result.is_ok();
         say(out, path, steps, result, word, args.dry_run);
     };
-    for path in &args.repositories {
+    for path in args.repositories.iter().chain(&all) {
         let mut steps = Vec::new();
         let done = Target::repository(path, home)
             .map_err(Into::into)

@@ -13,6 +13,7 @@ pub mod files;
 pub mod git_config;
 pub mod groups;
 pub mod hooks_dir;
+pub mod host_facts;
 pub mod process;
 pub mod site;
 pub mod syslog;

@@ -1,71 +1,10 @@
+#![expect(clippy::disallowed_methods, reason = "tests look at what really lies there")]
+
+use super::bed::{Bed, file};
 use super::*;
-use crate::os::account::Account;
 use crate::os::git_config::{self, GitConfig, Place};
-use crate::os::site::Site;
 use std::collections::BTreeMap;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-
-struct Bed {
-    folder: tempfile::TempDir,
-    home: Installation,
-}
-
-impl Bed {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let at = git_config::real(folder.path()).unwrap();
-        let programs = at.join("lib/refwarden");
-        std::fs::create_dir_all(&programs).unwrap();
-        std::fs::create_dir_all(at.join("srv")).unwrap();
-        for hook in Hook::ALL {
-            file(&programs.join(hook.name()), "#!/bin/sh\n", 0o755);
-        }
-        file(&programs.join("site.toml"), "site", 0o644);
-        let uid = rustix::process::geteuid().as_raw();
-        let account =
-            Account { name: "git".into(), uid, home: at.join("home"), groups: Vec::new() };
-        let (policy, state) = (at.join("policy.toml"), at.join("state"));
-        let site = Site::new(policy, state, "git".into(), uid, at.join("srv"));
-        Self { folder, home: Installation { site, programs, account } }
-    }
-
-    fn git(&self, arguments: &[&str]) {
-        let done = git_config::git_says(arguments, self.folder.path()).unwrap();
-        assert!(done.is_some(), "{arguments:?}");
-    }
-
-    fn repository(&self) -> PathBuf {
-        let path = self.home.site.root.join("it's a \"repository\".git");
-        self.git(&["init", "-q", "--bare", path.to_str().unwrap()]);
-        path
-    }
-
-    fn target(&self, path: &Path) -> Target {
-        Target::repository(path, &self.home).unwrap()
-    }
-
-    fn install(&self, path: &Path, plan: &Plan) -> anyhow::Result<Vec<Step>> {
-        let mut steps = Vec::new();
-        change::install(&self.target(path), &self.home, plan, &mut steps)?;
-        Ok(steps)
-    }
-
-    fn uninstall(&self, path: &Path) -> Vec<Step> {
-        let mut steps = Vec::new();
-        change::uninstall(&self.target(path), &self.home, true, &mut steps).unwrap();
-        steps
-    }
-
-    fn worst(&self, path: &Path) -> Level {
-        worst(&survey::survey(&self.target(path), &self.home).findings)
-    }
-}
-
-fn file(path: &Path, text: &str, mode: u32) {
-    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    std::fs::write(path, text).unwrap();
-    std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
-}
 
 fn plan(host: Option<Host>) -> Plan {
     Plan { hooks: layout::chosen(&[], host).unwrap(), host, way: Way::Link, act: true }
@@ -274,7 +213,7 @@ fn the_systems_hooks_path_is_ours_or_refused() {
     let ours = bed.home.programs.display().to_string();
     for _ in 0..2 {
         wide::install_system(&config, &bed.home, true, &mut Vec::new()).unwrap();
-        assert_eq!(config.own("core.hooksPath").unwrap(), [ours.clone()]);
+        assert_eq!(config.own("core.hooksPath").unwrap(), [ours.as_str()]);
     }
     wide::uninstall_system(&config, &bed.home, true, &mut Vec::new()).unwrap();
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "");
