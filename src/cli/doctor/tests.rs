@@ -1,5 +1,3 @@
-#![expect(clippy::disallowed_methods, reason = "tests break what is looked at")]
-
 use super::*;
 use crate::cli::repo::bed::{Bed, file};
 use crate::cli::repo::change::Plan;

@@ -96,7 +96,16 @@ pub fn install(
         }
     }
     tidy(target, home, plan.act)?;
+    note_shared(target, steps);
     add_push_options(&target.config, &target.git_folder, plan.act, steps)
+}
+
+/// What is done in a folder outside the repository is done to others as well.
+fn note_shared(target: &Target, steps: &mut Vec<Step>) {
+    if !steps.is_empty() && !target.hooks_path.starts_with(&target.git_folder) {
+        let did = "is core.hooksPath: what was done there counts for all that share it";
+        steps.push(Step { path: target.hooks_path.clone(), did });
+    }
 }
 
 /// What can be known to fail is found before anything is changed.
@@ -160,6 +169,7 @@ pub fn uninstall(
         remove_slot(&slot, home, act, steps)?;
     }
     tidy(target, home, act)?;
+    note_shared(target, steps);
     remove_push_options(&target.config, &target.git_folder, act, steps)
 }
 
