@@ -580,10 +580,10 @@ demo_policy() {
 version = 1
 
 [store]
-path = $(toml_string "$demo/state")
+path = $(toml_string "$demo/prefix/var/lib/refwarden")
 
 [audit]
-file = $(toml_string "$demo/audit.jsonl")
+file = $(toml_string "$demo/prefix/var/log/refwarden/audit.jsonl")
 
 [identity]
 sources = ["env:DEMO_USER"]     # a stand-in for ssh or the web server
@@ -644,12 +644,14 @@ demo() {
     trap 'exit 130' INT TERM HUP
     demo_alone
     cd -- "$demo"
+    exec 2>&1
     tool="$demo/prefix/bin/refwarden"
 
     tell 'A bare repository, and a policy: alice may push anywhere, bob to feature branches.'
     show git init --quiet --bare repositories/app.git
     # An own setting comes after a core.hooksPath of the account's.
     git -C repositories/app.git config core.hooksPath "$demo/repositories/app.git/hooks"
+    git -C repositories/app.git config receive.fsckObjects true
     demo_policy >policy.toml
     show release/install.sh --prefix prefix --policy policy.toml repositories/app.git ||
         say '(doctor names what this machine could do better; the demo goes on)'
