@@ -16,3 +16,4 @@ pub mod os;
 pub mod policy;
 pub mod push;
 pub mod pusher;
+pub mod store;

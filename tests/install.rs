@@ -2,7 +2,11 @@
 //!
 //! The hooks are tiny scripts, and `refwarden` is the real one for its verb `repo` alone: what
 //! `policy` and `doctor` say is told by the test, so that each failure can be had at will.
-#![expect(clippy::disallowed_methods, reason = "tests run programs and look at what lies there")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests run programs and look at what lies there"
+)]
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -381,4 +385,38 @@ fn misuse_is_told_and_changes_nothing() {
     }
     assert!(bed.install(&["--help"], &[]).starts_with("usage: install.sh"));
     assert_eq!(tree(bed.folder.path()), before);
+}
+
+#[test]
+fn without_built_programs_cargo_builds_static_ones() {
+    for (musl, target, flags) in [
+        (true, "x86_64-unknown-linux-musl", ""),
+        (false, "x86_64-unknown-linux-gnu", " -C target-feature=+crt-static"),
+    ] {
+        let bed = Bed::new();
+        let repository = bed.repository("a.git");
+        std::fs::rename(bed.at("bin"), bed.at("made")).unwrap();
+        file(&bed.at("Cargo.toml"), "", 0o644);
+        if musl {
+            std::fs::create_dir_all(bed.at("lib/rustlib/x86_64-unknown-linux-musl")).unwrap();
+        }
+        let rustc = "#!/bin/sh\n[ \"$1\" = -vV ] && echo 'host: x86_64-unknown-linux-gnu' || pwd\n";
+        file(&bed.at("tools/rustc"), rustc, 0o755);
+        let cargo = "#!/bin/sh\n\
+            printf '%s|%s' \"$*\" \"$RUSTFLAGS\" > asked\n\
+            while [ $# -gt 1 ]; do [ \"$1\" = --target ] && to=$2; shift; done\n\
+            mkdir -p \"$1/$to\" && cp -r made \"$1/$to/release\"\n";
+        file(&bed.at("tools/cargo"), cargo, 0o755);
+        let path = format!("{}:{}", bed.at("tools").display(), std::env::var("PATH").unwrap());
+        let mut command = Command::new("sh");
+        command.arg(bed.at("install.sh")).arg("--prefix").arg(bed.at("prefix")).arg(&repository);
+        bed.run(command.env("PATH", path).env("RUSTFLAGS", ""));
+        let asked = std::fs::read_to_string(bed.at("asked")).unwrap();
+        assert!(
+            asked.contains(&format!("--release --locked --bins --target {target} ")),
+            "{asked}"
+        );
+        assert!(asked.ends_with(&format!("|{flags}")), "{asked}");
+        assert!(repository.join("hooks/pre-receive").exists());
+    }
 }

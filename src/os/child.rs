@@ -229,9 +229,7 @@ pub fn pass_through(
     let mut command = Command::new(program);
     command.args(arguments);
     command.stdin(if stdin.is_some() { Stdio::piped() } else { Stdio::null() });
-    for variable in std::env::vars_os().map(|(variable, _)| variable).filter(|v| is_ours(v)) {
-        command.env_remove(variable);
-    }
+    remove_ours(&mut command, std::env::vars_os().map(|(variable, _)| variable));
     let mut child =
         command.spawn().map_err(|source| ChildError::Start { program: name(), source })?;
     let fed = match (child.stdin.take(), stdin) {
@@ -247,8 +245,10 @@ pub fn pass_through(
     }
 }
 
-fn is_ours(variable: &OsStr) -> bool {
-    variable.as_bytes().starts_with(b"REFWARDEN_")
+fn remove_ours(command: &mut Command, variables: impl Iterator<Item = OsString>) {
+    for variable in variables.filter(|variable| variable.as_bytes().starts_with(b"REFWARDEN_")) {
+        command.env_remove(variable);
+    }
 }
 
 #[cfg(test)]

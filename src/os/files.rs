@@ -134,7 +134,7 @@ fn create_temporary(folder: &OwnedFd, name: &OsStr) -> Result<(OsString, File), 
 }
 
 /// Else a command run by root would lock the hosting account out of its own state.
-fn give_to_owner_of(folder: &OwnedFd, file: &impl AsFd) -> io::Result<()> {
+pub(super) fn give_to_owner_of(folder: &impl AsFd, file: &impl AsFd) -> io::Result<()> {
     if !rustix::process::geteuid().is_root() {
         return Ok(());
     }

@@ -59,10 +59,12 @@ impl Host {
 /// # Errors
 /// `/proc` can't be read.
 pub fn receive_pack() -> Result<Option<ReceivePack>, FileError> {
-    let Some(parent) = rustix::process::getppid() else {
-        return Ok(None);
-    };
-    let mut pid = u32::try_from(parent.as_raw_nonzero().get()).unwrap_or(0);
+    let parent = rustix::process::getppid().map_or(0, |pid| pid.as_raw_nonzero().get());
+    receive_pack_from(u32::try_from(parent).unwrap_or(0))
+}
+
+/// The first that serves among `pid` and the processes above it, [`MAX_STEPS`] in all.
+fn receive_pack_from(mut pid: u32) -> Result<Option<ReceivePack>, FileError> {
     for _ in 0..MAX_STEPS {
         let Some(stat) = Stat::of(pid)? else {
             return Ok(None);
@@ -249,6 +251,45 @@ mod tests {
         assert!(!runs(child.id(), start).unwrap(), "a zombie does nothing any more");
         child.wait().unwrap();
         assert!(!runs(child.id(), start).unwrap());
+    }
+
+    /// A shell that passes for receive-pack, with shells below it that print their pids.
+    fn service(below: &str) -> (std::process::Child, Vec<u32>) {
+        use std::io::{BufRead, BufReader};
+        use std::os::unix::process::CommandExt;
+        let mut child = Command::new("/bin/sh")
+            .arg0("git-receive-pack")
+            .args(["-c", below, "/srv/r.git"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let pids = lines.map(Result::unwrap).take_while(|line| line != "end");
+        let pids = pids.map(|line| line.parse().unwrap()).collect();
+        (child, pids)
+    }
+
+    #[test]
+    fn receive_pack_is_found_through_dispatchers_but_not_five_steps_up() {
+        // each shell prints its pid and runs the next; `:` keeps it from replacing itself
+        let shell = |inner: &str| format!("echo $$; sh -c '{inner}'; :");
+        let quote = |text: &str| text.replace('\'', "'\\''");
+        let mut script = "echo $$; echo end; read x".to_owned();
+        for _ in 0..4 {
+            script = shell(&quote(&script));
+        }
+        let (mut child, pids) = service(&script);
+        assert_eq!(pids.len(), 5, "receive-pack and four below");
+        let top = child.id();
+        // `receive_pack_from` begins at the parent, so the process itself is one step below
+        let found = receive_pack_from(pids[3]).unwrap().unwrap();
+        assert_eq!((found.pid, found.service_dir), (top, "/srv/r.git".into()));
+        assert!(runs(top, found.start_time).unwrap());
+        assert_eq!(receive_pack_from(pids[4]).unwrap(), None);
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        assert_eq!(receive_pack_from(pids[3]).unwrap(), None, "all have vanished");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! descriptors, so that nothing can be swapped between the check and the use. After sudo-rs
 //! `system/audit.rs` and OpenSSH's `StrictModes`.
 
-use super::files::FileError;
+use super::files::{self, FileError};
 use rustix::fs::{CWD, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use std::fs::File;
@@ -100,7 +100,7 @@ pub fn open_folder(path: &Path, account_uid: u32) -> Result<File, TrustError> {
 /// Opens the audit trail to append to and to read: its own folder and the file are checked, no more.
 ///
 /// `/var/log` is group-writable on some systems, so folders further up don't count. A trail that
-/// is not there is made with mode 0600. A link in its place is refused.
+/// is not there is made with mode 0600, for the folder's owner. A link in its place is refused.
 ///
 /// # Errors
 /// As [`open_file`].
@@ -117,7 +117,13 @@ pub fn open_trail(path: &Path, account_uid: u32) -> Result<File, TrustError> {
     let file = rustix::fs::openat(&parent, name, flags, Mode::from_raw_mode(0o600))
         .map_err(|error| open_error(path, error))?;
     check(&file, path, account_uid, FileType::RegularFile)?;
-    Ok(file.into())
+    let file = File::from(file);
+    // Made by root just now: else the hooks could not append to it.
+    if file.metadata().is_ok_and(|about| about.len() == 0) {
+        let given = files::give_to_owner_of(&parent, &file);
+        given.map_err(|error| FileError::new(path, "chown", error))?;
+    }
+    Ok(file)
 }
 
 fn open_error(path: &Path, error: Errno) -> TrustError {

@@ -109,7 +109,12 @@ fn a_foreign_hook_that_reads_nothing_of_a_large_push_may_still_allow() {
 }
 
 #[test]
-fn our_variables_are_told_from_others() {
-    assert!(is_ours(OsStr::new("REFWARDEN_PROOF")) && is_ours(OsStr::new("REFWARDEN_")));
-    assert!(!is_ours(OsStr::new("refwarden_x")) && !is_ours(OsStr::new("XREFWARDEN_X")));
+fn a_foreign_hook_never_sees_the_proof_of_identity() {
+    let names = ["REFWARDEN_PROOF", "GIT_DIR", "REFWARDEN_", "refwarden_x", "X_REFWARDEN_X"];
+    let mut command = Command::new("/bin/true");
+    remove_ours(&mut command, names.iter().map(OsString::from));
+    let mut removed: Vec<_> = command.get_envs().collect();
+    removed.sort();
+    let none = |name| (OsStr::new(name), None);
+    assert_eq!(removed, [none("REFWARDEN_"), none("REFWARDEN_PROOF")]);
 }

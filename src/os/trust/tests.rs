@@ -162,3 +162,22 @@ fn a_trail_replaced_by_a_link_is_refused() {
     symlink(&other, &path).unwrap();
     assert!(open_trail(&path, me()).is_err());
 }
+
+#[test]
+fn what_root_makes_in_the_accounts_folder_belongs_to_the_account() {
+    use std::os::unix::fs::MetadataExt;
+    if me() != 0 {
+        return; // only root can give a file away
+    }
+    let folder = folder();
+    std::os::unix::fs::chown(folder.path(), Some(4242), Some(4243)).unwrap();
+    let at = |name: &str| folder.path().join(name);
+    open_trail(&at("audit.jsonl"), 4242).unwrap();
+    files::write_whole(&at("epoch"), b"x", 0o600).unwrap();
+    files::lock(&at("lock"), std::time::Duration::ZERO).unwrap();
+    files::ensure_folder(&at("slips")).unwrap();
+    for name in ["audit.jsonl", "epoch", "lock", "slips"] {
+        let about = at(name).metadata().unwrap();
+        assert_eq!((about.uid(), about.gid()), (4242, 4243), "{name}");
+    }
+}

@@ -1,0 +1,11 @@
+//! The state folder: slips, the epoch, the applied policy, the count of nameless refusals.
+//!
+//! Knows how each is kept and what a crash can leave; not what a policy or a push means. The
+//! folder belongs to the hosting account and nobody else can enter it.
+
+#![cfg_attr(test, expect(clippy::disallowed_methods, reason = "tests lay files and damage them"))]
+
+pub mod applied;
+pub mod epoch;
+pub mod slip;
+pub mod unidentified;
