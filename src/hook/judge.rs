@@ -340,7 +340,11 @@ impl Judge<'_> {
 fn ask(desk: &Desk, user: &UserName, group: &GroupName) -> Result<bool, String> {
     let lookup = desk.policy.lookup(group).map_err(|error| error.to_string())?;
     let Some(lookup) = lookup else { return Err("it is not a looked-up group".into()) };
-    let unix = desk.policy.user(user).map_err(|error| error.to_string())?.and_then(|user| user.declared.unix);
+    let unix = desk
+        .policy
+        .user(user)
+        .map_err(|error| error.to_string())?
+        .and_then(|user| user.declared.unix);
     groups::member(&lookup, user, unix.as_deref(), desk.site.account_uid)
 }
 
