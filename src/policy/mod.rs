@@ -5,6 +5,7 @@
 //! the project's part.
 
 pub mod compiled;
+pub mod diff;
 pub mod entry;
 #[cfg(test)]
 pub(crate) mod lab;
