@@ -1,7 +1,7 @@
 #!/bin/sh
 # P12: how many decisions a second `refwarden policy explain --stdin` makes on one core.
 # Usage: benches/explain.sh [--programs DIR] [--count N]
-# shellcheck disable=SC1091,SC2016
+# shellcheck disable=SC2016
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 programs=$here/../target/release

@@ -9,7 +9,7 @@
 #   --history REPO   a clone of git.git, bare or not, for P8 (default: 20 000 made-up commits)
 #   --rounds N       rounds for processes (101); whole pushes get a quarter of it, at least 25
 #   --keep           leave the working folder, and say where it is
-# shellcheck disable=SC1091,SC2016,SC2030,SC2031,SC2317
+# shellcheck disable=SC2016,SC2030,SC2031,SC2317
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 programs=$here/../target/release
