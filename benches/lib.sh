@@ -78,8 +78,9 @@ row() {
 	verdict=$(awk -v v="$4" -v l="$5" -v least="${8:-}" \
 		'BEGIN { print (least ? v >= l : v <= l) ? "pass" : "FAIL" }')
 	[ "$verdict" = pass ] || failed=1
-	printf '| %s | %s | %s | %.4g%s | %s | %s |\n' \
-		"$1" "$2" "$3" "$4" "$6" "$7" "$verdict" >>"$work/table"
+	shown=$(awk -v v="$4" 'BEGIN { printf v < 1000 ? "%.3g" : "%d", v }')
+	printf '| %s | %s | %s | %s%s | %s | %s |\n' \
+		"$1" "$2" "$3" "$shown" "$6" "$7" "$verdict" >>"$work/table"
 }
 
 # ratio ROW WHAT LIMIT A B [WORDS]: median of A over that of B, which may be at most LIMIT.
