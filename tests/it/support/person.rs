@@ -109,5 +109,4 @@ impl Person {
     pub fn push_with(&self, options: &[&str], refspecs: &[&str]) -> Outcome {
         Outcome::of(&self.repo, || self.push_command(options, refspecs).output().unwrap())
     }
-
 }

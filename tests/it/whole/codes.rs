@@ -42,7 +42,7 @@ fn every_code_is_named_by_a_test() {
     // What no push can bring about quickly is tested beside the code.
     for path in super::rings::files(&folder.join("src")) {
         let all = std::fs::read_to_string(&path).unwrap();
-        let tests = path.ends_with("tests.rs") || path.iter().any(|part| part == "tests");
+        let tests = super::rings::is_test(&path);
         text.push_str(if tests {
             &all
         } else {
