@@ -4,14 +4,18 @@
 
 pub mod audit;
 pub mod exit;
+pub mod explain;
 
 pub mod out;
+pub mod policy;
+pub mod rights;
 
 pub mod shell;
 pub mod site;
 pub mod store;
 pub mod sweep;
 pub mod when;
+pub mod who;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use exit::Exit;
@@ -34,6 +38,11 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Check, apply, edit, show and explain the policy.
+    #[command(subcommand)]
+    Policy(policy::Verb),
+    /// Everybody who can do something to a ref, and through which entry.
+    Who(who::Args),
     /// Read, verify, rotate and export the audit trail.
     #[command(subcommand)]
     Audit(audit::Verb),
@@ -69,6 +78,8 @@ pub fn main() -> std::process::ExitCode {
 
 fn run(verb: &Verb, out: &Out) -> anyhow::Result<Exit> {
     match verb {
+        Verb::Policy(verb) => policy::run(verb, out),
+        Verb::Who(args) => who::run(args, out),
         Verb::Audit(verb) => audit::run(verb, out),
         Verb::Sweep(args) => sweep::run(args, out),
         Verb::Store(verb) => store::run(verb, out),

@@ -24,4 +24,15 @@ impl Out {
     pub fn note(&self, text: impl std::fmt::Display) {
         let _ = writeln!(std::io::stderr().lock(), "{text}");
     }
+
+    /// Asks a yes-or-no question on the terminal; anything but `y` or `yes` is a no.
+    #[must_use]
+    pub fn confirm(&self, question: &str) -> bool {
+        let mut error = std::io::stderr().lock();
+        let _ = write!(error, "{question} [y/N] ");
+        let _ = error.flush();
+        let mut answer = String::new();
+        let read = std::io::stdin().read_line(&mut answer);
+        read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+    }
 }

@@ -8,7 +8,7 @@ use crate::os::env::{EnvError, HookEnv};
 use crate::os::process::{self, ReceivePack};
 use crate::os::site::Site;
 use crate::os::syslog::{self, Severity};
-use crate::policy::compiled::{Compiled, ReadAt};
+use crate::policy::compiled::{Compiled, CompiledError, ReadAt};
 use crate::store::applied::{self, Applied, AppliedError, PAYLOAD_AT};
 use crate::store::epoch;
 use sha2::{Digest as _, Sha256};
@@ -22,6 +22,21 @@ const WAIT: Duration = Duration::from_secs(5);
 /// The payload of an applied policy's file.
 #[derive(Debug)]
 pub struct Payload(Applied);
+
+impl Payload {
+    /// Opens an applied policy, the present one or a kept one.
+    ///
+    /// # Errors
+    /// It is of a format that this program does not know, or damaged.
+    pub fn open(applied: Applied) -> Result<Compiled<Self>, CompiledError> {
+        let (digest, length) = (applied.digest, applied.payload_bytes);
+        let policy = Compiled::open(Self(applied), length)?;
+        match *policy.digest() == digest {
+            true => Ok(policy),
+            false => Err(CompiledError::Damaged("its digest is another one")),
+        }
+    }
+}
 
 impl ReadAt for Payload {
     fn read_at(&self, offset: u64, length: usize) -> std::io::Result<Vec<u8>> {
@@ -98,15 +113,8 @@ pub fn open_policy(site: &Site) -> Result<(Compiled<Payload>, [u8; 32]), Refusal
         };
         Refusal::server(code, &error)
     })?;
-    let (digest, length) = (applied.digest, applied.payload_bytes);
-    let policy = Compiled::open(Payload(applied), length)
-        .map_err(|error| Refusal::server(error.code(), &error))?;
-    if *policy.digest() != digest {
-        return Err(Refusal::new(
-            Code::NoPolicy,
-            ["the applied policy is damaged; tell the server's admin"],
-        ));
-    }
+    let digest = applied.digest;
+    let policy = Payload::open(applied).map_err(|error| Refusal::server(error.code(), &error))?;
     Ok((policy, digest))
 }
 
@@ -128,4 +136,14 @@ fn push_id(now: Now, service: Option<&ReceivePack>) -> String {
     let letters = hash.iter().take(6).filter_map(|byte| LETTERS.get(usize::from(byte & 31)));
     let letters: String = letters.map(|letter| char::from(*letter)).collect();
     format!("{}-{letters}", now.wall.format("%Y%m%d"))
+}
+
+/// Bytes as hexadecimal digits.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

@@ -8,7 +8,6 @@ use crate::decision::{self, Decision, Needs, Paths, Question, Verdict};
 use crate::git::{Changed, GitEnv, GitError, Limits, Reader, RefValue};
 use crate::os::{clock, groups};
 use crate::policy::members::{Answers, Held};
-use crate::policy::model::Lookup;
 use crate::policy::name::{GroupName, UserName};
 use crate::policy::refs::ChangedPath;
 use crate::policy::scope::{Ground, NoScope};
@@ -340,23 +339,9 @@ impl Judge<'_> {
 /// Whether the user is in a looked-up group.
 fn ask(desk: &Desk, user: &UserName, group: &GroupName) -> Result<bool, String> {
     let lookup = desk.policy.lookup(group).map_err(|error| error.to_string())?;
-    let host_name = || {
-        let declared = desk.policy.user(user).ok().flatten().and_then(|user| user.declared.unix);
-        declared.map_or_else(|| user.to_string(), |name| name.to_string())
-    };
-    let answer = match lookup {
-        Some(Lookup::Unix(name)) => groups::unix(&name, &host_name()),
-        Some(Lookup::Command(argv)) => {
-            let argv: Vec<String> = argv.iter().map(ToString::to_string).collect();
-            groups::command(&argv, user.as_str(), desk.site.account_uid)
-        }
-        Some(Lookup::Jira(_)) | None => return Err("it is not looked up by this build".into()),
-    };
-    match answer {
-        // Looked-up groups only ever add rights, so somebody without a host account has none of them.
-        Err(groups::GroupError::NoSuchUser(_)) => Ok(false),
-        other => other.map_err(|error| error.to_string()),
-    }
+    let Some(lookup) = lookup else { return Err("it is not a looked-up group".into()) };
+    let unix = desk.policy.user(user).map_err(|error| error.to_string())?.and_then(|user| user.declared.unix);
+    groups::member(&lookup, user, unix.as_deref(), desk.site.account_uid)
 }
 
 /// A fault of one ref; one of the server, or a limit, refuses the whole push.

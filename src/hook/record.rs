@@ -1,6 +1,6 @@
 //! What of a push goes to the audit trail.
 
-use super::desk::Desk;
+use super::desk::{Desk, hex};
 use super::judge::{Answer, Known, Ruled};
 use crate::audit::{Actor, Entry, Event, PolicyRecord, Push, Record, RefRecord, Text, Verdict};
 use crate::code::Code;
@@ -9,7 +9,6 @@ use crate::policy::entry::{self, Kind};
 use crate::policy::scope::Ground;
 use crate::push::RefUpdate;
 use gix::ObjectId;
-use std::fmt::Write;
 
 /// A record that has what is known of the push, and no answer yet.
 pub fn begin(desk: &Desk, event: Event, known: &Known) -> Record {
@@ -112,13 +111,5 @@ pub fn grants<'a>(
             Kind::Grant(id) => Some((id.as_ref(), at)),
             Kind::Permit | Kind::Forbid => None,
         })
-    })
-}
-
-/// Bytes as hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
     })
 }

@@ -213,6 +213,28 @@ fn kill_group(child: &Child) {
     }
 }
 
+/// Lets a person edit a file with `VISUAL`, `EDITOR` or `vi`, on the terminal.
+///
+/// # Errors
+/// It can't be started, or ends with a failure.
+pub fn edit(path: &Path) -> Result<(), ChildError> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let editor = set("VISUAL").or_else(|| set("EDITOR")).unwrap_or_else(|| "vi".into());
+    let name = editor.to_string_lossy().into_owned();
+    // Editors are given with options, so a shell splits the words; the path is an argument.
+    let status = Command::new("/bin/sh")
+        .arg("-c")
+        .arg(format!("{name} \"$1\""))
+        .arg("edit")
+        .arg(path)
+        .status()
+        .map_err(|source| ChildError::Start { program: name.clone(), source })?;
+    match status.success() {
+        true => Ok(()),
+        false => Err(ChildError::Lost { program: name, source: io::Error::other("the editor failed") }),
+    }
+}
+
 /// Runs a foreign hook as git would have run it: same arguments, input, environment and outputs.
 ///
 /// Only variables that begin with `REFWARDEN_` are kept from it. Without `stdin` it reads

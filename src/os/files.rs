@@ -201,6 +201,18 @@ pub fn read_opened(file: &File, path: &Path, max_bytes: usize) -> Result<Vec<u8>
     Ok(bytes)
 }
 
+/// Replaces what a file says, whole; it keeps its mode and its owner.
+///
+/// # Errors
+/// It can't be read or written.
+pub fn replace_text(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let real = std::fs::canonicalize(path).map_err(|e| FileError::new(path, "open", e))?;
+    let about = std::fs::metadata(&real).map_err(|e| FileError::new(path, "read", e))?;
+    write_whole(&real, bytes, about.mode() & 0o7777)?;
+    let (uid, gid) = (Some(about.uid()), Some(about.gid()));
+    std::os::unix::fs::chown(&real, uid, gid).map_err(|e| FileError::new(path, "give back", e))
+}
+
 /// Why standard input could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum StdinError {

@@ -3,6 +3,8 @@
 //! Knows how to ask; not what a membership gives. "Not a member" is said only when somebody who
 //! knows has said so: a directory that is down and a command that crashes are errors (RW508).
 
+use crate::policy::model::Lookup;
+use crate::policy::name::UserName;
 use super::child::{self, ChildError, Output, Task};
 use super::trust::{self, TrustError};
 use std::ffi::{OsStr, OsString};
@@ -155,6 +157,27 @@ pub fn command(argv: &[String], user: &str, account_uid: u32) -> Result<bool, Gr
         b"member" if output.status.success() => Ok(true),
         b"not-a-member" if output.status.success() => Ok(false),
         _ => Err(no_answer(program, &output)),
+    }
+}
+
+/// Whether a user of the policy is in a looked-up group; `unix` is their account, where it is not
+/// their name. The error is for the admin.
+///
+/// # Errors
+/// The look-up failed: never taken for a no.
+pub fn member(lookup: &Lookup, user: &UserName, unix_name: Option<&str>, account_uid: u32) -> Result<bool, String> {
+    let answer = match lookup {
+        Lookup::Unix(group) => unix(group, unix_name.unwrap_or(user.as_str())),
+        Lookup::Command(argv) => {
+            let argv: Vec<String> = argv.iter().map(ToString::to_string).collect();
+            command(&argv, user.as_str(), account_uid)
+        }
+        Lookup::Jira(_) => return Err("Jira's groups are not looked up by this version".into()),
+    };
+    match answer {
+        // Looked-up groups only ever add rights: somebody without a host account has none of them.
+        Err(GroupError::NoSuchUser(_)) => Ok(false),
+        other => other.map_err(|error| error.to_string()),
     }
 }
 

@@ -12,6 +12,7 @@ pub mod faults;
 pub mod files;
 pub mod gpg;
 pub mod groups;
+pub mod policy_files;
 pub mod process;
 pub mod site;
 pub mod syslog;

@@ -147,6 +147,15 @@ impl<'p> Scopes<'p> {
         }
     }
 
+    /// The entries of a repository that was asked about, in the order of its scopes.
+    #[must_use]
+    pub fn entries(&self, repository: &[u8]) -> Vec<&'p Entry> {
+        match self.sites.get(repository) {
+            Some(Ok(site)) => site.entries.clone(),
+            _ => Vec::new(),
+        }
+    }
+
     /// What could speak about a user, or somebody without an identity, in a repository.
     ///
     /// # Errors

@@ -99,6 +99,11 @@ impl Sources {
         (0..).zip(self.files.iter().map(|(file, _)| file))
     }
 
+    /// Names and texts of the files, the main one first.
+    pub fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.files.iter().map(|(file, _)| (file.name.as_str(), file.text.as_str()))
+    }
+
     /// Bytes of all files.
     pub(super) fn total(&self) -> usize {
         self.files.iter().map(|(file, _)| file.text.len()).sum()

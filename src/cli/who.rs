@@ -1,0 +1,112 @@
+//! `refwarden who`: everybody who can do something to a ref, and through which entry.
+
+use super::exit::Exit;
+use super::explain::full_name;
+use super::out::Out;
+use super::site::{self, Here};
+use super::Failure;
+use crate::decision::{self, Paths, Question, Verdict};
+use crate::os::clock;
+use crate::policy::entry::Entry;
+use crate::policy::members::{Answers, LookupsOf, lookups_of};
+use crate::policy::model::Policy;
+use crate::policy::name::UserName;
+use crate::policy::scope::Scopes;
+use crate::push::Action;
+use crate::pusher::Source;
+use chrono::Duration;
+use serde_json::json;
+use std::collections::BTreeSet;
+
+/// Arguments of `who`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// What is done.
+    #[arg(value_parser = ["read", "create", "update", "force", "delete"])]
+    action: String,
+    /// To which ref: a full name, or a branch. Reading takes none.
+    #[arg(required_if_eq_any = [("action", "create"), ("action", "update"), ("action", "force"), ("action", "delete")])]
+    reference: Option<String>,
+    /// The repository's name, without `.git`.
+    #[arg(long, value_name = "NAME")]
+    repository: String,
+}
+
+/// Runs the verb: exit code 6 where nobody can.
+///
+/// # Errors
+/// No such repository.
+pub fn run(args: &Args, out: &Out) -> anyhow::Result<Exit> {
+    let here = Here::open()?;
+    site::become_account(&here.site)?;
+    let policy = here.policy.policy()?;
+    let action = Action::parse(&args.action).ok_or_else(|| Failure::new(Exit::Usage, "no such action"))?;
+    let name = full_name(args.reference.as_deref().unwrap_or_default());
+    let question = Question {
+        action,
+        name: name.as_bytes(),
+        paths: if matches!(action, Action::Read | Action::Delete) { Paths::None } else { Paths::Known(&[]) },
+        now: clock::now().wall,
+        margin: Duration::zero(),
+        horizon: Duration::zero(),
+    };
+    let mut asker = Asker::new(&policy);
+    let mut found = 0;
+    for user in policy.users.iter().filter(|(_, user)| user.active).map(|(name, _)| name) {
+        found += usize::from(asker.one(user, args.repository.as_bytes(), &question, out)?);
+    }
+    if found == 0 {
+        out.note("nobody");
+    }
+    Ok(if found == 0 { Exit::NotFound } else { Exit::Done })
+}
+
+struct Asker<'p> {
+    policy: &'p Policy,
+    scopes: Scopes<'p>,
+    sources: Vec<Source>,
+    groups: LookupsOf,
+}
+
+impl<'p> Asker<'p> {
+    fn new(policy: &'p Policy) -> Self {
+        let sources = policy.settings.require.iter().map(|require| require.source.clone()).collect();
+        Self { policy, scopes: Scopes::new(policy), sources, groups: lookups_of(&policy.groups) }
+    }
+
+    /// Tells what a user can do, and whether they can at all; memberships that are looked up at the
+    /// push are named, not asked.
+    fn one(&mut self, user: &UserName, repository: &[u8], question: &Question<'_>, out: &Out) -> anyhow::Result<bool> {
+        let looked_up: BTreeSet<_> = self.groups.values().flatten().cloned().collect();
+        let (scope, _) = self
+            .scopes
+            .scope(Some(user), repository, &self.sources)
+            .map_err(|error| Failure::new(Exit::NotFound, error.to_string()))?;
+        for member in [false, true] {
+            let answers: Answers = looked_up.iter().map(|group| (group.clone(), Ok(member))).collect();
+            let decision = decision::decide(&scope, question, &answers);
+            let Verdict::Allowed(allowed) = &decision.verdict else { continue };
+            let entry = allowed.permits().first().and_then(|at| scope.entries.get(*at)).copied();
+            tell(self.policy, user, entry, member, out);
+            return Ok(true);
+        }
+        Ok(false)
+    }
+}
+
+fn tell(policy: &Policy, user: &UserName, entry: Option<&Entry>, if_member: bool, out: &Out) {
+    let place = entry.map(|entry| {
+        let file = policy.files.get(usize::from(entry.place.file)).map_or("policy", String::as_str);
+        format!("{file}:{}", entry.place.line)
+    });
+    let paths = entry.and_then(|entry| entry.paths.as_ref()).map(|paths| {
+        paths.include.iter().map(ToString::to_string).collect::<Vec<_>>()
+    });
+    if out.json {
+        out.value(&json!({ "user": user.as_str(), "entry": place, "paths": paths, "if_looked_up": if_member }));
+        return;
+    }
+    let only = paths.map(|paths| format!(", only paths {}", paths.join(", "))).unwrap_or_default();
+    let member = if if_member { ", where a looked-up group has them" } else { "" };
+    out.line(format!("{user:24} {}{only}{member}", place.unwrap_or_else(|| "warn-only".into())));
+}
