@@ -1,6 +1,8 @@
 //! Every `tests/policies/*.toml` is checked, and what is said about it is compared with the file
 //! `.expected` beside it. `BLESS=1 cargo test --test policies` writes those files anew.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+
 use refwarden::policy::diag::{self, PolicyCode};
 use refwarden::policy::load_file;
 use refwarden::policy::source::{Loader, SourceFile};

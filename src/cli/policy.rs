@@ -8,7 +8,7 @@ use super::site;
 use super::Failure;
 use crate::audit::{Actor, Event, PolicyRecord, Record, Text};
 use crate::hook::desk::{self, Payload};
-use crate::os::policy_files;
+use crate::os::policy_files::{Account, PolicyFiles};
 use crate::os::site::Site;
 use crate::os::{clock, files};
 use crate::policy::compiled::{self, Compiled};
@@ -94,9 +94,10 @@ pub struct Loaded {
 ///
 /// # Errors
 /// It can't be read, or is invalid: then every problem was printed, and the exit code is 4.
-pub fn load(path: &Path, account: policy_files::Account, out: &Out) -> anyhow::Result<Loaded> {
-    let (main, folder, loader) = policy_files::open(path, account)?;
-    let (sources, result) = crate::policy::load_file(main, &folder, &loader);
+pub fn load(path: &Path, account: Account, out: &Out) -> anyhow::Result<Loaded> {
+    let path = std::path::absolute(path)?;
+    let (main, files) = PolicyFiles::open(&path, account)?;
+    let (sources, result) = crate::policy::load_file(main, &files.folder(), &files);
     match result {
         Ok((policy, warnings)) => Ok(Loaded { sources, policy, warnings }),
         Err(problems) => {
@@ -163,7 +164,7 @@ fn put(site: &Site, loaded: &Loaded, dry_run: bool, how: &str, out: &Out) -> any
         return Err(Failure::new(Exit::PolicyInvalid, words).into());
     }
     same_store(site, &loaded.policy)?;
-    let digests = digests(&loaded.sources);
+    let digests = digests(&loaded.sources, &loaded.policy.files);
     let bytes = compiled::compile(&loaded.policy, &digests, &fingerprints)?;
     replace(site, &loaded.policy, &bytes, dry_run, how, out)
 }
@@ -225,12 +226,13 @@ fn same_store(site: &Site, policy: &Policy) -> anyhow::Result<()> {
     Err(Failure::new(Exit::PolicyInvalid, words).into())
 }
 
-fn digests(sources: &Sources) -> Vec<compiled::SourceFile> {
+fn digests(sources: &Sources, names: &[String]) -> Vec<compiled::SourceFile> {
     use sha2::Digest as _;
     sources
         .texts()
-        .map(|(name, text)| compiled::SourceFile {
-            name: name.to_owned(),
+        .zip(names)
+        .map(|((_, text), name)| compiled::SourceFile {
+            name: name.clone(),
             sha256: sha2::Sha256::digest(text.as_bytes()).into(),
         })
         .collect()

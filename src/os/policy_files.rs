@@ -1,134 +1,195 @@
-//! The policy's files on disk: the main one and the ones beside and below it.
+//! Reads the files of a policy from the disk, if they may be believed.
 //!
-//! Knows how to read them as what counts (every file and folder trusted) or only to look at them
-//! (`policy check FILE`); what they say is `policy`'s matter.
+//! Knows folders, trust and sizes; what stands in the files is [`crate::policy`]'s matter.
 
 use super::files::{self, FileError};
 use super::trust::{self, TrustError};
 use crate::policy::source::{Loader, MAX_BYTES, SourceFile};
+use rustix::fs::{Dir, FileType};
 use std::path::{Path, PathBuf};
 
-/// Who must own what is read; `None` reads whatever anybody owns.
-pub type Account = Option<u32>;
+/// Most names that are listed in one folder.
+const MAX_NAMES: usize = 100_000;
 
-/// Why the main file can't be read.
+/// Why the main file of a policy can't be had.
 #[derive(Debug, thiserror::Error)]
-pub enum PolicyFileError {
-    /// Others could have written it (RW502).
+pub enum ReadError {
+    /// It, or a folder above it, is not to be trusted (RW502), or it can't be opened.
     #[error(transparent)]
     Trust(#[from] TrustError),
-    /// It can't be read.
+    /// It is too long or can't be read.
     #[error(transparent)]
     File(#[from] FileError),
-    /// Not UTF-8, so not TOML.
-    #[error("`{}` is not UTF-8", path.display())]
-    Encoding {
-        /// The file.
-        path: PathBuf,
-    },
+    /// It is not text.
+    #[error("`{}` is not UTF-8", .0.display())]
+    NotText(PathBuf),
 }
 
-/// Reads what the main file includes.
+/// Whose the files must be to count; `None` only looks, at anybody's.
+pub type Account = Option<u32>;
+
+/// Reads files below the folder of a policy's main file.
 #[derive(Debug)]
-pub struct Folder {
-    path: PathBuf,
+pub struct PolicyFiles {
+    folder: PathBuf,
     account: Account,
 }
 
-impl Folder {
-    /// The folder that includes of a policy are relative to.
+impl PolicyFiles {
+    /// The main file at `path`, which is absolute, and a loader for what it includes.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the file is not trusted, longer than [`MAX_BYTES`], or not UTF-8.
+    pub fn open(path: &Path, account: Account) -> Result<(SourceFile, Self), ReadError> {
+        let text = read(path, account, MAX_BYTES)?;
+        let folder = path.parent().unwrap_or(Path::new("/")).to_owned();
+        let name = path.to_string_lossy().into_owned();
+        Ok((SourceFile { name, text }, Self { folder, account }))
+    }
+
+    /// The folder of the main file, for [`crate::policy::load_file`].
     #[must_use]
-    pub fn new(path: PathBuf, account: Account) -> Self {
-        Self { path, account }
+    pub fn folder(&self) -> String {
+        self.folder.to_string_lossy().into_owned()
     }
 }
 
-/// Reads the main file: the file with its name, the folder's real path, and what reads the rest.
-///
-/// # Errors
-/// [`PolicyFileError`].
-pub fn open(path: &Path, account: Account) -> Result<(SourceFile, String, Folder), PolicyFileError> {
-    let real = std::fs::canonicalize(path).map_err(|e| FileError::new(path, "open", e))?;
-    let text = read(&real, account, MAX_BYTES)?;
-    let folder = real.parent().unwrap_or(Path::new("/")).to_owned();
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let text_folder = folder.to_string_lossy().into_owned();
-    Ok((SourceFile { name, text }, text_folder, Folder { path: folder, account }))
-}
-
-fn read(path: &Path, account: Account, max: usize) -> Result<String, PolicyFileError> {
+fn read(path: &Path, account: Account, max: usize) -> Result<String, ReadError> {
     let bytes = match account {
         Some(uid) => files::read_opened(&trust::open_file(path, uid)?, path, max)?,
         None => files::read_limited(path, max)?,
     };
-    String::from_utf8(bytes).map_err(|_| PolicyFileError::Encoding { path: path.to_owned() })
+    String::from_utf8(bytes).map_err(|_| ReadError::NotText(path.to_owned()))
 }
 
-impl Loader for Folder {
+impl Loader for PolicyFiles {
     fn names(&self, folder: &str) -> Result<Vec<String>, String> {
-        let path = self.path.join(folder);
-        if let Some(uid) = self.account {
-            trust::open_folder(&path, uid).map_err(|error| error.to_string())?;
-        }
-        let wrong = |error: std::io::Error| FileError::new(&path, "read", error).to_string();
-        let mut names = Vec::new();
-        for entry in std::fs::read_dir(&path).map_err(wrong)? {
-            // A name that is not UTF-8 can't be matched by a pattern of the policy.
-            names.extend(entry.map_err(wrong)?.file_name().into_string());
-        }
-        Ok(names)
+        let path = self.folder.join(folder);
+        let opened = match self.account {
+            Some(uid) => trust::open_folder(&path, uid).map_err(|e| e.to_string())?,
+            None => std::fs::File::open(&path)
+                .map_err(|error| FileError::new(&path, "list", error).to_string())?,
+        };
+        list(&opened).map_err(|error| FileError::new(&path, "list", error).to_string())
     }
 
     fn read(&self, path: &str, max: usize) -> Result<String, String> {
-        read(&self.path.join(path), self.account, max).map_err(|error| error.to_string())
+        read(&self.folder.join(path), self.account, max).map_err(|error| error.to_string())
     }
+}
+
+/// What is not a folder; a name that is not UTF-8 is refused, because it can't be left out in
+/// silence.
+fn list(folder: &std::fs::File) -> std::io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in Dir::read_from(folder)? {
+        let entry = entry?;
+        if entry.file_type() == FileType::Directory {
+            continue;
+        }
+        let name = entry.file_name().to_str();
+        let name = name.map_err(|_| std::io::Error::other("a file's name is not UTF-8"))?;
+        names.push(name.to_owned());
+        if names.len() > MAX_NAMES {
+            return Err(std::io::Error::other(format!("more than {MAX_NAMES} files")));
+        }
+    }
+    Ok(names)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
+    use crate::policy::load_file;
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
-    fn folder() -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir(folder.path().join("policy.d")).unwrap();
-        std::fs::write(folder.path().join("policy.toml"), "version = 1\n").unwrap();
-        std::fs::write(folder.path().join("policy.d/a.toml"), "# a\n").unwrap();
-        folder
-    }
+    const MAIN: &str = "version = 1\ninclude = [\"policy.d/*.toml\"]\n[identity]\n\
+                        sources = [\"gitea\"]\n[schemes.default]\n";
 
-    fn uid() -> Account {
-        Some(rustix::process::geteuid().as_raw())
+    struct Site(tempfile::TempDir);
+
+    impl Site {
+        fn new() -> Self {
+            let site = Self(tempfile::tempdir().unwrap());
+            std::fs::create_dir(site.path("policy.d")).unwrap();
+            site.write("policy.toml", MAIN);
+            site.write("policy.d/a.toml", "[users.alice]\n");
+            site
+        }
+        fn path(&self, name: &str) -> PathBuf {
+            self.0.path().join(name)
+        }
+        fn write(&self, name: &str, text: &str) {
+            std::fs::write(self.path(name), text).unwrap();
+            self.mode(name, 0o644);
+        }
+        fn mode(&self, name: &str, mode: u32) {
+            let mode = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(self.path(name), mode).unwrap();
+        }
+        /// The users that are declared, or everything that is wrong.
+        fn load(&self) -> Result<usize, String> {
+            let uid = rustix::process::geteuid().as_raw();
+            let opened = PolicyFiles::open(&self.path("policy.toml"), Some(uid));
+            let (main, files) = opened.map_err(|error| error.to_string())?;
+            let (_, result) = load_file(main, &files.folder(), &files);
+            let told = |problem: &crate::policy::diag::Problem| problem.message.clone();
+            result
+                .map(|(policy, _)| policy.users.len())
+                .map_err(|problems| problems.iter().map(told).collect::<Vec<_>>().join("\n"))
+        }
     }
 
     #[test]
-    fn the_main_file_and_those_below_it_are_read() {
-        let folder = folder();
-        let (main, _, rest) = open(&folder.path().join("policy.toml"), uid()).unwrap();
-        assert_eq!(main, SourceFile { name: "policy.toml".into(), text: "version = 1\n".into() });
-        assert_eq!(rest.names("policy.d").unwrap(), ["a.toml"]);
-        assert_eq!(rest.read("policy.d/a.toml", 100).unwrap(), "# a\n");
-        assert!(rest.read("policy.d/a.toml", 2).is_err());
+    fn a_policy_and_what_it_includes_are_read() {
+        assert_eq!(Site::new().load(), Ok(1));
     }
 
     #[test]
-    fn a_world_writable_include_or_folder_is_refused_where_it_counts() {
-        let folder = folder();
-        let (_, _, rest) = open(&folder.path().join("policy.toml"), uid()).unwrap();
-        let below = folder.path().join("policy.d");
-        std::fs::set_permissions(below.join("a.toml"), PermissionsExt::from_mode(0o666)).unwrap();
-        assert!(rest.read("policy.d/a.toml", 100).unwrap_err().contains("chmod"));
-        std::fs::set_permissions(&below, PermissionsExt::from_mode(0o777)).unwrap();
-        assert!(rest.names("policy.d").is_err());
-        let (_, _, looking) = open(&folder.path().join("policy.toml"), None).unwrap();
-        assert!(looking.names("policy.d").is_ok());
+    fn a_world_writable_policy_folder_or_include_is_refused() {
+        for (name, mode) in [
+            ("policy.toml", 0o646),
+            ("policy.d/a.toml", 0o664),
+            ("policy.d", 0o777),
+            ("policy.d", 0o775),
+        ] {
+            let site = Site::new();
+            site.mode(name, mode);
+            assert!(site.load().unwrap_err().contains("can be written by"), "{name} {mode:o}");
+        }
     }
 
     #[test]
-    fn a_policy_of_50_megabytes_is_refused() {
-        let folder = folder();
-        let path = folder.path().join("policy.toml");
-        std::fs::File::create(&path).unwrap().set_len(50 << 20).unwrap();
-        assert!(open(&path, uid()).unwrap_err().to_string().contains("longer than"));
+    fn an_include_that_is_a_link_to_somewhere_open_is_refused() {
+        let site = Site::new();
+        std::fs::create_dir(site.path("open")).unwrap();
+        site.write("open/b.toml", "[users.mallory]\n");
+        site.mode("open", 0o777);
+        symlink(site.path("open/b.toml"), site.path("policy.d/b.toml")).unwrap();
+        assert!(site.load().unwrap_err().contains("can be written by"));
+    }
+
+    #[test]
+    fn a_policy_of_fifty_megabytes_is_refused_with_words() {
+        let site = Site::new();
+        site.write("policy.toml", &"#".repeat(50 << 20));
+        assert!(site.load().unwrap_err().contains("longer than"));
+        let site = Site::new();
+        site.write("policy.d/b.toml", &"#".repeat(50 << 20));
+        assert!(site.load().unwrap_err().contains("longer than"));
+    }
+
+    #[test]
+    fn a_fifo_or_a_folder_or_other_bytes_in_place_of_an_include_do_not_hang_or_pass() {
+        let site = Site::new();
+        let fifo = site.path("policy.d/b.toml");
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, FileType::Fifo, mode, 0).unwrap();
+        assert!(site.load().unwrap_err().contains("is not a regular file"));
+        let site = Site::new();
+        std::fs::create_dir(site.path("policy.d/b.toml")).unwrap();
+        assert_eq!(site.load(), Ok(1), "a folder is no file");
+        std::fs::write(site.path("policy.d/c.toml"), b"# \xff").unwrap();
+        assert!(site.load().unwrap_err().contains("is not UTF-8"));
     }
 }

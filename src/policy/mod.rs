@@ -21,4 +21,4 @@ pub mod scope;
 pub mod source;
 pub mod window;
 
-pub use load::{load, load_file};
+pub use load::{Loaded, load, load_file};

@@ -1,6 +1,6 @@
 //! A valid policy: every name in it is declared, every pattern parses, every window is sound.
 //!
-//! Only [`super::check`] makes one from TOML.
+//! Only [`super::load()`] makes one from TOML.
 
 use super::entry::{Enforce, Entry, Holder, Place};
 use super::name::{GroupName, ProjectName, RoleName, SchemeName, UserName};

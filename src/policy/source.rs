@@ -1,7 +1,7 @@
 //! The files of a policy: the main one and those that it includes.
 //!
 //! Knows which files belong together, how large they may be, and which line a byte is on. Reading
-//! them is [`Loader`]'s matter; what stands in them is [`super::raw`]'s.
+//! them is [`Loader`]'s matter; what stands in them is `raw`'s.
 
 use super::diag::{At, PolicyCode, Problem, Problems};
 use super::entry::Place;
@@ -115,6 +115,14 @@ impl Sources {
         self.files.get(usize::from(file)).map_or("", |(file, _)| &file.name)
     }
 
+    /// Names of all files as a report shows them: without the folder that the main file lies in.
+    pub(super) fn short_names(&self) -> Vec<String> {
+        let main = self.name(0);
+        let folder = main.rfind('/').and_then(|at| main.get(..=at)).unwrap_or_default();
+        let short = |name: &str| name.strip_prefix(folder).unwrap_or(name).to_owned();
+        self.files.iter().map(|(file, _)| short(&file.name)).collect()
+    }
+
     /// A path of the policy, made absolute.
     pub(super) fn absolute(&self, path: &str) -> String {
         if path.starts_with('/') { path.to_owned() } else { format!("{}/{path}", self.folder) }
@@ -129,8 +137,9 @@ impl Sources {
         };
         let number = starts.partition_point(|start| *start <= at.start).max(1);
         let start = starts.get(number - 1).copied().unwrap_or_default();
-        let text = file.text.get(index(start)..).unwrap_or_default();
-        let line = text.split('\n').next().unwrap_or_default();
+        let next = starts.get(number).map_or(file.text.len(), |next| index(*next));
+        let line = file.text.get(index(start)..next).unwrap_or_default();
+        let line = line.strip_suffix('\n').unwrap_or(line);
         let line = line.strip_suffix('\r').unwrap_or(line);
         let offset = index(at.start.saturating_sub(start)).min(line.len());
         (u32::try_from(number).unwrap_or(u32::MAX), line, offset)

@@ -7,7 +7,6 @@ mod entry;
 mod grants;
 mod groups;
 mod holders;
-mod keys;
 mod names;
 mod patterns;
 mod projects;
@@ -68,7 +67,7 @@ impl Check<'_> {
         let grants = self.grants(&projects);
         self.later_parts();
         self.look_ups(&groups, &roles, &projects);
-        let files = self.sources.files().map(|(_, file)| file.name.clone()).collect();
+        let files = self.sources.short_names();
         let mut unbuilt = std::mem::take(&mut self.unbuilt);
         unbuilt.sort_by_key(|(_, place)| *place);
         Policy { files, settings, users, groups, roles, schemes, projects, grants, unbuilt }

@@ -8,6 +8,13 @@ use std::fmt::Write;
 
 const EXAMPLE: &str = include_str!("../../../tests/policies/example.toml");
 
+const GPG_KEY: &str = "mDMEawJXnxYJKwYBBAHaRw8BAQdAUcVNeWmfOtbSJFcC/lgP4+bPJvpA22V9Sxmz
+HQQ7wma0EWEgPGFAZXhhbXBsZS5vcmc+iJAEExYIADgWIQRlPMUKL5sQhgpsh9Na
+gv3xtQNvogUCawJXnwIbAwULCQgHAgYVCgkICwIEFgIDAQIeAQIXgAAKCRBagv3x
+tQNvosC2AQDEDyLTK+e/CV8AWyWhVi+72j9cYml0SlQAs7ulaxsG+AEA+nfK6b0C
+4mVRBAT3f0qDBBxtgQx+/Rmsg1HTmPsuvwQ=
+=ezCo";
+
 fn check(text: &str) -> Result<(Policy, Vec<Problem>), Vec<Problem>> {
     let main = SourceFile { name: "policy.toml".into(), text: text.into() };
     load_file(main, "/etc/refwarden", &NoIncludes).1
@@ -90,7 +97,7 @@ fn a_user_with_names_of_a_source_frees_the_plain_name_there() {
 fn one_gpg_key_with_other_headers_is_still_the_same_key() {
     let block = |comment: &str| {
         format!(
-            "-----BEGIN PGP PUBLIC KEY BLOCK-----\n{comment}\nmQENBFkAAAABCAC7\n=abcd\n\
+            "-----BEGIN PGP PUBLIC KEY BLOCK-----\n{comment}\n{GPG_KEY}\n\
              -----END PGP PUBLIC KEY BLOCK-----\n"
         )
     };
@@ -175,7 +182,7 @@ fn deep_nesting_does_not_overflow_the_stack() {
         format!("{}a = 1", "a.".repeat(n)),
         format!("[[{}a]]", "a.".repeat(n)),
     ] {
-        assert!(survives(text.clone()), "{}", &text[..20]);
+        assert!(survives(text.clone()), "{}", text.get(..20).unwrap_or_default());
     }
 }
 
@@ -191,6 +198,30 @@ fn groups_nested_a_thousand_deep_and_schemes_in_long_chains_end() {
     text.push_str("[schemes.s1000]\n");
     let codes = codes(&text);
     assert!(codes.contains(&PolicyCode::GroupCycle) && codes.contains(&PolicyCode::TooLarge));
+}
+
+#[test]
+fn a_hostile_file_of_megabytes_is_refused_in_time() {
+    let n = 2 << 20;
+    let half = 200_000;
+    for text in [
+        "=".repeat(n),
+        "[".repeat(n),
+        "a".repeat(n),
+        "\"".repeat(n),
+        "\n".repeat(n),
+        "[a]\n".repeat(n / 4),
+        "a=1\n".repeat(n / 4),
+        "a=1\n".repeat(half / 4),
+        "=\n".repeat(half),
+        "a=[1,".repeat(half / 5),
+        format!("users = [{}]", "1,".repeat(half)),
+        format!("users.a.emails = [{}]", "1,".repeat(n / 2)),
+        format!("[groups]\na = [{}]", "\"x\",".repeat(n / 4)),
+        (0..half / 10).map(|n| format!("k{n}=1\n")).collect(),
+    ] {
+        assert!(survives(text));
+    }
 }
 
 /// A policy as large as the speed bars speak of.

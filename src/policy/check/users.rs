@@ -1,15 +1,18 @@
 //! Users, and what tells one from the other.
 
 use super::Check;
-use super::keys;
 use super::unique::Taken;
 use crate::policy::diag::{At, PolicyCode, Problem};
 use crate::policy::model::User;
 use crate::policy::name::{MAX_NAME, UserName};
 use crate::policy::raw::{Node, Table, Word};
+use crate::pusher::keys::{KeyError, ssh_fingerprint};
+use crate::pusher::openpgp::primary_fingerprint;
 use crate::pusher::source::{self, NAME_KEYS};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// What makes a key the key it is; its comment or its headers don't count.
+type Fingerprint = fn(&str) -> Result<String, KeyError>;
 type Names = BTreeMap<Box<str>, Vec<Box<str>>>;
 
 impl Check<'_> {
@@ -97,14 +100,14 @@ impl Check<'_> {
         taken: &mut Taken,
     ) -> Vec<Box<str>> {
         let words = table.texts(list).map(|words| words.words).unwrap_or_default();
-        let (what, read): (_, fn(Word<'_>) -> Result<String, String>) = match list {
-            "ssh-keys" => ("ssh key", keys::ssh),
-            _ => ("OpenPGP key", keys::gpg),
+        let (what, read): (_, Fingerprint) = match list {
+            "ssh-keys" => ("ssh key", ssh_fingerprint),
+            _ => ("OpenPGP key", primary_fingerprint),
         };
         for word in &words {
-            match read(*word) {
+            match read(word.text) {
                 Ok(key) => self.take(taken, what, key, user, word.at),
-                Err(message) => self.report(PolicyCode::BadKey, word.at, message),
+                Err(error) => self.report(PolicyCode::BadKey, word.at, error.to_string()),
             }
         }
         words.iter().map(|word| word.text.trim().into()).collect()

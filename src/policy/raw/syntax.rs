@@ -7,6 +7,8 @@ use toml::de::Error;
 
 /// The parser's word for the same key twice.
 const TWICE: &str = "duplicate key";
+/// For so many keys that are given twice the first place is looked up, which reads the file.
+const MAX_FIRSTS: usize = 50;
 /// What it says first where a list is not closed.
 const LIST: &str = "missing comma between array elements";
 
@@ -27,8 +29,8 @@ pub(super) fn report(
         .collect();
     found.sort_unstable();
     let (same, syntax): (Vec<_>, Vec<_>) = found.into_iter().partition(|(_, m)| *m == TWICE);
-    for (at, _) in same {
-        problems.push(twice(at, sources));
+    for (count, (at, _)) in same.into_iter().enumerate() {
+        problems.push(twice(at, sources, count < MAX_FIRSTS));
     }
     let lines = report_syntax(&syntax, sources, problems);
     if !lines.is_empty() {
@@ -64,11 +66,11 @@ fn words(message: &str) -> String {
     format!("this is not TOML: {}", message.to_lowercase())
 }
 
-fn twice(at: At, sources: &Sources) -> Problem {
+fn twice(at: At, sources: &Sources, look: bool) -> Problem {
     let name = sources.text(at);
     let message = format!("`{name}` is given a second time");
     let problem = Problem::new(PolicyCode::SameKeyTwice, at, message);
-    match first_of(at, name, sources) {
+    match look.then(|| first_of(at, name, sources)).flatten() {
         Some(first) => problem.also(first, "it is first given here"),
         None => problem,
     }

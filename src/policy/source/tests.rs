@@ -10,7 +10,7 @@ impl Loader for Files {
             let (inside, name) = path.rsplit_once('/').unwrap_or(("", path));
             (inside == folder).then(|| name.to_owned())
         };
-        Ok(self.0.keys().rev().filter_map(|path| below(path)).collect())
+        Ok(self.0.keys().rev().filter_map(below).collect())
     }
     fn read(&self, path: &str, max: usize) -> Result<String, String> {
         let text = self.0.get(path).ok_or("not there")?;
@@ -44,6 +44,7 @@ fn files_come_sorted_once_and_without_dot_files() {
     let folder = "/etc/refwarden/";
     let expected = ["policy.toml", "policy.d/a.toml", "policy.d/b.toml", "one.toml"];
     assert_eq!(names(&sources), expected.map(|name| format!("{folder}{name}")));
+    assert_eq!(sources.short_names(), expected);
 }
 
 #[test]
