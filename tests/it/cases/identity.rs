@@ -136,10 +136,29 @@ fn a_gitlab_deploy_key_is_no_person() {
 }
 
 #[test]
-fn evidence_for_another_repository_is_refused() {
-    let push = push("gitolite", &[("GL_USER", "alice"), ("GL_REPO", "other")]);
-    assert!(!push.ok, "{}", push.words());
-    push.refused("RW10").nothing_moved();
+fn the_hosting_stack_names_the_repository_that_the_policy_knows() {
+    let policy = Policy::default()
+        .sources("[\"gitolite\"]")
+        .project("repositories = [\"app\"]\nbase = \"main\"");
+    let site = Site::new(&policy);
+    let (_repo, alice) = site.started();
+    alice.commit("a", "1\n");
+    let alice = alice.with("GL_USER", "alice");
+    alice.with("GL_REPO", "other").push(&["main"]).refused("RW105");
+    alice.with("GL_REPO", "app\n").push(&["main"]).refused("RW102");
+    alice.with("GL_REPO", "app").push(&["main"]).silent();
+}
+
+#[test]
+fn a_repository_named_by_a_source_that_is_not_listed_does_not_count() {
+    let policy = Policy::default().project("repositories = [\"app\"]\nbase = \"main\"");
+    let site = Site::new(&policy);
+    let repo = site.repo("closed");
+    let alice = site.person("alice", &repo);
+    alice.commit("a", "1\n");
+    for name in ["GL_REPO", "GL_PROJECT_PATH", "GITHUB_REPO_NAME", "GITEA_REPO_NAME"] {
+        alice.with(name, "app").push(&["main"]).refused("RW105");
+    }
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn a_refused_push_reads_like_this() {
   refs/heads/feature/retry  create  ok
   refs/heads/release/2.4    create  RW201 no permit
     you are bob (env:TEST_USER), role:developer in APP
-    release/* takes `create, update` from role:maintainer (alice), policy.toml:24
+    release/* takes `push` from role:maintainer (alice), policy.toml:21
 
 push ID, https://wiki.example.org/git-access"
     );

@@ -91,7 +91,7 @@ fn a_signed_push_alone_can_name_the_pusher() {
     std::fs::write(lab.site.policy(), text.replace("env:TEST_USER", "push-cert")).unwrap();
     lab.site.apply();
     lab.alice.commit("a", "1\n");
-    lab.alice.push(&["main"]).refused("RW101").says("--signed");
+    lab.alice.push(&["main"]).refused("RW101").says("push-cert");
     lab.signed(0, &["main"]).silent();
     let actor = lab.site.trail().last_decision()["actor"].clone();
     assert_eq!(actor["user"], "alice");

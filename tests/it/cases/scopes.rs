@@ -224,7 +224,7 @@ fn a_repository_in_two_projects_is_refused_unless_one_names_it_exactly() {
 #[test]
 fn a_repository_with_and_without_git_side_by_side_is_refused() {
     let (site, _repo, alice) = Site::standard();
-    std::fs::create_dir(site.path("root/app")).unwrap();
+    std::fs::create_dir_all(site.path("root/app/objects")).unwrap();
     alice.commit("a", "1\n");
     alice.push(&["main"]).refused("RW503");
 }

@@ -1,6 +1,6 @@
 //! Files, folders and accounts that are not to be trusted; policies that are none.
 
-use crate::support::{Git, Policy, Site, chmod, is_root, permit, skip};
+use crate::support::{Git, Person, Policy, Site, chmod, is_root, permit, skip};
 use std::os::unix::fs::symlink;
 use std::process::Command;
 
@@ -106,6 +106,7 @@ fn an_ordinary_hosting_account_and_root_who_is_not_it() {
     const UID: u32 = 61_234;
     let (site, repo, alice) = Site::standard();
     alice.commit("a", "1\n");
+    let alice = trusting(&site, &alice);
     site.give_to(UID);
     let push = |uid: u32| {
         let plain = alice.push_command(&[], &["main"]);
@@ -116,44 +117,35 @@ fn an_ordinary_hosting_account_and_root_who_is_not_it() {
             "--clear-groups",
             "--",
         ]);
-        command.arg(plain.get_program()).args(["-c", "safe.directory=*"]).args(plain.get_args());
+        command.arg(plain.get_program()).args(plain.get_args());
         command.current_dir(plain.get_current_dir().unwrap()).env_clear();
         command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        // The server's side takes it from the environment, as it is the same machine.
-        command
-            .env("GIT_CONFIG_COUNT", "1")
-            .env("GIT_CONFIG_KEY_0", "safe.directory")
-            .env("GIT_CONFIG_VALUE_0", "*");
-        command.output().unwrap()
+        let output = command.output().unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
-    let said = |output: &std::process::Output| String::from_utf8_lossy(&output.stderr).into_owned();
-    let as_root = push(0);
-    assert!(!as_root.status.success() && said(&as_root).contains("RW502"), "{}", said(&as_root));
-    let as_account = push(UID);
-    assert!(as_account.status.success(), "{}", said(&as_account));
-    let read = repo
-        .git
-        .command(&repo.path)
-        .args(["-c", "safe.directory=*", "rev-parse", "main"])
-        .output()
-        .unwrap();
-    assert_eq!(String::from_utf8_lossy(&read.stdout).trim(), alice_head(&alice));
+    let (ok, words) = push(0);
+    assert!(!ok && words.contains("RW502"), "{words}");
+    let (ok, words) = push(UID);
+    assert!(ok, "{words}");
+    let head =
+        |path| alice.command().current_dir(path).args(["rev-parse", "main"]).output().unwrap();
+    assert_eq!(head(&repo.path).stdout, head(&alice.path).stdout);
     // Root's commands leave nothing behind that the account can't write.
     assert_eq!(site.refwarden(&["policy", "apply"]).code, Some(0));
     assert_eq!(site.refwarden(&["sweep"]).code, Some(0));
-    let found = Command::new("find")
-        .arg(site.path("state"))
-        .args(["!", "-uid", &UID.to_string()])
-        .output()
-        .unwrap();
-    assert_eq!(String::from_utf8_lossy(&found.stdout), "");
+    let find = |folder: &str| {
+        let mut find = Command::new("find");
+        find.arg(site.path(folder)).args(["!", "-uid", &UID.to_string()]);
+        String::from_utf8(find.output().unwrap().stdout).unwrap()
+    };
+    assert_eq!((find("state"), find("log")), (String::new(), String::new()));
 }
 
-/// The head of a clone that now belongs to somebody else.
-fn alice_head(alice: &crate::support::Person) -> String {
-    let output =
-        alice.command().args(["-c", "safe.directory=*", "rev-parse", "HEAD"]).output().unwrap();
-    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+/// The same person, whose git (on both sides, as it is one machine) does not mind owners.
+fn trusting(site: &Site, person: &Person) -> Person {
+    let path = site.path("people/gitconfig");
+    std::fs::write(&path, "[safe]\n\tdirectory = *\n").unwrap();
+    person.with("GIT_CONFIG_GLOBAL", path.to_str().unwrap())
 }
 
 #[test]
@@ -161,19 +153,28 @@ fn a_repository_of_somebody_else_is_refused() {
     if !is_root() {
         return skip("only root can give a repository away");
     }
-    let (_site, repo, alice) = Site::standard();
+    let (site, repo, alice) = Site::standard();
+    let alice = trusting(&site, &alice);
     alice.commit("a", "1\n");
-    let trusting = alice
-        .with("GIT_CONFIG_COUNT", "1")
-        .with("GIT_CONFIG_KEY_0", "safe.directory")
-        .with("GIT_CONFIG_VALUE_0", "*");
-    trusting.push(&["main"]).silent();
+    alice.push(&["main"]).silent();
     alice.commit("a", "2\n");
-    let given = Command::new("chown").args(["-R", "61234:61234"]).arg(&repo.path).status().unwrap();
-    assert!(given.success());
-    let output = trusting.push_command(&[], &["main"]).output().unwrap();
+    let owner = Command::new("chown").args(["-R", "61234:61234"]).arg(&repo.path).status();
+    assert!(owner.unwrap().success());
+    let output = alice.push_command(&[], &["main"]).output().unwrap();
     let words = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && words.contains("RW502"), "{words}");
+}
+
+#[test]
+fn a_lock_that_somebody_holds_refuses_after_a_while() {
+    let (site, _repo, alice) = Site::standard();
+    alice.commit("a", "1\n");
+    let path = site.path("state/audit.lock");
+    let lock = std::fs::OpenOptions::new().append(true).create(true).open(path).unwrap();
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    alice.push(&["main"]).refused("RW507");
+    drop(lock);
+    alice.push(&["main"]).silent();
 }
 
 #[test]
