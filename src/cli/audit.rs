@@ -34,6 +34,7 @@ pub enum Verb {
         /// `jsonl`: lines as they are stored; `csv`: one row a ref.
         #[arg(long, value_enum, default_value = "jsonl")]
         format: Format,
+        /// Which lines.
         #[command(flatten)]
         selection: Selection,
     },

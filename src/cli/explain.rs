@@ -100,7 +100,9 @@ impl From<AskedPath> for ChangedPath {
 /// No such policy, or a question that is none.
 pub fn run(args: &Args, out: &Out) -> anyhow::Result<Exit> {
     let (policy, account) = match &args.policy {
-        Some(path) => (policy_verb::load(path, None, out)?.policy, rustix::process::geteuid().as_raw()),
+        Some(path) => {
+            (policy_verb::load(path, None, out)?.policy, rustix::process::geteuid().as_raw())
+        }
         None => {
             let here = Here::open()?;
             site::become_account(&here.site)?;
@@ -130,18 +132,34 @@ enum Answered<'p> {
 impl<'p> Bench<'p> {
     fn new(policy: &'p Policy, account: u32) -> Self {
         // A further source that a ref asks for is evidence, not policy: taken as given.
-        let sources = policy.settings.require.iter().map(|require| require.source.clone()).collect();
-        Self { policy, account, scopes: Scopes::new(policy), sources, answers: BTreeMap::new(), none: Answers::new() }
+        let sources =
+            policy.settings.require.iter().map(|require| require.source.clone()).collect();
+        Self {
+            policy,
+            account,
+            scopes: Scopes::new(policy),
+            sources,
+            answers: BTreeMap::new(),
+            none: Answers::new(),
+        }
     }
 
-    fn ask(&mut self, user: Option<&str>, repository: &[u8], question: &Question<'_>) -> Answered<'p> {
+    fn ask(
+        &mut self,
+        user: Option<&str>,
+        repository: &[u8],
+        question: &Question<'_>,
+    ) -> Answered<'p> {
         let name = match user.map(UserName::parse) {
             None => None,
             Some(Ok(name)) => Some(name),
             Some(Err(error)) => return Answered::Refused(Code::UnknownUser, error.to_string()),
         };
         if name.is_none() && question.action != Action::Read {
-            return Answered::Refused(Code::NoIdentity, "nobody can push without an identity".into());
+            return Answered::Refused(
+                Code::NoIdentity,
+                "nobody can push without an identity".into(),
+            );
         }
         let (scope, _) = match self.scopes.scope(name.as_ref(), repository, &self.sources) {
             Ok(found) => found,
@@ -190,12 +208,16 @@ impl<'p> Bench<'p> {
 
     fn answer_line(&mut self, line: &[u8]) -> Result<Value, String> {
         let asked: Asked<'_> = serde_json::from_slice(line).map_err(|error| error.to_string())?;
-        let action = Action::parse(&asked.action).ok_or_else(|| format!("`{}` is not an action", asked.action))?;
+        let action = Action::parse(&asked.action)
+            .ok_or_else(|| format!("`{}` is not an action", asked.action))?;
         let now = match asked.time.as_deref() {
             None => clock::now().wall,
-            Some(text) => DateTime::parse_from_rfc3339(text).map_err(|error| format!("`time`: {error}"))?.to_utc(),
+            Some(text) => DateTime::parse_from_rfc3339(text)
+                .map_err(|error| format!("`time`: {error}"))?
+                .to_utc(),
         };
-        let changed: Option<Vec<ChangedPath>> = asked.paths.map(|paths| paths.into_iter().map(Into::into).collect());
+        let changed: Option<Vec<ChangedPath>> =
+            asked.paths.map(|paths| paths.into_iter().map(Into::into).collect());
         let reference = match (asked.reference.as_deref(), action) {
             (Some(name), _) => name,
             (None, Action::Read) => "",
@@ -212,10 +234,13 @@ impl<'p> Bench<'p> {
                 json!({ "verdict": "refused", "code": code.to_string(), "entry": null, "why": words })
             }
             Answered::Decided(decision, entries) => {
-                let place = |at: Option<usize>| at.and_then(|at| entries.get(at)).map(|entry| self.place_json(entry));
+                let place = |at: Option<usize>| {
+                    at.and_then(|at| entries.get(at)).map(|entry| self.place_json(entry))
+                };
                 match &decision.verdict {
                     Verdict::Allowed(allowed) => {
-                        let warning = allowed.warnings().first().map(|warning| warning.code.to_string());
+                        let warning =
+                            allowed.warnings().first().map(|warning| warning.code.to_string());
                         let entry = place(allowed.permits().first().copied());
                         json!({ "verdict": "allowed", "code": null, "entry": entry, "would_refuse": warning })
                     }
@@ -234,7 +259,8 @@ impl<'p> Bench<'p> {
     }
 
     fn place(&self, entry: &Entry) -> String {
-        let file = self.policy.files.get(usize::from(entry.place.file)).map_or("policy", String::as_str);
+        let file =
+            self.policy.files.get(usize::from(entry.place.file)).map_or("policy", String::as_str);
         format!("{file}:{}", entry.place.line)
     }
 
@@ -244,21 +270,29 @@ impl<'p> Bench<'p> {
         let action = args.action.as_deref().and_then(Action::parse);
         let action = action.ok_or_else(|| Failure::new(Exit::Usage, "--action is missing"))?;
         let reference = full_name(args.reference.as_deref().unwrap_or_default());
-        let changed: Vec<ChangedPath> =
-            args.paths.iter().map(|path| ChangedPath { path: path.clone().into(), link: false }).collect();
+        let changed: Vec<ChangedPath> = args
+            .paths
+            .iter()
+            .map(|path| ChangedPath { path: path.clone().into(), link: false })
+            .collect();
         let known = (args.no_paths || !changed.is_empty()).then_some(changed.as_slice());
         let question = question(action, &reference, known, at);
         let repository = args.repository.clone().unwrap_or_default();
         let answered = self.ask(args.user.as_deref(), repository.as_bytes(), &question);
         if out.json {
             let mut value = self.short(&answered);
-            if let (Value::Object(map), Answered::Decided(decision, entries)) = (&mut value, &answered) {
+            if let (Value::Object(map), Answered::Decided(decision, entries)) =
+                (&mut value, &answered)
+            {
                 map.insert("entries".into(), self.trace_json(decision, entries));
             }
             out.value(&value);
         } else {
             let user = args.user.as_deref().unwrap_or("somebody without an identity");
-            out.line(format!("{user}: {action} {reference} in {repository}, {}", at.format("%Y-%m-%d %H:%M:%S UTC")));
+            out.line(format!(
+                "{user}: {action} {reference} in {repository}, {}",
+                at.format("%Y-%m-%d %H:%M:%S UTC")
+            ));
             self.tell(&answered, out);
         }
         Ok(match answered {
@@ -277,16 +311,27 @@ impl<'p> Bench<'p> {
 
     fn tell(&self, answered: &Answered<'_>, out: &Out) {
         let (decision, entries) = match answered {
-            Answered::Refused(code, words) => return out.line(format!("refused: {code} {}: {words}", code.title())),
+            Answered::Refused(code, words) => {
+                return out.line(format!("refused: {code} {}: {words}", code.title()));
+            }
             Answered::Decided(decision, entries) => (decision, entries),
         };
-        let by = |at: Option<usize>| at.and_then(|at| entries.get(at)).map(|entry| format!(", by {}", self.place(entry)));
+        let by = |at: Option<usize>| {
+            at.and_then(|at| entries.get(at)).map(|entry| format!(", by {}", self.place(entry)))
+        };
         match &decision.verdict {
             Verdict::Allowed(allowed) => {
-                out.line(format!("allowed{}", by(allowed.permits().first().copied()).unwrap_or_default()));
+                out.line(format!(
+                    "allowed{}",
+                    by(allowed.permits().first().copied()).unwrap_or_default()
+                ));
                 for warning in allowed.warnings() {
                     let by = by(warning.entry).unwrap_or_default();
-                    out.line(format!("  warn-only, else refused: {} {}{by}", warning.code, warning.code.title()));
+                    out.line(format!(
+                        "  warn-only, else refused: {} {}{by}",
+                        warning.code,
+                        warning.code.title()
+                    ));
                 }
             }
             Verdict::Refused(refused) => {
@@ -307,20 +352,41 @@ impl<'p> Bench<'p> {
 /// A branch's name made full.
 #[must_use]
 pub fn full_name(name: &str) -> String {
-    if name.starts_with("refs/") || name.is_empty() { name.to_owned() } else { format!("refs/heads/{name}") }
+    if name.starts_with("refs/") || name.is_empty() {
+        name.to_owned()
+    } else {
+        format!("refs/heads/{name}")
+    }
 }
 
-fn question<'a>(action: Action, name: &'a str, changed: Option<&'a [ChangedPath]>, now: DateTime<Utc>) -> Question<'a> {
+fn question<'a>(
+    action: Action,
+    name: &'a str,
+    changed: Option<&'a [ChangedPath]>,
+    now: DateTime<Utc>,
+) -> Question<'a> {
     let paths = match (action, changed) {
         (Action::Read | Action::Delete, _) => Paths::None,
         (_, None) => Paths::Unknown,
         (_, Some(changed)) => Paths::Known(changed),
     };
     // `explain` uses the ends as they are written.
-    Question { action, name: name.as_bytes(), paths, now, margin: Duration::zero(), horizon: Duration::zero() }
+    Question {
+        action,
+        name: name.as_bytes(),
+        paths,
+        now,
+        margin: Duration::zero(),
+        horizon: Duration::zero(),
+    }
 }
 
-fn look_up(policy: &Policy, user: &UserName, group: &GroupName, account: u32) -> Result<bool, String> {
+fn look_up(
+    policy: &Policy,
+    user: &UserName,
+    group: &GroupName,
+    account: u32,
+) -> Result<bool, String> {
     let Some(Group::Lookup(lookup)) = policy.groups.get(group) else {
         return Err("it is not a looked-up group".into());
     };

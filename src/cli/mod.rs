@@ -3,11 +3,14 @@
 //! Knows the command line; what a verb does stands in its own file.
 
 pub mod audit;
+pub mod doctor;
 pub mod exit;
 pub mod explain;
+pub mod finding;
 
 pub mod out;
 pub mod policy;
+pub mod repo;
 pub mod rights;
 
 pub mod shell;
@@ -46,6 +49,10 @@ enum Verb {
     /// Read, verify, rotate and export the audit trail.
     #[command(subcommand)]
     Audit(audit::Verb),
+    /// Put the hooks into repositories, take them out, say where they are.
+    Repo(repo::RepoArgs),
+    /// Look for what fails open or is broken, each finding with its cure.
+    Doctor(doctor::DoctorArgs),
     /// Settle pushes that were cut short: run it from a timer.
     Sweep(sweep::Args),
     /// The state on this host.
@@ -81,6 +88,8 @@ fn run(verb: &Verb, out: &Out) -> anyhow::Result<Exit> {
         Verb::Policy(verb) => policy::run(verb, out),
         Verb::Who(args) => who::run(args, out),
         Verb::Audit(verb) => audit::run(verb, out),
+        Verb::Repo(args) => repo::run(args, out),
+        Verb::Doctor(args) => doctor::run(args, doctor::APPLIED, out),
         Verb::Sweep(args) => sweep::run(args, out),
         Verb::Store(verb) => store::run(verb, out),
         Verb::Completions(args) => shell::completions(args, &mut Cli::command()),

@@ -1,11 +1,11 @@
 //! `refwarden policy`: check, apply, edit, roll back, show.
 
+use super::Failure;
 use super::exit::Exit;
 use super::explain;
 use super::out::Out;
 use super::rights;
 use super::site;
-use super::Failure;
 use crate::audit::{Actor, Event, PolicyRecord, Record, Text};
 use crate::hook::desk::{self, Payload};
 use crate::os::policy_files::{Account, PolicyFiles};
@@ -129,7 +129,10 @@ fn check(file: Option<&Path>, out: &Out) -> anyhow::Result<Exit> {
     tell(&loaded.warnings, &loaded.sources, out);
     let unbuilt = diag::unbuilt(&loaded.policy, &loaded.sources);
     if !unbuilt.is_empty() && !out.json {
-        out.note(format!("{} part(s) of it are not built into this version: `policy apply` refuses them", unbuilt.len()));
+        out.note(format!(
+            "{} part(s) of it are not built into this version: `policy apply` refuses them",
+            unbuilt.len()
+        ));
     }
     if !out.json {
         out.line(format!("{} is valid: {}", path.display(), summary(&loaded.policy)));
@@ -170,7 +173,14 @@ fn put(site: &Site, loaded: &Loaded, dry_run: bool, how: &str, out: &Out) -> any
 }
 
 /// Compares with what counts now, records the change, and puts `bytes` in place.
-fn replace(site: &Site, policy: &Policy, bytes: &[u8], dry_run: bool, how: &str, out: &Out) -> anyhow::Result<Exit> {
+fn replace(
+    site: &Site,
+    policy: &Policy,
+    bytes: &[u8],
+    dry_run: bool,
+    how: &str,
+    out: &Out,
+) -> anyhow::Result<Exit> {
     let digest = *Compiled::open(bytes, bytes.len() as u64)?.digest();
     let actor = site::actor(site);
     site::become_account(site)?;
@@ -248,7 +258,8 @@ fn edit(out: &Out) -> anyhow::Result<Exit> {
     let site = site::find()?;
     let text = files::read_limited(&site.policy, 64 << 20)?;
     let folder = site.policy.parent().unwrap_or(Path::new("/"));
-    let copy = folder.join(format!(".{}.edit", site.policy.file_name().unwrap_or_default().to_string_lossy()));
+    let copy = folder
+        .join(format!(".{}.edit", site.policy.file_name().unwrap_or_default().to_string_lossy()));
     files::write_whole(&copy, &text, 0o600).context("make a copy to edit")?;
     let done = edit_copy(&site, &copy, &text, out);
     if done.as_ref().is_ok_and(|exit| *exit == Exit::Done) {
@@ -273,7 +284,9 @@ fn edit_copy(site: &Site, copy: &Path, before: &[u8], out: &Out) -> anyhow::Resu
         return Ok(Exit::Failed);
     }
     if files::read_limited(&site.policy, 64 << 20)? != before {
-        return Err(Failure::new(Exit::Failed, "somebody else has edited the policy meanwhile").into());
+        return Err(
+            Failure::new(Exit::Failed, "somebody else has edited the policy meanwhile").into()
+        );
     }
     files::replace_text(&site.policy, &after)?;
     let loaded = load(&site.policy, Some(site.account_uid), out)?;
@@ -285,11 +298,17 @@ fn list(out: &Out) -> anyhow::Result<Exit> {
     for number in applied::history(&site.state)? {
         let kept = applied::open_kept(&site.state, site.account_uid, number)?;
         let time = kept.file.metadata().ok().and_then(|meta| meta.modified().ok());
-        let time = time.map(|t| chrono::DateTime::<chrono::Utc>::from(t).format("%Y-%m-%d %H:%M:%S UTC").to_string());
+        let time = time.map(|t| {
+            chrono::DateTime::<chrono::Utc>::from(t).format("%Y-%m-%d %H:%M:%S UTC").to_string()
+        });
         let digest = desk::hex(&kept.digest);
         match out.json {
             true => out.value(&json!({ "number": number, "digest": digest, "kept": time })),
-            false => out.line(format!("{number:>6}  {}  {}", digest.chars().take(12).collect::<String>(), time.unwrap_or_default())),
+            false => out.line(format!(
+                "{number:>6}  {}  {}",
+                digest.chars().take(12).collect::<String>(),
+                time.unwrap_or_default()
+            )),
         }
     }
     Ok(Exit::Done)

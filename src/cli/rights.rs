@@ -1,9 +1,9 @@
 //! Rights as lines: who gains and loses what, and what a project's scheme gives.
 
+use super::Failure;
 use super::exit::Exit;
 use super::out::Out;
 use super::site::{self, Here};
-use super::Failure;
 use crate::policy::diff;
 use crate::policy::entry::{Entry, Kind};
 use crate::policy::model::{Member, Policy, Project};
@@ -43,12 +43,20 @@ pub fn show(project: Option<&str>, out: &Out) -> anyhow::Result<Exit> {
     site::become_account(&here.site)?;
     let policy = here.policy.policy()?;
     let mut found = false;
-    for (name, details) in policy.projects.iter().filter(|(name, _)| project.is_none_or(|p| p == name.as_str())) {
+    for (name, details) in
+        policy.projects.iter().filter(|(name, _)| project.is_none_or(|p| p == name.as_str()))
+    {
         found = true;
-        if out.json { out.value(&project_json(&policy, name, details)) } else { tell_project(&policy, name, details, out) }
+        if out.json {
+            out.value(&project_json(&policy, name, details))
+        } else {
+            tell_project(&policy, name, details, out)
+        }
     }
     match (found, project) {
-        (false, Some(project)) => Err(Failure::new(Exit::NotFound, format!("there is no project `{project}`")).into()),
+        (false, Some(project)) => {
+            Err(Failure::new(Exit::NotFound, format!("there is no project `{project}`")).into())
+        }
         _ => Ok(Exit::Done),
     }
 }
@@ -58,16 +66,27 @@ fn tell_project(policy: &Policy, name: &ProjectName, project: &Project, out: &Ou
     out.line(format!("{name}: {} (scheme {})", repositories.join(", "), project.scheme));
     for (role, members) in &project.roles {
         let members: Vec<String> = members.iter().map(member).collect();
-        out.line(format!("  role:{role} = {}", if members.is_empty() { "nobody".into() } else { members.join(", ") }));
+        out.line(format!(
+            "  role:{role} = {}",
+            if members.is_empty() { "nobody".into() } else { members.join(", ") }
+        ));
     }
     for entry in entries(policy, name, project) {
         out.line(format!("  {}", line(policy, entry)));
     }
 }
 
-fn entries<'a>(policy: &'a Policy, name: &ProjectName, project: &Project) -> impl Iterator<Item = &'a Entry> {
+fn entries<'a>(
+    policy: &'a Policy,
+    name: &ProjectName,
+    project: &Project,
+) -> impl Iterator<Item = &'a Entry> {
     let scheme = policy.schemes.get(&project.scheme).into_iter().flat_map(|scheme| &scheme.entries);
-    let grants = policy.grants.iter().filter(|grant| grant.projects.contains(name)).map(|grant| &grant.entry);
+    let grants = policy
+        .grants
+        .iter()
+        .filter(|grant| grant.projects.contains(name))
+        .map(|grant| &grant.entry);
     let grants: Vec<&Entry> = grants.collect();
     scheme.chain(grants)
 }
@@ -88,11 +107,15 @@ fn line(policy: &Policy, entry: &Entry) -> String {
     let join = |list: Vec<String>| list.join(", ");
     let mut text = format!("{kind} `{}`", entry.permissions);
     let refs = |list: &[crate::policy::refs::RefPattern]| {
-        join(list.iter().map(|one| match one.space {
-            Space::Branches => format!("branches {}", one.pattern),
-            Space::Tags => format!("tags {}", one.pattern),
-            Space::Refs => one.pattern.to_string(),
-        }).collect())
+        join(
+            list.iter()
+                .map(|one| match one.space {
+                    Space::Branches => format!("branches {}", one.pattern),
+                    Space::Tags => format!("tags {}", one.pattern),
+                    Space::Refs => one.pattern.to_string(),
+                })
+                .collect(),
+        )
     };
     if !entry.refs.include.is_empty() {
         text.push_str(&format!(" on {}", refs(&entry.refs.include)));
@@ -101,14 +124,22 @@ fn line(policy: &Policy, entry: &Entry) -> String {
         text.push_str(&format!(" but {}", refs(&entry.refs.exclude)));
     }
     if let Some(paths) = &entry.paths {
-        text.push_str(&format!(" paths {}", join(paths.include.iter().map(ToString::to_string).collect())));
+        text.push_str(&format!(
+            " paths {}",
+            join(paths.include.iter().map(ToString::to_string).collect())
+        ));
     }
     match &entry.to {
-        Some(to) => text.push_str(&format!(" to {}", join(to.iter().map(ToString::to_string).collect()))),
+        Some(to) => {
+            text.push_str(&format!(" to {}", join(to.iter().map(ToString::to_string).collect())))
+        }
         None => text.push_str(" to everyone"),
     }
     if !entry.except.is_empty() {
-        text.push_str(&format!(" except {}", join(entry.except.iter().map(ToString::to_string).collect())));
+        text.push_str(&format!(
+            " except {}",
+            join(entry.except.iter().map(ToString::to_string).collect())
+        ));
     }
     if let Some(until) = entry.when.until {
         text.push_str(&format!(" until {}", until.format("%Y-%m-%d %H:%M UTC")));
@@ -118,7 +149,8 @@ fn line(policy: &Policy, entry: &Entry) -> String {
 }
 
 fn project_json(policy: &Policy, name: &ProjectName, project: &Project) -> serde_json::Value {
-    let lines: Vec<String> = entries(policy, name, project).map(|entry| line(policy, entry)).collect();
+    let lines: Vec<String> =
+        entries(policy, name, project).map(|entry| line(policy, entry)).collect();
     let roles: serde_json::Map<String, serde_json::Value> = project
         .roles
         .iter()

@@ -4,6 +4,7 @@ use super::Failure;
 use super::exit::Exit;
 use crate::audit::Trail;
 use crate::hook::desk::{self, Payload};
+use crate::os::account::Account;
 use crate::os::site::{Site, SiteError};
 use crate::policy::compiled::Compiled;
 use crate::policy::model::Settings;
@@ -96,10 +97,19 @@ pub fn become_account(site: &Site) -> anyhow::Result<()> {
         );
         return Err(Failure::new(Exit::Failed, words).into());
     }
-    let gid = crate::os::account::primary_group(site.account_uid)?;
-    let (uid, gid) = (Uid::from_raw(site.account_uid), Gid::from_raw(gid));
+    let account = Account::find(&site.account)?;
+    if account.uid != site.account_uid {
+        let words = format!(
+            "the host's account `{}` is not uid {} any more: run install.sh again",
+            site.account, site.account_uid
+        );
+        return Err(Failure::new(Exit::Failed, words).into());
+    }
+    let groups: Vec<Gid> = account.groups.iter().map(|gid| Gid::from_raw(*gid)).collect();
+    let gid = groups.first().copied().unwrap_or(Gid::from_raw(site.account_uid));
+    let uid = Uid::from_raw(site.account_uid);
     // Group list, group, user, in this order: the last one gives the right to do the others away.
-    rustix::thread::set_thread_groups(&[gid])?;
+    rustix::thread::set_thread_groups(&groups)?;
     rustix::thread::set_thread_res_gid(gid, gid, gid)?;
     rustix::thread::set_thread_res_uid(uid, uid, uid)?;
     Ok(())

@@ -1,10 +1,10 @@
 //! `refwarden who`: everybody who can do something to a ref, and through which entry.
 
+use super::Failure;
 use super::exit::Exit;
 use super::explain::full_name;
 use super::out::Out;
 use super::site::{self, Here};
-use super::Failure;
 use crate::decision::{self, Paths, Question, Verdict};
 use crate::os::clock;
 use crate::policy::entry::Entry;
@@ -40,12 +40,17 @@ pub fn run(args: &Args, out: &Out) -> anyhow::Result<Exit> {
     let here = Here::open()?;
     site::become_account(&here.site)?;
     let policy = here.policy.policy()?;
-    let action = Action::parse(&args.action).ok_or_else(|| Failure::new(Exit::Usage, "no such action"))?;
+    let action =
+        Action::parse(&args.action).ok_or_else(|| Failure::new(Exit::Usage, "no such action"))?;
     let name = full_name(args.reference.as_deref().unwrap_or_default());
     let question = Question {
         action,
         name: name.as_bytes(),
-        paths: if matches!(action, Action::Read | Action::Delete) { Paths::None } else { Paths::Known(&[]) },
+        paths: if matches!(action, Action::Read | Action::Delete) {
+            Paths::None
+        } else {
+            Paths::Known(&[])
+        },
         now: clock::now().wall,
         margin: Duration::zero(),
         horizon: Duration::zero(),
@@ -70,20 +75,28 @@ struct Asker<'p> {
 
 impl<'p> Asker<'p> {
     fn new(policy: &'p Policy) -> Self {
-        let sources = policy.settings.require.iter().map(|require| require.source.clone()).collect();
+        let sources =
+            policy.settings.require.iter().map(|require| require.source.clone()).collect();
         Self { policy, scopes: Scopes::new(policy), sources, groups: lookups_of(&policy.groups) }
     }
 
     /// Tells what a user can do, and whether they can at all; memberships that are looked up at the
     /// push are named, not asked.
-    fn one(&mut self, user: &UserName, repository: &[u8], question: &Question<'_>, out: &Out) -> anyhow::Result<bool> {
+    fn one(
+        &mut self,
+        user: &UserName,
+        repository: &[u8],
+        question: &Question<'_>,
+        out: &Out,
+    ) -> anyhow::Result<bool> {
         let looked_up: BTreeSet<_> = self.groups.values().flatten().cloned().collect();
         let (scope, _) = self
             .scopes
             .scope(Some(user), repository, &self.sources)
             .map_err(|error| Failure::new(Exit::NotFound, error.to_string()))?;
         for member in [false, true] {
-            let answers: Answers = looked_up.iter().map(|group| (group.clone(), Ok(member))).collect();
+            let answers: Answers =
+                looked_up.iter().map(|group| (group.clone(), Ok(member))).collect();
             let decision = decision::decide(&scope, question, &answers);
             let Verdict::Allowed(allowed) = &decision.verdict else { continue };
             let entry = allowed.permits().first().and_then(|at| scope.entries.get(*at)).copied();
@@ -99,9 +112,9 @@ fn tell(policy: &Policy, user: &UserName, entry: Option<&Entry>, if_member: bool
         let file = policy.files.get(usize::from(entry.place.file)).map_or("policy", String::as_str);
         format!("{file}:{}", entry.place.line)
     });
-    let paths = entry.and_then(|entry| entry.paths.as_ref()).map(|paths| {
-        paths.include.iter().map(ToString::to_string).collect::<Vec<_>>()
-    });
+    let paths = entry
+        .and_then(|entry| entry.paths.as_ref())
+        .map(|paths| paths.include.iter().map(ToString::to_string).collect::<Vec<_>>());
     if out.json {
         out.value(&json!({ "user": user.as_str(), "entry": place, "paths": paths, "if_looked_up": if_member }));
         return;

@@ -93,19 +93,21 @@ pub fn judge(
     let reader = Reader::open(git_dir, &GitEnv::new(env.variables()), desk.site.account_uid)
         .map_err(|error| git_refusal(&error))?;
     known.git_dir = reader.git_dir().as_os_str().as_bytes().to_vec();
-    known.updates =
-        line::parse(stdin, reader.config().object_format, MAX_REFS).map_err(lines_refusal)?;
+    let lines = line::parse(stdin, reader.config().object_format, MAX_REFS);
+    let updates = lines.as_ref().map(Vec::clone).unwrap_or_default();
     known.repository = repository(&desk.site.root, reader.common_dir());
-    let identity = identity::identify(desk, env, &reader, &known.updates)?;
-    if let Some(named) = &identity.pusher.repository {
-        known.repository = Some(named.clone());
-    }
+    // Who it is comes first: of people without an identity the trail keeps no more than a count.
+    let identity = identity::identify(desk, env, &reader, &updates)?;
     known.vouched = identity.vouched;
     let user = identity.pusher.user.clone();
+    let named = identity.pusher.repository.clone();
     known.pusher = Some(identity.pusher);
-    let place = known.repository.clone().ok_or_else(|| {
+    known.updates = lines.map_err(lines_refusal)?;
+    let below_root = known.repository.clone().ok_or_else(|| {
         Refusal::new(Code::NoProject, ["the repository lies outside the root of this site"])
     })?;
+    let place = named.unwrap_or(below_root);
+    known.repository = Some(place.clone());
     let ground =
         desk.policy.ground(Some(&user), &place).map_err(|error| no_scope(&error, &place))?;
     twin(reader.common_dir())?;
@@ -125,7 +127,7 @@ pub fn judge(
 }
 
 /// The real path of the common git directory below the root, without `.git`.
-fn repository(root: &Path, common_dir: &Path) -> Option<Vec<u8>> {
+pub fn repository(root: &Path, common_dir: &Path) -> Option<Vec<u8>> {
     let root = std::fs::canonicalize(root).ok()?;
     let below = common_dir.strip_prefix(root).ok()?.as_os_str().as_bytes();
     let name =
@@ -340,7 +342,11 @@ impl Judge<'_> {
 fn ask(desk: &Desk, user: &UserName, group: &GroupName) -> Result<bool, String> {
     let lookup = desk.policy.lookup(group).map_err(|error| error.to_string())?;
     let Some(lookup) = lookup else { return Err("it is not a looked-up group".into()) };
-    let unix = desk.policy.user(user).map_err(|error| error.to_string())?.and_then(|user| user.declared.unix);
+    let unix = desk
+        .policy
+        .user(user)
+        .map_err(|error| error.to_string())?
+        .and_then(|user| user.declared.unix);
     groups::member(&lookup, user, unix.as_deref(), desk.site.account_uid)
 }
 

@@ -17,7 +17,6 @@ pub mod update;
 
 pub use refusal::Refusal;
 
-use crate::code::Code;
 use crate::os;
 use std::io::Write;
 use std::process::ExitCode;
@@ -38,9 +37,7 @@ pub fn run(hook: fn() -> Result<End, Refusal>) -> ExitCode {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         let _ = os::syslog::send(os::syslog::Severity::Error, &format!("defect at {place}"));
     }));
-    let result = std::panic::catch_unwind(hook).unwrap_or_else(|_| {
-        Err(Refusal::new(Code::Internal, ["a defect of refwarden; the server's log has its place"]))
-    });
+    let result = std::panic::catch_unwind(hook).unwrap_or_else(|_| Err(Refusal::defect()));
     match result {
         Ok(End::Go) => ExitCode::SUCCESS,
         Ok(End::Stop) => ExitCode::FAILURE,

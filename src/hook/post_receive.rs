@@ -1,7 +1,7 @@
 //! `post-receive`: records what landed, and closes the slip. It never changes the outcome.
 
 use super::desk::Desk;
-use super::judge::{Known, MAX_REFS};
+use super::judge::{self, Known, MAX_REFS};
 use super::{End, Refusal, foreign, record, settle};
 use crate::audit::Event;
 use crate::os::syslog::{self, Severity};
@@ -37,7 +37,9 @@ fn landed(stdin: &[u8]) -> Result<(), String> {
     let updates = line::parse(stdin, format, MAX_REFS).map_err(|problems| {
         problems.first().map(|problem| problem.fault.to_string()).unwrap_or_default()
     })?;
-    let known = Known { updates, ..Known::default() };
+    let here = std::fs::canonicalize(".").map_err(|error| error.to_string())?;
+    let repository = judge::repository(&desk.site.root, &here);
+    let known = Known { updates, repository, ..Known::default() };
     let mut line = record::begin(&desk, Event::PUSH_LANDED, &known);
     if let (Some(slip), Some(push)) = (&slip, &mut line.push) {
         push.id = Some(crate::audit::Text::new(&slip.head.push));

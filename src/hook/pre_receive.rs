@@ -17,6 +17,7 @@ use crate::report::PushReport;
 use crate::store::slip::{self, End as SlipEnd, Head, Key, Slip, SlipRef};
 use chrono::{DateTime, Duration, Utc};
 use gix::ObjectId;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 /// Longest list of refs on stdin, in bytes.
@@ -36,7 +37,11 @@ pub fn main() -> Result<End, Refusal> {
     let mut known = Known::default();
     let judged = read_stdin().and_then(|stdin| {
         let horizon = horizon(&stdin, foreign::kept(&argv0).is_some());
-        judge::judge(&desk, &stdin, horizon, &mut known).map(|ruled| (stdin, ruled))
+        // A defect while judging is a refusal like any other: recorded, with its id.
+        let judged =
+            catch_unwind(AssertUnwindSafe(|| judge::judge(&desk, &stdin, horizon, &mut known)));
+        let ruled = judged.unwrap_or_else(|_| Err(Refusal::defect()))?;
+        Ok((stdin, ruled))
     });
     faults::point("pre-receive-judged");
     let (stdin, ruled) = judged.map_err(|refusal| refuse(&desk, &known, refusal))?;
@@ -72,8 +77,9 @@ fn horizon(stdin: &[u8], foreign: bool) -> Duration {
 fn refuse(desk: &Desk, known: &Known, mut refusal: Refusal) -> Refusal {
     refusal.frame = tell::frame(desk, known);
     let trail = desk.trail();
+    let nobody = known.pusher.is_none();
     let recorded = match refusal.code {
-        Code::NoIdentity | Code::UnknownUser => {
+        Code::NoIdentity | Code::UnknownUser | Code::Malformed if nobody => {
             trail.count_unidentified(&Text::new(crate::os::host_name()), desk.now.wall).map(|_| ())
         }
         _ => {

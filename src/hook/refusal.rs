@@ -24,6 +24,12 @@ impl Refusal {
         Self { code, details, admin: None, frame: PushReport::default() }
     }
 
+    /// A refusal because refwarden itself has failed.
+    #[must_use]
+    pub fn defect() -> Self {
+        Self::new(Code::Internal, ["a defect of refwarden; the server's log has its place"])
+    }
+
     /// A refusal for a reason on the server: the pusher is told whom to ask, the admin why.
     pub fn server(code: Code, error: &dyn std::error::Error) -> Self {
         let mut words = error.to_string();

@@ -1,34 +1,171 @@
-//! The hosting account's groups, as the host's user data base has them.
+//! The hosting account as the host knows it: number, home, groups.
+//!
+//! Knows `getent` and `id`; not who the hosting account should be (`os::site`).
 
-use super::files::{self, FileError};
-use std::path::Path;
+use super::child::{self, ChildError, Task};
+use rustix::fs::{Access, Stat};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-const MAX_PASSWD: usize = 16 << 20;
+const TIMEOUT: Duration = Duration::from_secs(10);
+const MAX_OUTPUT: usize = 64 * 1024;
 
-/// The primary group of `uid`, from `/etc/passwd`; an account that is not there has the group of
-/// its own number.
-///
-/// # Errors
-/// The file can't be read.
-pub fn primary_group(uid: u32) -> Result<u32, FileError> {
-    let text = files::read_limited(Path::new("/etc/passwd"), MAX_PASSWD)?;
-    Ok(find(&String::from_utf8_lossy(&text), uid).unwrap_or(uid))
+/// An account of the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// Its name.
+    pub name: String,
+    /// Its number.
+    pub uid: u32,
+    /// Where its `.gitconfig` is looked for.
+    pub home: PathBuf,
+    /// The numbers of all its groups.
+    pub groups: Vec<u32>,
 }
 
-fn find(passwd: &str, uid: u32) -> Option<u32> {
-    passwd.lines().find_map(|line| {
-        let mut fields = line.split(':').skip(2);
-        let found: u32 = fields.next()?.parse().ok()?;
-        (found == uid).then(|| fields.next()?.parse().ok())?
-    })
+/// Why the host did not say.
+#[derive(Debug, thiserror::Error)]
+pub enum AccountError {
+    /// No such account, or the directory that knows it is down.
+    #[error("the host knows no account `{0}`")]
+    Unknown(String),
+    /// `getent` or `id` could not be run.
+    #[error(transparent)]
+    Child(#[from] ChildError),
+}
+
+impl Account {
+    /// Asks the host about an account by its name.
+    ///
+    /// # Errors
+    /// The host does not know it, or can't be asked.
+    pub fn find(name: &str) -> Result<Self, AccountError> {
+        let unknown = || AccountError::Unknown(name.to_owned());
+        if name.is_empty() || name.starts_with(['-', '+']) || name.contains([':', '\n']) {
+            return Err(unknown());
+        }
+        let line = ask("getent", &["passwd", name])?.ok_or_else(unknown)?;
+        let groups = ask("id", &["-G", name])?.ok_or_else(unknown)?;
+        Self::parse(&line, &groups).filter(|found| found.name == name).ok_or_else(unknown)
+    }
+
+    /// `name:password:uid:gid:words:home:shell`
+    fn parse(line: &str, groups: &str) -> Option<Self> {
+        let fields: Vec<&str> = line.lines().next()?.split(':').collect();
+        let groups: Result<_, _> = groups.split_ascii_whitespace().map(str::parse).collect();
+        Some(Self {
+            name: (*fields.first()?).to_owned(),
+            uid: fields.get(2)?.parse().ok()?,
+            home: PathBuf::from(fields.get(5)?),
+            groups: groups.ok()?,
+        })
+    }
+
+    /// The first of `path` and the folders above it that keeps the account from running it.
+    ///
+    /// Exact when this process runs as the account; else by owner, group and mode.
+    #[must_use]
+    pub fn kept_from_running(&self, path: &Path) -> Option<PathBuf> {
+        let mut steps: Vec<&Path> = path.ancestors().collect();
+        steps.reverse();
+        steps.into_iter().find(|step| !self.may_execute(step)).map(Path::to_owned)
+    }
+
+    fn may_execute(&self, path: &Path) -> bool {
+        if rustix::process::geteuid().as_raw() == self.uid {
+            return rustix::fs::access(path, Access::EXEC_OK).is_ok();
+        }
+        rustix::fs::stat(path).is_ok_and(|stat| self.has_bit(&stat, 0o1))
+    }
+
+    /// Whether the account may write to the folder or file, by owner, group and mode.
+    #[must_use]
+    pub fn may_write(&self, path: &Path) -> bool {
+        rustix::fs::stat(path).is_ok_and(|stat| self.has_bit(&stat, 0o2))
+    }
+
+    fn has_bit(&self, stat: &Stat, bit: u32) -> bool {
+        if self.uid == 0 {
+            return bit != 0o1 || stat.st_mode & 0o111 != 0;
+        }
+        let shift = match () {
+            () if stat.st_uid == self.uid => 6,
+            () if self.groups.contains(&stat.st_gid) => 3,
+            () => 0,
+        };
+        stat.st_mode & (bit << shift) != 0
+    }
+}
+
+fn ask(program: &str, arguments: &[&str]) -> Result<Option<String>, ChildError> {
+    let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
+    let output = child::run(&Task {
+        program: Path::new(program),
+        name: None,
+        arguments: &arguments,
+        environment: &[("PATH".into(), child::PATH.into()), ("LC_ALL".into(), "C".into())],
+        folder: None,
+        stdin: b"",
+        timeout: TIMEOUT,
+        max_output: MAX_OUTPUT,
+    })?;
+    Ok(Some(output.stdout)
+        .filter(|_| output.status.success())
+        .and_then(|b| String::from_utf8(b).ok()))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn account(uid: u32, groups: &[u32]) -> Account {
+        Account { name: "git".into(), uid, home: "/srv".into(), groups: groups.to_vec() }
+    }
+
     #[test]
-    fn the_group_stands_after_the_uid() {
-        let passwd = "root:x:0:0::/root:/bin/sh\nbroken\ngit:x:998:997::/srv:/bin/sh\n";
-        assert_eq!(super::find(passwd, 998), Some(997));
-        assert_eq!(super::find(passwd, 1), None);
+    fn root_is_known_and_nonsense_is_not() {
+        assert_eq!(Account::find("root").unwrap().uid, 0);
+        for name in ["", "0", "no such account", "-x", "root:x"] {
+            assert!(Account::find(name).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_passwd_line_is_read() {
+        let line = "git:x:997:995:Git, hosting:/srv/git:/usr/bin/git-shell\n";
+        let found = Account::parse(line, "995 33\n").unwrap();
+        assert_eq!(found.home, Path::new("/srv/git"));
+        assert_eq!((found.uid, found.groups), (997, vec![995, 33]));
+        assert_eq!(Account::parse("git:x:many:1::/:", "1"), None);
+    }
+
+    #[test]
+    fn a_closed_folder_above_a_program_keeps_the_account_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("p");
+        std::fs::write(&program, "").unwrap();
+        let set = |path: &Path, mode| {
+            std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+        };
+        set(&program, 0o755);
+        set(folder.path(), 0o700);
+        let stranger = account(4242, &[]);
+        assert_eq!(stranger.kept_from_running(&program).as_deref(), Some(folder.path()));
+        set(folder.path(), 0o755);
+        assert_eq!(stranger.kept_from_running(&program), None);
+        set(&program, 0o700);
+        assert_eq!(stranger.kept_from_running(&program), Some(program));
+    }
+
+    #[test]
+    fn the_group_counts_only_for_its_members_and_not_for_the_owner() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::set_permissions(file.path(), PermissionsExt::from_mode(0o060)).unwrap();
+        let stat = rustix::fs::stat(file.path()).unwrap();
+        let stranger = if stat.st_uid == 4242 { 4243 } else { 4242 };
+        assert!(account(stranger, &[stat.st_gid]).may_write(file.path()));
+        assert!(!account(stranger, &[]).may_write(file.path()));
     }
 }

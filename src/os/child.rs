@@ -231,7 +231,9 @@ pub fn edit(path: &Path) -> Result<(), ChildError> {
         .map_err(|source| ChildError::Start { program: name.clone(), source })?;
     match status.success() {
         true => Ok(()),
-        false => Err(ChildError::Lost { program: name, source: io::Error::other("the editor failed") }),
+        false => {
+            Err(ChildError::Lost { program: name, source: io::Error::other("the editor failed") })
+        }
     }
 }
 

@@ -3,10 +3,10 @@
 //! Knows how to ask; not what a membership gives. "Not a member" is said only when somebody who
 //! knows has said so: a directory that is down and a command that crashes are errors (RW508).
 
-use crate::policy::model::Lookup;
-use crate::policy::name::UserName;
 use super::child::{self, ChildError, Output, Task};
 use super::trust::{self, TrustError};
+use crate::policy::model::Lookup;
+use crate::policy::name::UserName;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::time::Duration;
@@ -165,7 +165,12 @@ pub fn command(argv: &[String], user: &str, account_uid: u32) -> Result<bool, Gr
 ///
 /// # Errors
 /// The look-up failed: never taken for a no.
-pub fn member(lookup: &Lookup, user: &UserName, unix_name: Option<&str>, account_uid: u32) -> Result<bool, String> {
+pub fn member(
+    lookup: &Lookup,
+    user: &UserName,
+    unix_name: Option<&str>,
+    account_uid: u32,
+) -> Result<bool, String> {
     let answer = match lookup {
         Lookup::Unix(group) => unix(group, unix_name.unwrap_or(user.as_str())),
         Lookup::Command(argv) => {

@@ -7,6 +7,7 @@
 mod check;
 pub mod compiled;
 pub mod diag;
+pub mod diff;
 pub mod entry;
 #[cfg(test)]
 pub(crate) mod lab;

@@ -96,7 +96,7 @@ fn place(place: Place, b: &Background<'_>) -> String {
 
 fn forbidden(entry: &Entry, action: Action, b: &Background<'_>) -> Raw {
     let reason = entry.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
-    let refs = scope(&entry.refs);
+    let refs = scope(&entry.refs, "every ref");
     // Who may not read may not push: the entry's own word would puzzle.
     let word = if entry.refs == RefScope::default()
         && !entry.permissions.to_string().contains(action.as_str())
@@ -157,7 +157,7 @@ fn way_in(entry: &Entry, outcome: &Outcome, b: &Background<'_>) -> Option<Raw> {
     let place = place(entry.place, b);
     let what = match &entry.kind {
         Kind::Grant(id) => format!("grant `{id}`"),
-        _ => scope(&entry.refs),
+        _ => scope(&entry.refs, "every branch and tag"),
     };
     let text = match (outcome, &entry.kind) {
         (Outcome::OtherPeople, Kind::Grant(_)) => return None,
@@ -197,7 +197,8 @@ fn time(at: DateTime<Utc>, zone: Zone) -> String {
     }
 }
 
-fn scope(refs: &RefScope) -> String {
+/// Refs in words; `all` is what an entry without patterns covers.
+fn scope(refs: &RefScope, all: &str) -> String {
     let list = |patterns: &[RefPattern]| {
         patterns
             .iter()
@@ -208,8 +209,7 @@ fn scope(refs: &RefScope) -> String {
             .collect::<Vec<_>>()
             .join(", ")
     };
-    let mut text =
-        if refs.include.is_empty() { "every ref".to_owned() } else { list(&refs.include) };
+    let mut text = if refs.include.is_empty() { all.to_owned() } else { list(&refs.include) };
     if !refs.exclude.is_empty() {
         text.push_str(&format!(" but {}", list(&refs.exclude)));
     }

@@ -1,0 +1,689 @@
+#!/bin/sh
+# Installs refwarden: the programs, the site file, a first policy, and the hooks into repositories.
+# Knows the order of the steps and where things go; what is safe inside a repository is known by
+# `refwarden repo`, which does it. Every step prints one line.
+set -eu
+umask 022
+
+usage() {
+    cat <<'END'
+usage: install.sh [options] REPO.git...
+       install.sh --uninstall [options] [REPO.git...]
+       install.sh --demo
+
+  --prefix DIR          programs into DIR/lib/refwarden and DIR/bin (default /usr/local, for root)
+  --policy FILE         the policy (default /etc/refwarden/policy.toml, or below the prefix);
+                        a commented one is written when there is none
+  --root DIR            the folder that all repositories lie in (default: found from those named)
+  --account USER        the account that pushes run as (default: the first repository's owner)
+  --hooks LIST          of pre-receive,post-receive,update (default: all that suit the host)
+  --copy                copy the programs into the repositories, instead of linking
+  --template[=DIR]      also into the template that git makes new repositories from
+  --system-hooks-path   every repository of this machine, by the system's core.hooksPath
+  --host HOST           gitea, gitlab or gitolite: use the place that the host has for hooks
+  --dry-run             print every step and change nothing
+  --uninstall           take the hooks out of the repositories named (of all below the root, when
+                        none is) and give back what was there; the programs go when no repository
+                        needs them any more. Policy, state and trail stay.
+  --demo                show refwarden at work in a temporary folder, then clean up
+  --help                this text
+
+Run as root, or as an ordinary user with a prefix of one's own. Built programs beside install.sh,
+or in ./bin beside it, are used as they are; without them cargo builds them.
+END
+}
+
+say() { printf '%s\n' "$*"; }
+fail() {
+    printf 'error: %s\n' "$*" >&2
+    exit 1
+}
+misused() {
+    printf 'error: %s (see install.sh --help)\n' "$*" >&2
+    exit 2
+}
+# Says a step, and takes it unless only telling.
+act() {
+    say "$1"
+    shift
+    if [ "$dry_run" = no ]; then "$@"; fi
+}
+
+# A path made absolute; the site file can't hold control characters.
+absolute() {
+    case $1 in
+    *[[:cntrl:]]*) misused "a path with control characters" ;;
+    /*) printf '%s' "$1" ;;
+    *) printf '%s/%s' "$PWD" "$1" ;;
+    esac
+}
+real_folder() { (CDPATH='' cd -P -- "$1" 2>/dev/null && pwd -P); }
+is_below() {
+    case $1 in
+    "${2%/}"/*) return 0 ;;
+    *) return 1 ;;
+    esac
+}
+
+programs='refwarden pre-receive post-receive update'
+here=$(real_folder "$(dirname -- "$0")")
+me=$(id -un)
+my_uid=$(id -u)
+
+prefix='' policy='' root='' account='' hooks='' host='' template=''
+copy=no system=no dry_run=no mode=install
+
+set_option() {
+    [ -n "$2" ] || misused "$1 needs a value"
+    case $1 in
+    --prefix) prefix=$(absolute "$2") ;;
+    --policy) policy=$(absolute "$2") ;;
+    --root) root=$(absolute "$2") ;;
+    --account) account=$2 ;;
+    --hooks) hooks=$2 ;;
+    --host) host=$2 ;;
+    --template) template=--template=$(absolute "$2") ;;
+    *) misused "no such option: $1" ;;
+    esac
+}
+
+# Options are taken off, repositories are put back at the end as absolute paths.
+left=$#
+only_paths=no
+while [ "$left" -gt 0 ]; do
+    word=$1
+    shift
+    left=$((left - 1))
+    if [ "$only_paths" = yes ]; then
+        path=$(absolute "$word")
+        set -- "$@" "$path"
+        continue
+    fi
+    case $word in
+    --help | -h)
+        usage
+        exit 0
+        ;;
+    --) only_paths=yes ;;
+    --copy) copy=yes ;;
+    --template) template=--template ;;
+    --system-hooks-path) system=yes ;;
+    --dry-run) dry_run=yes ;;
+    --uninstall) mode=uninstall ;;
+    --demo) mode=demo ;;
+    --prefix | --policy | --root | --account | --hooks | --host)
+        [ "$left" -gt 0 ] || misused "$word needs a value"
+        set_option "$word" "$1"
+        shift
+        left=$((left - 1))
+        ;;
+    --*=*) set_option "${word%%=*}" "${word#*=}" ;;
+    -*) misused "no such option: $word" ;;
+    '') misused "an empty path" ;;
+    *)
+        path=$(absolute "$word")
+        set -- "$@" "$path"
+        ;;
+    esac
+done
+
+case $host in
+'' | gitea | gitlab | gitolite) ;;
+*) misused "--host is gitea, gitlab or gitolite" ;;
+esac
+case ",$hooks," in
+*,pre-receive,* | ,,) ;;
+*) misused "--hooks needs pre-receive: it decides" ;;
+esac
+
+# What is in place so far, for the words after a failure.
+placed=nothing
+stage='looking around'
+work=''
+finish() {
+    status=$?
+    if [ -n "$work" ]; then rm -rf -- "$work"; fi
+    if [ "$status" -ne 0 ]; then
+        printf 'stopped while %s; in place: %s\n' "$stage" "$placed" >&2
+    fi
+    exit "$status"
+}
+reached() {
+    if [ "$placed" = nothing ]; then placed=$1; else placed="$placed, $1"; fi
+}
+
+# ---------------------------------------------------------------- programs
+
+# The folder with all built programs, into $built; they are built when there are none.
+find_programs() {
+    for built in "$here" "$here/bin"; do
+        if has_programs "$built"; then return 0; fi
+    done
+    [ -f "$here/Cargo.toml" ] || fail "no built programs beside install.sh and no source to build"
+    command -v cargo >/dev/null 2>&1 || fail "no built programs beside install.sh, and no cargo"
+    build
+}
+has_programs() {
+    for name in $programs; do
+        if [ ! -f "$1/$name" ] || [ ! -x "$1/$name" ]; then return 1; fi
+    done
+}
+
+# Static where it can be: a hook of a static program starts several times faster.
+build() {
+    gnu=$(cd -- "$here" && rustc -vV | sed -n 's/^host: //p')
+    musl="${gnu%-gnu*}-musl"
+    flags=${RUSTFLAGS-}
+    if [ -d "$(cd -- "$here" && rustc --print sysroot)/lib/rustlib/$musl" ]; then
+        target=$musl
+    else
+        target=$gnu
+        case $gnu in *-linux-gnu*) flags="$flags -C target-feature=+crt-static" ;; esac
+    fi
+    built="$here/target/$target/release"
+    act "build the programs for $target (one or two minutes)" cargo_build
+    if [ "$dry_run" = no ]; then
+        has_programs "$built" || fail "the build left no programs in $built"
+    fi
+}
+cargo_build() {
+    (cd -- "$here" && RUSTFLAGS=$flags cargo build --quiet --release --locked --bins \
+        --target "$target" --target-dir "$here/target")
+}
+
+# By rename: a hook that is running keeps the file that it was started from.
+install_program() {
+    cp -- "$built/$1" "$lib/.$1.new"
+    chmod 0755 "$lib/.$1.new"
+    mv -f -- "$lib/.$1.new" "$lib/$1"
+}
+install_link() {
+    ln -s ../lib/refwarden/refwarden "$prefix/bin/.refwarden.new"
+    mv -f -- "$prefix/bin/.refwarden.new" "$prefix/bin/refwarden"
+}
+install_programs() {
+    stage='installing the programs'
+    for folder in "$lib" "$prefix/bin"; do
+        [ -d "$folder" ] || act "make the folder $folder" mkdir -p -- "$folder"
+    done
+    for name in $programs; do
+        if ! cmp -s -- "$built/$name" "$lib/$name" || [ ! -x "$lib/$name" ]; then
+            act "install $lib/$name" install_program "$name"
+        fi
+    done
+    if [ "$(readlink -- "$prefix/bin/refwarden" 2>/dev/null)" != ../lib/refwarden/refwarden ]; then
+        if [ -e "$prefix/bin/refwarden" ] || [ -L "$prefix/bin/refwarden" ]; then
+            fail "$prefix/bin/refwarden is there and not ours"
+        fi
+        act "link $prefix/bin/refwarden" install_link
+    fi
+    reached "programs in $lib"
+}
+
+# ---------------------------------------------------------------- site, policy, folders
+
+toml_string() { printf '"%s"' "$(printf '%s' "$1" | sed 's/["\\]/\\&/g')"; }
+# A value of an earlier installation's site file, as write_site wrote it.
+site_value() {
+    [ -f "$lib/site.toml" ] || return 0
+    sed -n "s/^$1 = \"\\(.*\\)\"\$/\\1/p" "$lib/site.toml" | sed 's/\\\(["\\]\)/\1/g'
+}
+site_text() {
+    say 'version = 1'
+    say "policy = $(toml_string "$policy")"
+    say "state = $(toml_string "$state")"
+    say "account = $(toml_string "$account")"
+    say "account-uid = $account_uid"
+    say "root = $(toml_string "$root")"
+}
+write_site() {
+    site_text >"$lib/.site.toml.new"
+    chmod 0644 "$lib/.site.toml.new"
+    mv -f -- "$lib/.site.toml.new" "$lib/site.toml"
+}
+install_site() {
+    stage='writing the site file'
+    if [ "$(site_text)" != "$(cat -- "$lib/site.toml" 2>/dev/null)" ]; then
+        act "write $lib/site.toml" write_site
+    fi
+    reached 'the site file'
+}
+
+own_folder() {
+    mkdir -p -- "$(dirname -- "$1")"
+    mkdir -m 0700 -- "$1"
+    [ "$my_uid" != 0 ] || chown -- "$account_uid" "$1"
+}
+install_folders() {
+    stage='making the folders for state and trail'
+    for folder in "$state" "$log"; do
+        [ -d "$folder" ] || act "make $folder (0700, of $account)" own_folder "$folder"
+    done
+    reached 'state and trail folders'
+}
+
+# What users of policies may be called; the account may have another name.
+user_of_account() {
+    case $account in
+    [!A-Za-z0-9]* | *[!A-Za-z0-9._-]*) printf admin ;;
+    *) printf '%s' "$account" ;;
+    esac
+}
+starter() {
+    user=$(user_of_account)
+    cat <<END
+# The policy of refwarden: who may push what, to which ref, until when.
+# An edit counts once \`refwarden policy apply\` has accepted it (or use \`refwarden policy edit\`).
+# What no permit allows is refused.
+version = 1
+
+[store]
+path = $(toml_string "$state")
+
+[audit]
+file = $(toml_string "$log/audit.jsonl")
+
+# Which evidence tells who pushes. Nothing is auto-detected, nothing else is believed.
+#   "unix"         the hosting account itself: for a server of one person
+#   "remote-user"  the web server's own authentication, in front of git-http-backend
+#   "gitolite", "gitlab", "gitea", ...   the hosting stack's variables
+[identity]
+sources = ["unix"]
+
+# Everybody who pushes is declared here.
+[users."$user"]
+END
+    [ "$user" = "$account" ] || say "unix = $(toml_string "$account")"
+    cat <<END
+
+# [users.bob]
+# emails = ["bob@example.org"]
+
+# [groups]
+# core = ["$user", "bob"]
+
+[global]
+administer = ["$user"]
+
+# Rights are collected in schemes; every project uses one.
+[schemes.default]
+END
+    if [ "$my_uid" = 0 ]; then
+        cat <<END
+# Nobody may push yet. With "unix" everybody who reaches the hosting account is "$user":
+# choose the sources above first, then give rights.
+#
+# [[schemes.default.permit]]
+# permissions = ["push", "force", "delete"]
+# branches = ["feature/**", "users/\${user}/**"]
+# to = ["@core"]
+#
+# [[schemes.default.permit]]
+# permissions = ["push"]
+# branches = ["main"]
+# to = ["$user"]
+END
+    else
+        cat <<END
+
+[[schemes.default.permit]]
+permissions = ["write"]
+to = ["$user"]
+
+# [[schemes.default.permit]]
+# permissions = ["push", "force", "delete"]
+# branches = ["feature/**", "users/\${user}/**"]
+# to = ["bob"]
+END
+    fi
+    cat <<END
+
+# [[schemes.default.forbid]]
+# permissions = ["force", "delete"]
+# tags = ["v*"]
+# reason = "released tags never move"
+
+[projects.all]
+repositories = ["**"]
+scheme = "default"
+END
+}
+write_starter() {
+    mkdir -p -- "$(dirname -- "$policy")"
+    starter >"$policy.new"
+    mv -- "$policy.new" "$policy"
+}
+install_policy() {
+    stage='writing the policy'
+    if [ ! -e "$policy" ] && [ ! -L "$policy" ]; then
+        act "write a commented policy to $policy" write_starter
+    fi
+    reached "the policy $policy"
+}
+
+# ---------------------------------------------------------------- using the installed program
+
+# State and trail are the account's: what root wrote there, the hooks could not.
+as_account() {
+    if [ "$my_uid" = "$account_uid" ]; then
+        (cd / && "$@")
+    elif command -v runuser >/dev/null 2>&1; then
+        (cd / && runuser -u "$account" -- "$@")
+    else
+        # shellcheck disable=SC2016 # expanded by the shell that su starts
+        (cd / && su -s /bin/sh "$account" -c '"$0" "$@"' -- "$@")
+    fi
+}
+apply_policy() {
+    stage='applying the policy'
+    act "apply the policy $policy" as_account "$lib/refwarden" policy apply
+    reached 'the applied policy'
+}
+
+# Where shells and man look; a program that does not know the verbs has none.
+install_texts() {
+    [ "$dry_run" = no ] || return 0
+    stage='installing completions and man pages'
+    work=$(mktemp -d)
+    for pair in bash:bash-completion/completions/refwarden \
+        zsh:zsh/site-functions/_refwarden fish:fish/vendor_completions.d/refwarden.fish; do
+        file="$prefix/share/${pair#*:}"
+        if "$lib/refwarden" completions "${pair%%:*}" >"$work/text" 2>/dev/null; then
+            mkdir -p -- "$(dirname -- "$file")"
+            cp -- "$work/text" "$file.new"
+            mv -f -- "$file.new" "$file"
+        fi
+    done
+    mkdir "$work/man"
+    if "$lib/refwarden" man "$work/man" >/dev/null 2>&1; then
+        mkdir -p -- "$prefix/share/man/man1"
+        for page in "$work/man"/*.1; do
+            if [ -f "$page" ]; then cp -- "$page" "$prefix/share/man/man1/"; fi
+        done
+        say "install completions and man pages below $prefix/share"
+    fi
+}
+
+# `refwarden repo VERB` with the options that were given; repositories are the arguments.
+repo() {
+    verb=$1
+    shift
+    if [ -n "$template" ]; then set -- "$template" "$@"; fi
+    if [ "$system" = yes ]; then set -- --system "$@"; fi
+    if [ "$dry_run" = yes ]; then set -- --dry-run "$@"; fi
+    if [ "$verb" = install ]; then
+        if [ "$copy" = yes ]; then set -- --copy "$@"; fi
+        if [ -n "$host" ]; then set -- --host "$host" "$@"; fi
+        if [ -n "$hooks" ]; then set -- --hooks "$hooks" "$@"; fi
+    fi
+    "$lib/refwarden" repo "$verb" "$@"
+}
+install_hooks() {
+    stage='installing the hooks'
+    if [ "$dry_run" = yes ] && [ ! -f "$lib/site.toml" ]; then
+        for path in "$@"; do say "$path: would be: installed"; done
+        return 0
+    fi
+    repo install "$@"
+    reached 'the hooks'
+}
+look_at_it() {
+    [ "$dry_run" = no ] || return 0
+    stage='looking at the result (refwarden doctor)'
+    say 'look at the result: refwarden doctor'
+    if [ $# -eq 0 ]; then return 0; fi
+    as_account "$lib/refwarden" doctor --quiet "$@"
+}
+
+# ---------------------------------------------------------------- install, uninstall
+
+check_repository() {
+    for place in "$1" "$1/.git"; do
+        if [ -f "$place/HEAD" ] && [ -d "$place/objects" ]; then return 0; fi
+    done
+    fail "$1 is not a git repository"
+}
+# The deepest folder that all repositories lie in.
+find_root() {
+    root=$(dirname -- "$(real_folder "$1")")
+    for path in "$@"; do
+        while ! is_below "$(real_folder "$path")" "$root"; do root=$(dirname -- "$root"); done
+    done
+    [ "$root" != / ] || fail "the repositories have no folder in common: give --root"
+}
+settle_account() {
+    [ -n "$account" ] || account=$(site_value account)
+    if [ "$my_uid" != 0 ]; then
+        [ "${account:-$me}" = "$me" ] || fail "only root can install for the account $account"
+        account=$me
+    elif [ -z "$account" ]; then
+        account=git
+        if [ $# -gt 0 ]; then account=$(stat -L -c %U -- "$1"); fi
+    fi
+    account_uid=$(id -u -- "$account" 2>/dev/null) || fail "no account $account: give --account"
+}
+settle_prefix() {
+    if [ -z "$prefix" ]; then
+        [ "$my_uid" = 0 ] || misused "an ordinary user needs --prefix"
+        prefix=/usr/local
+    fi
+    if [ -d "$prefix" ]; then prefix=$(real_folder "$prefix"); fi
+    lib=$prefix/lib/refwarden
+}
+# What is not given comes from an earlier installation, else from the prefix.
+settle_paths() {
+    own=$prefix
+    case $prefix in /usr | /usr/local) own='' ;; esac
+    [ -n "$policy" ] || policy=$(site_value policy)
+    [ -n "$policy" ] || policy=$own/etc/refwarden/policy.toml
+    state=$(site_value state)
+    [ -n "$state" ] || state=$own/var/lib/refwarden
+    log=$own/var/log/refwarden
+    [ -n "$root" ] || root=$(site_value root)
+    if [ -z "$root" ]; then
+        [ $# -gt 0 ] || fail "give --root, or a repository"
+        find_root "$@"
+    fi
+    root=$(real_folder "$root") || fail "the root is not a folder that can be entered"
+    for path in "$@"; do
+        is_below "$(real_folder "$path")" "$root" ||
+            fail "$path lies outside the root $root: give --root"
+    done
+}
+
+install() {
+    trap finish EXIT
+    trap 'exit 130' INT TERM HUP
+    if [ $# -eq 0 ] && [ -z "$template" ] && [ "$system" = no ]; then
+        misused "name a repository"
+    fi
+    for path in "$@"; do check_repository "$path"; done
+    settle_prefix
+    settle_account "$@"
+    settle_paths "$@"
+    find_programs
+    install_programs
+    install_site
+    install_policy
+    install_folders
+    apply_policy
+    install_texts
+    install_hooks "$@"
+    look_at_it "$@"
+    [ "$dry_run" = yes ] || say "installed; the policy is $policy"
+}
+
+remove_programs() {
+    for name in $programs site.toml; do rm -f -- "$lib/$name"; done
+    rmdir -- "$lib" 2>/dev/null || say "$lib stays: something else is in it"
+    if [ "$(readlink -- "$prefix/bin/refwarden" 2>/dev/null)" = ../lib/refwarden/refwarden ]; then
+        rm -f -- "$prefix/bin/refwarden"
+    fi
+    share=$prefix/share
+    rm -f -- "$share/bash-completion/completions/refwarden" \
+        "$share/zsh/site-functions/_refwarden" "$share/fish/vendor_completions.d/refwarden.fish" \
+        "$share/man/man1/refwarden.1" "$share/man/man1"/refwarden-*.1
+    # Folders that nothing is left in; /usr/local's own stay.
+    if [ "$prefix" != /usr/local ] && [ "$prefix" != /usr ]; then
+        for folder in share/bash-completion/completions share/bash-completion \
+            share/zsh/site-functions share/zsh share/fish/vendor_completions.d share/fish \
+            share/man/man1 share/man share lib bin; do
+            rmdir -- "$prefix/$folder" 2>/dev/null || :
+        done
+    fi
+}
+uninstall() {
+    trap finish EXIT
+    trap 'exit 130' INT TERM HUP
+    settle_prefix
+    [ -x "$lib/refwarden" ] || fail "no installation in $lib"
+    placed='what was installed, but for the steps above'
+    stage='removing the hooks'
+    [ "$my_uid" != 0 ] || system=yes
+    if [ $# -gt 0 ]; then repo uninstall "$@"; else repo uninstall --all; fi
+    if [ "$dry_run" = yes ]; then
+        say "remove the programs in $lib, when no repository needs them any more"
+        return 0
+    fi
+    # A link to a program that is gone is skipped by git without a word.
+    stage='looking for repositories that need the programs'
+    others=$("$lib/refwarden" repo list)
+    if [ -n "$others" ]; then
+        say "the programs stay: $(printf '%s\n' "$others" | wc -l) other repositories need them"
+        return 0
+    fi
+    stage='removing the programs'
+    act "remove the programs in $lib" remove_programs
+    say 'uninstalled; policy, state and trail stay'
+}
+
+# ---------------------------------------------------------------- demo
+
+show() {
+    printf '\n$ %s\n' "$*"
+    "$@"
+}
+# A push that must not get through.
+show_refused() {
+    printf '\n$ %s\n' "$*"
+    if "$@"; then fail 'that push should have been refused'; fi
+}
+tell() { printf '\n# %s\n' "$*"; }
+end_demo() {
+    status=$?
+    cd / && rm -rf -- "$demo"
+    if [ "$status" -eq 0 ]; then say "everything was in $demo, and is gone"; fi
+    exit "$status"
+}
+demo_policy() {
+    cat <<END
+version = 1
+
+[store]
+path = $(toml_string "$demo/prefix/var/lib/refwarden")
+
+[audit]
+file = $(toml_string "$demo/prefix/var/log/refwarden/audit.jsonl")
+
+[identity]
+sources = ["env:DEMO_USER"]     # a stand-in for ssh or the web server
+
+[users.alice]
+[users.bob]
+
+[global]
+administer = ["alice"]
+
+[schemes.default]
+
+[[schemes.default.permit]]
+permissions = ["push"]
+to = ["alice"]
+
+[[schemes.default.permit]]
+permissions = ["push"]
+branches = ["feature/**"]
+to = ["bob"]
+
+[projects.DEMO]
+repositories = ["**"]
+scheme = "default"
+END
+}
+demo_grant() {
+    cat <<END
+
+[[grants]]
+id = "bob-this-once"
+to = ["bob"]
+projects = ["DEMO"]
+permissions = ["push"]
+branches = ["main"]
+from = $(date -u -d "@$((ends - 60))" +%Y-%m-%dT%H:%M:%SZ)
+until = $(date -u -d "@$ends" +%Y-%m-%dT%H:%M:%SZ)
+reason = "a fix that cannot wait"
+END
+}
+# Alone in its folder: the settings of who tries this (signing, templates, hooks) stay out of it.
+demo_alone() {
+    mkdir -p "$demo/release" "$demo/home" "$demo/repositories"
+    for name in $programs; do cp -- "$built/$name" "$demo/release/"; done
+    cp -- "$here/install.sh" "$demo/release/"
+    export HOME="$demo/home" XDG_CONFIG_HOME="$demo/home" GIT_CONFIG_NOSYSTEM=1
+    git config --global user.name demo
+    git config --global user.email demo@example.org
+    git config --global init.defaultBranch main
+    git config --global advice.detachedHead false
+}
+demo() {
+    [ "$dry_run" = no ] || misused '--demo has no --dry-run'
+    command -v git >/dev/null 2>&1 || fail 'git is not there'
+    find_programs
+    demo=$(mktemp -d) && demo=$(real_folder "$demo")
+    trap end_demo EXIT
+    trap 'exit 130' INT TERM HUP
+    demo_alone
+    cd -- "$demo"
+    exec 2>&1
+    tool="$demo/prefix/bin/refwarden"
+
+    tell 'A bare repository, and a policy: alice may push anywhere, bob to feature branches.'
+    show git init --quiet --bare repositories/app.git
+    # An own setting comes after a core.hooksPath of the account's.
+    git -C repositories/app.git config core.hooksPath "$demo/repositories/app.git/hooks"
+    git -C repositories/app.git config receive.fsckObjects true
+    demo_policy >policy.toml
+    show release/install.sh --prefix prefix --policy policy.toml repositories/app.git ||
+        say '(doctor names what this machine could do better; the demo goes on)'
+    [ -x repositories/app.git/hooks/pre-receive ] || fail 'the hooks were not installed'
+
+    tell 'alice pushes to main: permitted, so not a word of refwarden.'
+    git clone --quiet "file://$demo/repositories/app.git" work 2>/dev/null
+    show git -C work commit --quiet --allow-empty -m first
+    show env DEMO_USER=alice git -C work push origin HEAD:main
+
+    tell 'bob pushes to main: refused, with every reason.'
+    show git -C work commit --quiet --allow-empty -m fix
+    show_refused env DEMO_USER=bob git -C work push origin HEAD:main
+
+    ends=$(($(date +%s) + 15))
+    tell 'A right is lent to bob for 15 seconds: a [[grants]] entry, which has to have an end.'
+    demo_grant | tee -a policy.toml
+    tell 'What it changes is shown when it is applied.'
+    show "$tool" policy apply
+    tell 'The same push goes through, and says why.'
+    show env DEMO_USER=bob git -C work push origin HEAD:main
+
+    show git -C work commit --quiet --allow-empty -m more
+    tell 'The end needs nobody: the next push after it is refused.'
+    wait=$((ends - $(date +%s)))
+    [ "$wait" -le 0 ] || show sleep "$wait"
+    show_refused env DEMO_USER=bob git -C work push origin HEAD:main
+
+    tell 'All of it is in the trail, and nothing of the trail was changed since.'
+    show "$tool" audit show
+    show "$tool" audit verify
+    say ''
+}
+
+"$mode" "$@"

@@ -1,0 +1,81 @@
+//! The policy that counts, and the trail that it names.
+
+use super::super::finding::Finding;
+use super::super::repo::target::Installation;
+use super::trail;
+use crate::hook::{desk, settle};
+use crate::os::clock;
+use crate::os::policy_files::PolicyFiles;
+use crate::store::{applied, epoch};
+use std::path::Path;
+
+/// The sources are valid, something is applied, it is what the sources say, and its trail takes lines.
+pub fn policy(home: &Installation) -> Vec<Finding> {
+    let mut found = vec![sources(home)];
+    let applied = match desk::open_policy(&home.site) {
+        Ok((applied, _)) => applied,
+        Err(refusal) => {
+            found.push(Finding::broken("policy", refusal.for_admin(), "refwarden policy apply"));
+            return found;
+        }
+    };
+    found.push(match settle::sources_differ(&home.site, &applied) {
+        Some(words) => {
+            let words = String::from_utf8_lossy(&words).into_owned();
+            Finding::warn("policy", words, "refwarden policy apply --dry-run, then apply")
+        }
+        None => Finding::ok("policy", "applied, and the same as its files"),
+    });
+    found.extend(whole(home));
+    found.extend(
+        epoch::read(&home.site.state)
+            .err()
+            .map(|error| Finding::broken("epoch", error.to_string(), "refwarden store init")),
+    );
+    found.extend(trail(Path::new(applied.settings().audit.as_ref()), home));
+    found.push(clock(home, &applied.settings().audit));
+    found
+}
+
+fn sources(home: &Installation) -> Finding {
+    let opened = PolicyFiles::open(&home.site.policy, Some(home.site.account_uid));
+    let (main, files) = match opened {
+        Ok(opened) => opened,
+        Err(error) => {
+            return Finding::broken("policy-check", error.to_string(), "refwarden policy check");
+        }
+    };
+    match crate::policy::load_file(main, &files.folder(), &files).1 {
+        Ok(_) => Finding::ok("policy-check", "valid"),
+        Err(problems) => {
+            let words = format!("{} problem(s) in the policy's files", problems.len());
+            Finding::warn("policy-check", words, "refwarden policy check")
+        }
+    }
+}
+
+/// Hooks read the applied policy in parts; here every part of it is looked at.
+fn whole(home: &Installation) -> Option<Finding> {
+    let open = applied::open(&home.site.state, home.site.account_uid).ok()?;
+    let read = desk::Payload::open(open).and_then(|policy| policy.policy());
+    let error = read.err()?;
+    Some(Finding::broken("policy", error.to_string(), "refwarden policy apply"))
+}
+
+fn clock(home: &Installation, audit: &str) -> Finding {
+    let host = crate::audit::Text::new(crate::os::host_name());
+    let now = clock::now().wall;
+    match desk::trail(&home.site, audit).end(&host, now) {
+        Ok(Some(end)) if (end.time - now).num_seconds() > 2 => Finding::broken(
+            "clock",
+            format!(
+                "the trail's last line is of {}, the clock says {}",
+                end.time.to_rfc3339(),
+                now.to_rfc3339()
+            ),
+            "set the clock; if the trail is wrong, refwarden store reset-clock",
+        ),
+        Ok(_) => Finding::ok("clock", "not behind the trail"),
+        Err(error) => Finding::broken("trail", error.to_string(), "refwarden audit verify"),
+    }
+}

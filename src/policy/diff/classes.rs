@@ -1,0 +1,129 @@
+//! The classes of refs and paths that a set of entries can tell apart.
+
+use super::super::entry::Entry;
+use super::super::name::UserName;
+use super::super::pattern::Pattern;
+use super::super::refs::{ChangedPath, RefPattern, Space};
+use super::walk::{BAD_PATH, BAD_REF, Machine, TooLarge, path_alphabet, ref_alphabet, walk};
+use std::collections::{BTreeSet, HashSet};
+
+/// A ref name for every way in which the entries can cover refs.
+pub(super) fn ref_names(
+    entries: &[&Entry],
+    user: Option<&UserName>,
+) -> Result<Vec<Vec<u8>>, TooLarge> {
+    let patterns = entries.iter().flat_map(|e| e.refs.include.iter().chain(&e.refs.exclude));
+    let patterns: Vec<&RefPattern> = patterns.collect();
+    let of = |space: Space| {
+        let here = patterns.iter().filter(move |pattern| pattern.space == space);
+        here.map(|pattern| pattern.pattern.to_regex(user)).collect::<BTreeSet<String>>()
+    };
+    let mut full = vec![BAD_REF.to_owned()];
+    full.extend(["refs/heads/", "refs/tags/", "refs/refwarden/"].map(below));
+    full.extend(folders(&patterns));
+    full.extend(of(Space::Refs));
+    let full = Machine::new(&full)?;
+    let heads = Machine::new(&of(Space::Branches).into_iter().collect::<Vec<_>>())?;
+    let tags = Machine::new(&of(Space::Tags).into_iter().collect::<Vec<_>>())?;
+    let mut names = Vec::new();
+    let mut seen = HashSet::new();
+    let worlds: [(&[u8], _); 3] =
+        [(b"refs/heads/", Some(&heads)), (b"refs/tags/", Some(&tags)), (b"refs/", None)];
+    for (prefix, second) in worlds {
+        let elsewhere = second.is_none();
+        let real = |_: &[u8], first: &[usize]| {
+            let usual = elsewhere && (first.contains(&1) || first.contains(&2));
+            (!first.contains(&0) && !usual).then_some(())
+        };
+        for found in walk(prefix, &ref_alphabet(), (&full, second), real)? {
+            let covered: Vec<bool> =
+                entries.iter().map(|entry| covers(entry, &found.name, user)).collect();
+            if seen.insert(covered) {
+                names.push(found.name);
+            }
+        }
+    }
+    Ok(names)
+}
+
+fn below(folder: &str) -> String {
+    format!(r"(?s-u)\A(?:{}.*)\z", regex_syntax::escape(folder))
+}
+
+/// The folders below `refs/` that a glob spells out: permits look at them.
+fn folders(patterns: &[&RefPattern]) -> BTreeSet<String> {
+    let prefixes = patterns.iter().filter(|pattern| pattern.space == Space::Refs);
+    let prefixes = prefixes.filter_map(|pattern| pattern.pattern.as_glob());
+    let folder = |prefix: &[u8]| {
+        let below = prefix.strip_prefix(b"refs/")?;
+        let slash = below.iter().position(|&b| b == b'/')?;
+        std::str::from_utf8(prefix.get(..5 + slash + 1)?).ok().map(self::below)
+    };
+    prefixes.filter_map(|glob| folder(glob.literal_prefix())).collect()
+}
+
+/// Whether the entry covers the ref; a pattern that can't be evaluated counts as covering.
+pub(super) fn covers(entry: &Entry, name: &[u8], user: Option<&UserName>) -> bool {
+    match entry.is_forbid() {
+        true => entry.refs.forbids(name, user),
+        false => entry.refs.permits(name, user),
+    }
+    .unwrap_or(true)
+}
+
+/// A changed path for every way in which the entries can cover paths; none where no entry looks.
+pub(super) fn paths(
+    entries: &[&Entry],
+    user: Option<&UserName>,
+) -> Result<Vec<ChangedPath>, TooLarge> {
+    let scopes = entries.iter().filter_map(|entry| entry.paths.as_ref());
+    let patterns: Vec<&Pattern> =
+        scopes.flat_map(|paths| paths.include.iter().chain(&paths.exclude)).collect();
+    if entries.iter().all(|entry| entry.paths.is_none()) {
+        return Ok(Vec::new());
+    }
+    let mut expressions = vec![BAD_PATH.to_owned()];
+    let each: BTreeSet<String> = patterns.iter().map(|pattern| pattern.to_regex(user)).collect();
+    expressions.extend(each);
+    let machine = Machine::new(&expressions)?;
+    let globs: Vec<_> = patterns.iter().filter_map(|pattern| pattern.as_glob()).collect();
+    let folders = |path: &[u8], first: &[usize]| {
+        let folders: Vec<bool> = globs.iter().map(|g| g.folder_matches(path, user)).collect();
+        (!first.contains(&0)).then_some(folders)
+    };
+    let mut seen = HashSet::new();
+    let mut kept = Vec::new();
+    for found in walk(b"", &path_alphabet(), (&machine, None), folders)? {
+        for link in [false, true] {
+            let path = ChangedPath { path: found.name.clone(), link };
+            let covered: Vec<bool> =
+                entries.iter().map(|entry| touches(entry, &path, user)).collect();
+            if seen.insert(covered) {
+                kept.push(path);
+            }
+        }
+    }
+    Ok(kept)
+}
+
+/// Whether an entry that looks at paths covers this one.
+pub(super) fn touches(entry: &Entry, path: &ChangedPath, user: Option<&UserName>) -> bool {
+    let Some(paths) = &entry.paths else { return true };
+    match entry.is_forbid() {
+        true => paths.forbids(path, user),
+        false => paths.permits(path, user),
+    }
+    .unwrap_or(true)
+}
+
+/// A repository for every way in which the patterns can match repositories.
+pub(super) fn repositories<'a>(
+    patterns: impl Iterator<Item = &'a Pattern>,
+) -> Result<Vec<Vec<u8>>, TooLarge> {
+    let mut expressions = vec![BAD_PATH.to_owned()];
+    expressions.extend(patterns.map(|p| p.to_regex(None)).collect::<BTreeSet<String>>());
+    let machine = Machine::new(&expressions)?;
+    let real = |_: &[u8], first: &[usize]| (!first.contains(&0)).then_some(());
+    let found = walk(b"", &path_alphabet(), (&machine, None), real)?;
+    Ok(found.into_iter().map(|found| found.name).collect())
+}

@@ -1,0 +1,355 @@
+//! Two sets of entries against every question that can tell them apart.
+
+use super::super::entry::{Enforce, Entry};
+use super::super::members::{Answers, Standing};
+use super::super::name::UserName;
+use super::super::refs::{ChangedPath, RefPattern, RefScope, Space};
+use super::classes::{covers, paths, ref_names, touches};
+use super::people::{NameClass, Names};
+use super::walk::TooLarge;
+use super::when::instants;
+use super::{Level, Spot, Touching};
+use crate::decision::{Decision, Paths, Question, Scope, Verdict, decide};
+use crate::push::action::Action;
+use chrono::{DateTime, Duration, Utc};
+use std::collections::{BTreeMap, HashMap};
+
+/// Most questions that are asked about one kind of person in one project.
+const QUESTIONS: usize = 4_000_000;
+
+/// One policy's word about a project.
+#[derive(Clone)]
+pub(super) struct Side<'p> {
+    pub entries: Vec<&'p Entry>,
+    pub enforce: Enforce,
+    pub files: &'p [String],
+}
+
+/// One difference, for one kind of person.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Difference {
+    pub before: Level,
+    pub after: Level,
+    pub action: Action,
+    /// What the patterns of the entries that made the difference say; empty for reading.
+    pub refs: Vec<String>,
+    pub through: Vec<Spot>,
+    pub touching: Touching,
+    pub from: Option<DateTime<Utc>>,
+    /// An example of a ref.
+    pub name: Vec<u8>,
+}
+
+/// Two sides, and everything that distinguishes questions to them.
+pub(super) struct Bench<'p> {
+    pub old: Option<Side<'p>>,
+    pub new: Option<Side<'p>>,
+    /// Whether both sides say the same, wherever it is written.
+    pub same: bool,
+    names: Names,
+    instants: Vec<DateTime<Utc>>,
+    now: DateTime<Utc>,
+    questions: HashMap<NameClass, Result<Subjects, TooLarge>>,
+    known: HashMap<Kind, Result<Vec<Difference>, TooLarge>>,
+}
+
+/// Refs and paths that make a difference.
+struct Subjects {
+    refs: Vec<Vec<u8>>,
+    paths: Vec<ChangedPath>,
+}
+
+/// What tells people apart: whom the entries are about, before and after, and the name.
+pub(super) type Kind = (Option<Vec<bool>>, Option<Vec<bool>>, NameClass);
+
+/// Somebody, before and after.
+pub(super) struct Person<'a> {
+    pub user: Option<&'a UserName>,
+    pub old: Option<Standing>,
+    pub new: Option<Standing>,
+    pub answers: &'a Answers,
+    pub kind: (Option<Vec<bool>>, Option<Vec<bool>>),
+}
+
+impl<'p> Bench<'p> {
+    pub(super) fn new(old: Option<Side<'p>>, new: Option<Side<'p>>, now: DateTime<Utc>) -> Self {
+        let entries = both(old.as_ref(), new.as_ref());
+        let (names, instants) = (Names::new(&entries), instants(&entries, now));
+        let same = are_same(old.as_ref(), new.as_ref());
+        let (questions, known) = (HashMap::new(), HashMap::new());
+        Self { old, new, same, names, instants, now, questions, known }
+    }
+
+    /// People of the same standing, parted by what their names can mean to the patterns.
+    pub(super) fn alike(&self, crowd: &[Option<UserName>]) -> Vec<Vec<Option<UserName>>> {
+        let mut parts: BTreeMap<NameClass, Vec<Option<UserName>>> = BTreeMap::new();
+        for user in crowd {
+            parts.entry(self.names.class(user.as_ref())).or_default().push(user.clone());
+        }
+        parts.into_values().collect()
+    }
+
+    /// How the two sides differ for somebody; worked out once for each kind of person.
+    pub(super) fn differences(&mut self, person: &Person<'_>) -> Result<&[Difference], TooLarge> {
+        let class = self.names.class(person.user);
+        let kind = (person.kind.0.clone(), person.kind.1.clone(), class);
+        if !self.known.contains_key(&kind) {
+            let found = self.compare(person, &kind.2);
+            self.known.insert(kind.clone(), found);
+        }
+        match self.known.get(&kind) {
+            Some(Ok(found)) => Ok(found),
+            _ => Err(TooLarge),
+        }
+    }
+
+    fn compare(
+        &mut self,
+        person: &Person<'_>,
+        class: &NameClass,
+    ) -> Result<Vec<Difference>, TooLarge> {
+        if !self.questions.contains_key(class) {
+            let entries = both(self.old.as_ref(), self.new.as_ref());
+            let subjects = ref_names(&entries, person.user)
+                .and_then(|refs| Ok(Subjects { refs, paths: paths(&entries, person.user)? }));
+            self.questions.insert(class.clone(), subjects);
+        }
+        let Some(Ok(subjects)) = self.questions.get(class) else { return Err(TooLarge) };
+        let asked = subjects.refs.len() * (subjects.paths.len() + 2) * self.instants.len();
+        if asked * Action::ALL.len() > QUESTIONS {
+            return Err(TooLarge);
+        }
+        let mut found: Vec<Difference> = Vec::new();
+        for at in &self.instants {
+            for action in Action::ALL {
+                let nothing = [Vec::new()];
+                let read = action == Action::Read;
+                for name in if read { nothing.as_slice() } else { &subjects.refs } {
+                    let here = self.at(person, subjects, action, name, *at);
+                    merge(&mut found, here);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Differences at one instant for one action on one ref, over all that it may change.
+    fn at(
+        &self,
+        person: &Person<'_>,
+        subjects: &Subjects,
+        action: Action,
+        name: &[u8],
+        at: DateTime<Utc>,
+    ) -> Vec<Difference> {
+        let blind = subjects.paths.is_empty();
+        let touching = match action {
+            Action::Read | Action::Delete => vec![Touching::Any],
+            _ if blind => vec![Touching::Any],
+            _ => [Touching::Nothing, Touching::Unknown]
+                .into_iter()
+                .chain(subjects.paths.iter().map(|p| Touching::path(p.clone())))
+                .collect(),
+        };
+        let count = touching.len();
+        let mut found = Vec::new();
+        for touching in touching {
+            let path = touching.changed();
+            let paths = match (&touching, action) {
+                (_, Action::Read | Action::Delete) => Paths::None,
+                (Touching::Unknown, _) => Paths::Unknown,
+                _ => Paths::Known(path.as_slice()),
+            };
+            let question = Question {
+                action,
+                name,
+                paths,
+                now: at,
+                margin: Duration::zero(),
+                horizon: Duration::zero(),
+            };
+            found.extend(self.ask(person, &question, touching));
+        }
+        // The same whatever is changed: say so once.
+        let same = |a: &Difference, b: &Difference| (a.before, a.after) == (b.before, b.after);
+        let all_same = found.first().is_some_and(|one| found.iter().all(|d| same(one, d)));
+        if count > 1 && found.len() == count && all_same {
+            found.truncate(1);
+            found.iter_mut().for_each(|difference| difference.touching = Touching::Any);
+        }
+        found
+    }
+
+    fn ask(
+        &self,
+        person: &Person<'_>,
+        question: &Question<'_>,
+        touching: Touching,
+    ) -> Option<Difference> {
+        let decide = |side: &Option<Side<'p>>, standing: &Option<Standing>| {
+            let (side, standing) = (side.as_ref()?, standing.as_ref()?);
+            let scope = Scope {
+                standing,
+                entries: side.entries.clone(),
+                enforce: side.enforce,
+                require: &[],
+                confirmed_by: &[],
+            };
+            Some(decide(&scope, question, person.answers))
+        };
+        let (old, new) = (decide(&self.old, &person.old), decide(&self.new, &person.new));
+        let (before, after) = (level(old.as_ref()), level(new.as_ref()));
+        if before == after {
+            return None;
+        }
+        let (refused, refuses) = match before < after {
+            true => (refusing(&self.old, old.as_ref()), true),
+            false => (refusing(&self.new, new.as_ref()), false),
+        };
+        // What refuses where it is refused, else what permits where it is allowed.
+        let (entries, before_side) = match (refused.is_empty(), before < after) {
+            (false, _) => (refused, refuses),
+            (true, true) => (permitting(&self.new, new.as_ref()), false),
+            (true, false) => (permitting(&self.old, old.as_ref()), true),
+        };
+        let side = if before_side { &self.old } else { &self.new };
+        let files = side.as_ref().map_or(&[][..], |side| side.files);
+        let user = person.user;
+        let mut refs: Vec<String> =
+            entries.iter().flat_map(|entry| said(entry, question, user)).collect();
+        refs.sort();
+        refs.dedup();
+        let mut through: Vec<Spot> =
+            entries.iter().map(|entry| Spot::new(entry.place, files, before_side)).collect();
+        through.sort();
+        through.dedup();
+        let touching = touching.said_by(&entries, user);
+        let from = (question.now > self.now).then_some(question.now);
+        let name = question.name.to_vec();
+        let action = question.action;
+        Some(Difference { before, after, action, refs, through, touching, from, name })
+    }
+}
+
+fn are_same(old: Option<&Side<'_>>, new: Option<&Side<'_>>) -> bool {
+    let (Some(old), Some(new)) = (old, new) else { return false };
+    let mut pairs = old.entries.iter().zip(&new.entries);
+    old.enforce == new.enforce
+        && old.entries.len() == new.entries.len()
+        && pairs.all(|(a, b)| Entry { place: b.place, ..(*a).clone() } == **b)
+}
+
+impl Difference {
+    /// What two differences have in common that are told as one.
+    pub(super) fn without_example(&self) -> Self {
+        Self { name: Vec::new(), touching: self.touching.kind(), ..self.clone() }
+    }
+}
+
+fn both<'p>(old: Option<&Side<'p>>, new: Option<&Side<'p>>) -> Vec<&'p Entry> {
+    old.into_iter().chain(new).flat_map(|side| side.entries.iter().copied()).collect()
+}
+
+/// Adds what is not yet said of an earlier instant or another ref.
+fn merge(found: &mut Vec<Difference>, more: Vec<Difference>) {
+    for new in more {
+        let key = |d: &Difference| Difference { from: None, ..d.without_example() };
+        let known = found.iter().any(|old| key(old) == key(&new));
+        if !known {
+            found.push(new);
+        }
+    }
+}
+
+fn level(decision: Option<&Decision>) -> Level {
+    match decision.map(|decision| &decision.verdict) {
+        None | Some(Verdict::Refused(_)) => Level::Refused,
+        Some(Verdict::Allowed(yes)) if yes.warnings().is_empty() => Level::Allowed,
+        Some(Verdict::Allowed(_)) => Level::Warned,
+    }
+}
+
+fn pick<'p>(side: &Option<Side<'p>>, at: impl Iterator<Item = usize>) -> Vec<&'p Entry> {
+    let Some(side) = side else { return Vec::new() };
+    at.filter_map(|at| side.entries.get(at).copied()).collect()
+}
+
+/// Entries that refuse, or would if they were not `enforce = "warn"`.
+fn refusing<'p>(side: &Option<Side<'p>>, decision: Option<&Decision>) -> Vec<&'p Entry> {
+    match decision.map(|decision| &decision.verdict) {
+        None => Vec::new(),
+        Some(Verdict::Refused(no)) => pick(side, no.reasons().filter_map(|reason| reason.entry)),
+        Some(Verdict::Allowed(yes)) => {
+            pick(side, yes.warnings().iter().filter_map(|reason| reason.entry))
+        }
+    }
+}
+
+fn permitting<'p>(side: &Option<Side<'p>>, decision: Option<&Decision>) -> Vec<&'p Entry> {
+    match decision.map(|decision| &decision.verdict) {
+        Some(Verdict::Allowed(yes)) => pick(side, yes.permits().iter().copied()),
+        _ => Vec::new(),
+    }
+}
+
+/// The patterns by which an entry covers the ref.
+fn said(entry: &Entry, question: &Question<'_>, user: Option<&UserName>) -> Vec<String> {
+    if question.action == Action::Read || !covers(entry, question.name, user) {
+        return Vec::new();
+    }
+    let alone = |pattern: &&RefPattern| {
+        let scope = RefScope { include: vec![(*pattern).clone()], exclude: Vec::new() };
+        scope.forbids(question.name, user).unwrap_or(true)
+    };
+    let words = |pattern: &RefPattern| match pattern.space {
+        Space::Tags => format!("tags {}", pattern.pattern),
+        Space::Branches | Space::Refs => pattern.pattern.to_string(),
+    };
+    match (entry.refs.include.is_empty(), entry.is_forbid()) {
+        (true, true) => vec!["any ref".into()],
+        (true, false) => vec!["any branch or tag".into()],
+        (false, _) => entry.refs.include.iter().filter(alone).map(words).collect(),
+    }
+}
+
+impl Touching {
+    fn path(path: ChangedPath) -> Self {
+        Self::Path { patterns: Vec::new(), example: path.path, link: path.link }
+    }
+
+    fn changed(&self) -> Vec<ChangedPath> {
+        match self {
+            Self::Path { example, link, .. } => {
+                vec![ChangedPath { path: example.clone(), link: *link }]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The same with the patterns by which the entries cover the path.
+    fn said_by(self, entries: &[&Entry], user: Option<&UserName>) -> Self {
+        let Self::Path { example, link, .. } = self else { return self };
+        let path = ChangedPath { path: example, link };
+        let looking = entries.iter().filter(|entry| touches(entry, &path, user));
+        let included = looking.filter_map(|e| e.paths.as_ref()).flat_map(|paths| &paths.include);
+        let matching = included.filter(|pattern| {
+            let folder =
+                link && pattern.as_glob().is_some_and(|g| g.folder_matches(&path.path, user));
+            folder || pattern.matches(&path.path, user).unwrap_or(true)
+        });
+        let mut patterns: Vec<String> = matching.map(ToString::to_string).collect();
+        patterns.sort();
+        patterns.dedup();
+        Self::Path { patterns, example: path.path, link }
+    }
+
+    /// Without the example.
+    fn kind(&self) -> Self {
+        match self {
+            Self::Path { patterns, .. } => {
+                Self::Path { patterns: patterns.clone(), example: Vec::new(), link: false }
+            }
+            other => other.clone(),
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Who gains and loses what between two policies: computed, not sampled.
+//!
+//! Every question that could tell the two apart is asked of the decision itself, under both. Knows
+//! how to find those questions; not what a policy means, and not who asks.
+//!
+//! - [`walk`]: patterns become an automaton, whose states are all the classes of names there are;
+//! - [`classes`]: so the refs, paths and repositories to ask about;
+//! - [`people`]: people about whom the same entries speak are one; [`when`]: instants likewise;
+//! - [`compare`]: asks; [`settings`]: what no decision shows; [`render`]: for people and machines;
+//! - [`first`]: a summary where there is nothing to compare with.
+//!
+//! What is too large to compute is said to be, and what changed is listed instead.
+
+mod classes;
+mod compare;
+mod first;
+mod people;
+mod render;
+mod settings;
+mod sites;
+mod walk;
+mod when;
+
+pub use first::summary;
+
+use super::entry::Place;
+use super::model::Policy;
+use super::name::{GroupName, ProjectName, UserName};
+use crate::push::action::Action;
+use chrono::{DateTime, Utc};
+use std::collections::BTreeSet;
+
+/// How far somebody gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// Refused.
+    Refused,
+    /// Allowed with a warning: `enforce = "warn"`.
+    Warned,
+    /// Allowed.
+    Allowed,
+}
+
+/// Where an entry is written.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Spot {
+    /// The file, as messages name it.
+    pub file: String,
+    /// Counted from 1.
+    pub line: u32,
+    /// In the policy that was applied before.
+    pub before: bool,
+}
+
+impl Spot {
+    fn new(place: Place, files: &[String], before: bool) -> Self {
+        let file = files.get(usize::from(place.file)).cloned();
+        Self { file: file.unwrap_or_else(|| "policy".into()), line: place.line, before }
+    }
+}
+
+/// What a push changes, where that makes a difference.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Touching {
+    /// It makes none.
+    Any,
+    /// A push that changes no path.
+    Nothing,
+    /// A push whose changed paths can't be known.
+    Unknown,
+    /// A push that changes a path like this one.
+    Path {
+        /// Of the entries that make the difference.
+        patterns: Vec<String>,
+        /// Such a path.
+        example: Vec<u8>,
+        /// Whether the example is a symbolic link or a submodule.
+        link: bool,
+    },
+}
+
+/// Who gains or loses something.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Who {
+    /// By name.
+    pub users: BTreeSet<UserName>,
+    /// Whether these are all active users of the policy.
+    pub everyone: bool,
+    /// People without an identity.
+    pub anonymous: bool,
+    /// Only where these groups, which are looked up, have them as members.
+    pub looked_up: BTreeSet<GroupName>,
+}
+
+/// Somebody can do something that they could not, or the other way round.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Change {
+    /// Whether it is a gain.
+    pub gains: bool,
+    /// Who.
+    pub who: Who,
+    /// What.
+    pub actions: BTreeSet<Action>,
+    /// Where.
+    pub projects: BTreeSet<ProjectName>,
+    /// Patterns that describe the refs; empty for reading, and where no entry speaks of refs.
+    pub refs: Vec<String>,
+    /// One such ref; empty for reading.
+    pub example: Vec<u8>,
+    /// Which changed paths.
+    pub touching: Touching,
+    /// From when on; `None` is now.
+    pub from: Option<DateTime<Utc>>,
+    /// How far they got.
+    pub before: Level,
+    /// How far they get.
+    pub after: Level,
+    /// The entries that make the difference.
+    pub through: Vec<Spot>,
+}
+
+/// Something else that changed, in words.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Note {
+    /// One line.
+    pub text: String,
+    /// Whether somebody may gain something by it.
+    pub widens: bool,
+}
+
+/// What lies between two policies.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Diff {
+    /// Rights, gains first.
+    pub changes: Vec<Change>,
+    /// All else.
+    pub notes: Vec<Note>,
+}
+
+impl Diff {
+    /// Whether anybody gains anything, or may.
+    #[must_use]
+    pub fn widened(&self) -> bool {
+        self.changes.iter().any(|change| change.gains) || self.notes.iter().any(|note| note.widens)
+    }
+
+    /// Whether nothing changed that would matter to anybody.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.notes.is_empty()
+    }
+}
+
+/// Compares two policies as of `now` and every later turn of their windows.
+#[must_use]
+pub fn diff(old: &Policy, new: &Policy, now: DateTime<Utc>) -> Diff {
+    let (mut changes, mut notes) = sites::compare(old, new, now);
+    settings::compare(old, new, &mut notes);
+    changes.sort_by(|a, b| (!a.gains, a).cmp(&(!b.gains, b)));
+    Diff { changes, notes }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,184 @@
+//! What changed besides rights to refs: who people are, rights outside projects, settings.
+
+use super::super::entry::{Entry, Holder, Permissions};
+use super::super::members::{Answers, Held, LookupsOf, Standing};
+use super::super::model::{Group, Policy, Settings, User};
+use super::super::name::{GroupName, UserName};
+use super::people::People;
+use super::render::some_of;
+use super::{Note, Spot};
+use std::collections::BTreeSet;
+
+pub(super) fn compare(old: &Policy, new: &Policy, notes: &mut Vec<Note>) {
+    users(old, new, notes);
+    lookups(old, new, notes);
+    globals(old, new, notes);
+    limits(&old.settings, &new.settings, notes);
+    settings(&old.settings, &new.settings, notes);
+    bypasses(old, new, notes);
+}
+
+fn note(notes: &mut Vec<Note>, widens: bool, text: String) {
+    notes.push(Note { text, widens });
+}
+
+/// Users who come, go, or are known by other names and keys. What they may do is told as changes.
+fn users(old: &Policy, new: &Policy, notes: &mut Vec<Note>) {
+    let mut listed = |words: &str, widens: bool, names: Vec<&UserName>| {
+        if !names.is_empty() {
+            let names = some_of(names.iter().map(|name| name.as_str()));
+            note(notes, widens, format!("{words}: {names}"));
+        }
+    };
+    let only = |a: &'_ Policy, b: &Policy| {
+        a.users.keys().filter(|name| !b.users.contains_key(*name)).cloned().collect::<Vec<_>>()
+    };
+    listed("new users", false, only(new, old).iter().collect());
+    listed("users that are gone", false, only(old, new).iter().collect());
+    let both =
+        || old.users.iter().filter_map(|(name, before)| Some((name, before, new.users.get(name)?)));
+    let changed = |test: fn(&User, &User) -> bool| {
+        both().filter(|(_, a, b)| test(a, b)).map(|(name, ..)| name).collect::<Vec<_>>()
+    };
+    listed("users that become active", false, changed(|a, b| !a.active && b.active));
+    listed("users that become inactive", false, changed(|a, b| a.active && !b.active));
+    listed("users that are recognised by other names or keys", true, changed(known_otherwise));
+    listed(
+        "users whose `kind` or `owner` differs",
+        true,
+        changed(|a, b| (a.service, &a.owner) != (b.service, &b.owner)),
+    );
+}
+
+fn known_otherwise(a: &User, b: &User) -> bool {
+    let of = |u: &User| {
+        let keys = (u.ssh_keys.clone(), u.gpg_keys.clone());
+        (u.names.clone(), u.unix.clone(), keys, u.emails.clone(), u.jira.clone())
+    };
+    of(a) != of(b)
+}
+
+/// Groups that are asked about elsewhere: who is in them then is not known here.
+fn lookups(old: &Policy, new: &Policy, notes: &mut Vec<Note>) {
+    for (name, group) in &new.groups {
+        let Group::Lookup(now) = group else { continue };
+        match old.groups.get(name) {
+            Some(Group::Lookup(before)) if before == now => {}
+            Some(Group::Lookup(_)) => {
+                note(
+                    notes,
+                    true,
+                    format!("@{name} is looked up in another way: it may have other members"),
+                );
+            }
+            _ => note(notes, false, format!("@{name} is looked up, and was not")),
+        }
+    }
+}
+
+/// `[global]` rights, by person and by looked-up group.
+fn globals(old: &Policy, new: &Policy, notes: &mut Vec<Note>) {
+    type Right = (&'static str, fn(&Settings) -> &[Holder]);
+    let rights: [Right; 3] = [
+        ("administer", |s| &s.administer),
+        ("audit", |s| &s.auditors),
+        ("bulk-change", |s| &s.bulk_change),
+    ];
+    let (before, after) = (People::new(old), People::new(new));
+    for (right, holders) in rights {
+        let was = held(&before, holders(&old.settings));
+        let is = held(&after, holders(&new.settings));
+        for (verb, widens, a, b) in [("gains", true, &is, &was), ("loses", false, &was, &is)] {
+            let who: Vec<&str> = a.difference(b).map(String::as_str).collect();
+            if !who.is_empty() {
+                let who = some_of(who.into_iter());
+                note(notes, widens, format!("{verb} {who}   `[global] {right}`"));
+            }
+        }
+    }
+}
+
+/// Names of active users who are settled to be among the holders, and of looked-up groups.
+fn held(people: &People<'_>, holders: &[Holder]) -> BTreeSet<String> {
+    let answers = Answers::new();
+    let among = |user: &UserName| {
+        let groups = people.groups(user)?;
+        let user = Some(user.clone());
+        let standing = Standing { user, groups, ..Standing::default() };
+        matches!(standing.among(holders, &answers), Held::Yes(_)).then_some(())
+    };
+    let users = people.policy.users.keys().filter(|user| among(user).is_some());
+    let groups = asked(&people.lookups, holders).into_iter();
+    let groups = groups.map(|group| format!("members of @{group} (looked up)"));
+    users.map(ToString::to_string).chain(groups).collect()
+}
+
+fn asked(lookups: &LookupsOf, holders: &[Holder]) -> BTreeSet<GroupName> {
+    let groups = holders.iter().filter_map(|holder| match holder {
+        Holder::Group(group) => lookups.get(group),
+        _ => None,
+    });
+    groups.flatten().cloned().collect()
+}
+
+fn limits(old: &Settings, new: &Settings, notes: &mut Vec<Note>) {
+    let words = |limit: Option<u32>| match limit {
+        Some(limit) => format!("{limit} refs"),
+        None => "any number of refs".into(),
+    };
+    let most = |limit: Option<u32>| limit.unwrap_or(u32::MAX);
+    let (before, after) = (old.max_refs, new.max_refs);
+    if before != after {
+        let text = format!(
+            "everyone without `[global] bulk-change` may push {} at once ({} before)",
+            words(after),
+            words(before)
+        );
+        note(notes, most(after) > most(before), text);
+    }
+}
+
+fn settings(old: &Settings, new: &Settings, notes: &mut Vec<Note>) {
+    let mut changed = |differs: bool, widens: bool, what: &str| {
+        if differs {
+            note(notes, widens, format!("{what} changed"));
+        }
+    };
+    changed(old.sources != new.sources, true, "`[identity] sources`");
+    let rules = |s: &Settings| {
+        s.require.iter().map(|r| (r.refs.clone(), r.source.clone())).collect::<Vec<_>>()
+    };
+    let (before, after) = (rules(old), rules(new));
+    let dropped = before.iter().any(|rule| !after.contains(rule));
+    changed(before != after, dropped, "`[[identity.require]]`");
+    changed(old.refuse != new.refuse, false, "`[server] refuse`");
+    changed(old.max_commits != new.max_commits, false, "`[server] max-commits-per-push`");
+    changed(old.store != new.store, false, "`[store] path`");
+    changed(old.audit != new.audit, false, "`[audit] file`");
+    let shown = |s: &Settings| (s.name.clone(), s.help.clone(), s.timezone);
+    changed(shown(old) != shown(new), false, "what `[server]` shows");
+}
+
+/// `bypass` lifts checks, which no decision about a ref shows: entries are compared as written.
+fn bypasses(old: &Policy, new: &Policy, notes: &mut Vec<Note>) {
+    let (before, after) = (bypassing(old), bypassing(new));
+    let missing = |a: &[Entry], b: &[Entry], policy: &Policy, before: bool| {
+        let alike = |x: &Entry, y: &Entry| Entry { place: y.place, ..x.clone() } == *y;
+        let gone = a.iter().filter(|x| !b.iter().any(|y| alike(x, y)));
+        gone.map(|x| Spot::new(x.place, &policy.files, before).to_string()).collect::<BTreeSet<_>>()
+    };
+    let added = missing(&after, &before, new, false);
+    let removed = missing(&before, &after, old, true);
+    for (words, spots) in [("new", added), ("gone", removed)] {
+        if !spots.is_empty() {
+            let spots = some_of(spots.iter().map(String::as_str));
+            note(notes, true, format!("entries about `bypass` that are {words}: {spots}"));
+        }
+    }
+}
+
+fn bypassing(policy: &Policy) -> Vec<Entry> {
+    let entries = policy.schemes.values().flat_map(|scheme| &scheme.entries);
+    let entries = entries.chain(policy.grants.iter().map(|grant| &grant.entry));
+    entries.filter(|e| e.permissions.intersects(Permissions::BYPASS)).cloned().collect()
+}

@@ -1,0 +1,419 @@
+use super::super::entry::{Enforce, Entry, Holder, Kind, Permissions, Place};
+use super::super::lab::{self, Dice, REPOSITORIES, USERS};
+use super::super::model::{Group, Lookup, Member, Scheme};
+use super::super::name::RoleName;
+use super::super::refs::{ChangedPath, PathScope, RefScope, Space};
+use super::super::scope::{Scopes, site};
+use super::*;
+use crate::decision::{Paths, Question, Verdict, decide};
+use chrono::Duration;
+use proptest::prelude::*;
+use std::collections::HashSet;
+
+fn permit(permissions: Permissions, branches: &[&str], to: Vec<Holder>) -> Entry {
+    let refs = RefScope { include: lab::on(Space::Branches, branches), exclude: vec![] };
+    Entry { to: Some(to), refs, ..lab::plain_entry(Kind::Permit, permissions) }
+}
+
+fn at(line: u32, entry: Entry) -> Entry {
+    Entry { place: Place { file: 0, line }, ..entry }
+}
+
+fn role() -> Holder {
+    Holder::Role(RoleName::parse("developer").unwrap())
+}
+
+/// Payments: bob and carol are developers, alice leads; @staff is looked up.
+fn payments(entries: Vec<Entry>) -> Policy {
+    let members = ["bob", "carol"].map(|name| Member::User(lab::user(name)));
+    let mut project = lab::plain_project(&["payments/**"], "default");
+    project.roles = [(RoleName::parse("developer").unwrap(), members.into())].into();
+    project.lead = Some(lab::user("alice"));
+    Policy {
+        files: vec!["policy.toml".into()],
+        users: USERS.into_iter().map(|name| (lab::user(name), lab::declared())).collect(),
+        groups: [(lab::group("staff"), Group::Lookup(Lookup::Unix("staff".into())))].into(),
+        schemes: [(lab::scheme("default"), Scheme { description: None, entries })].into(),
+        projects: [(lab::project("PAY"), project)].into(),
+        ..Policy::default()
+    }
+}
+
+fn lines(old: Vec<Entry>, new: Vec<Entry>) -> Vec<String> {
+    diff(&payments(old), &payments(new), lab::now()).lines(50)
+}
+
+#[test]
+fn the_same_policy_written_elsewhere_changes_nothing() {
+    let entry = permit(Permissions::WRITE, &["users/${user}/**", "regex:x+"], vec![role()]);
+    let found =
+        diff(&payments(vec![at(3, entry.clone())]), &payments(vec![at(9, entry)]), lab::now());
+    assert!(found.is_empty() && !found.widened());
+}
+
+#[test]
+fn a_new_permit_says_who_gains_what_by_which_line() {
+    let main = permit(Permissions::PUSH, &["main"], vec![Holder::Lead]);
+    let release = at(84, permit(Permissions::PUSH, &["release/*"], vec![role()]));
+    assert_eq!(
+        lines(vec![main.clone()], vec![main.clone(), release.clone()]),
+        [
+            "gains  bob, carol   read in PAY, policy.toml:84",
+            "gains  bob, carol   push on release/* in PAY (e.g. refs/heads/release/0), policy.toml:84",
+        ]
+    );
+    let found = diff(&payments(vec![release]), &payments(vec![main]), lab::now());
+    assert!(found.widened(), "alice gains `main`");
+    assert!(
+        found.lines(50).contains(
+            &"loses  bob, carol   push on release/* in PAY (e.g. refs/heads/release/0), \
+          policy.toml:84 (before)"
+                .into()
+        )
+    );
+}
+
+#[test]
+fn only_what_was_not_covered_before_is_a_gain() {
+    let wide = permit(Permissions::WRITE, &["**"], vec![role()]);
+    let narrow = permit(Permissions::PUSH, &["main"], vec![role()]);
+    assert!(lines(vec![wide.clone()], vec![narrow.clone(), wide.clone()]).is_empty());
+    let mut except = wide.clone();
+    except.refs.exclude = lab::on(Space::Branches, &["main"]);
+    assert!(
+        lines(
+            vec![wide],
+            vec![at(7, except.clone()), { permit(Permissions::WRITE, &["main"], vec![role()]) }]
+        )
+        .is_empty()
+    );
+    let lost = lines(vec![except.clone(), narrow.clone()], vec![except]);
+    assert_eq!(
+        lost,
+        ["loses  bob, carol   push on main in PAY (e.g. refs/heads/main), policy.toml:1 (before)"]
+    );
+}
+
+#[test]
+fn a_forbid_a_warning_and_a_later_end_are_told_apart() {
+    let all = permit(Permissions::WRITE, &["**"], vec![role()]);
+    let mut freeze = at(12, lab::plain_entry(Kind::Forbid, Permissions::PUSH));
+    freeze.refs.include = lab::on(Space::Branches, &["main"]);
+    freeze.when.from = Some(lab::now() + Duration::hours(3));
+    assert_eq!(
+        lines(vec![all.clone()], vec![all.clone(), freeze.clone()]),
+        ["loses  bob, carol   push on main in PAY (e.g. refs/heads/main) \
+         from 2026-11-23T11:00:00Z, policy.toml:12",]
+    );
+    let warning = Entry { enforce: Enforce::Warn, ..freeze.clone() };
+    assert_eq!(
+        lines(vec![all.clone(), freeze], vec![all, warning]),
+        [
+            "gains  bob, carol   push on main in PAY (e.g. refs/heads/main) from 2026-11-23T11:00:00Z, \
+         with a warning (`enforce = \"warn\"`), policy.toml:12 (before)",
+        ]
+    );
+}
+
+#[test]
+fn looked_up_members_and_people_without_identity_have_lines_of_their_own() {
+    let staff = Holder::Group(lab::group("staff"));
+    let push = at(5, permit(Permissions::PUSH, &["main"], vec![staff]));
+    let mut read = at(6, lab::plain_entry(Kind::Permit, Permissions::READ));
+    read.to = Some(vec![Holder::Anyone]);
+    assert_eq!(
+        lines(vec![], vec![push, read]),
+        [
+            "gains  everyone (4 users), people without an identity   read in PAY, policy.toml:6",
+            "gains  members of @staff (looked up)   push on main in PAY (e.g. refs/heads/main), \
+         policy.toml:5",
+        ]
+    );
+}
+
+#[test]
+fn changed_paths_make_a_difference_of_their_own() {
+    let mut docs = at(8, permit(Permissions::UPDATE, &["main"], vec![role()]));
+    docs.paths = Some(PathScope { include: vec![lab::pattern("docs/**")], exclude: vec![] });
+    let found = lines(vec![], vec![docs]);
+    assert!(found.iter().any(|line| line.contains("changing docs/** (e.g. docs/0)")), "{found:?}");
+    let all = permit(Permissions::PUSH, &["**"], vec![role()]);
+    let mut secret = at(9, lab::plain_entry(Kind::Forbid, Permissions::PUSH));
+    secret.paths = Some(PathScope { include: vec![lab::pattern("secrets/**")], exclude: vec![] });
+    let found = diff(&payments(vec![all.clone()]), &payments(vec![all, secret]), lab::now());
+    let paths: HashSet<_> = found.changes.iter().map(|change| &change.touching).collect();
+    assert!(paths.contains(&Touching::Unknown) && !paths.contains(&Touching::Nothing), "{paths:?}");
+    assert!(!found.widened());
+}
+
+#[test]
+fn a_name_that_a_pattern_spells_out_is_told_apart_from_others() {
+    let own = at(4, permit(Permissions::PUSH, &["users/${user}/**"], vec![Holder::Authenticated]));
+    let bobs = at(3, permit(Permissions::PUSH, &["users/b*/**"], vec![role()]));
+    let found = lines(vec![bobs.clone()], vec![bobs, own]);
+    // Bob could push below users/bob before.
+    assert!(
+        found.iter().any(|line| line.contains("alice, carol, dave   push on users/${user}/**"))
+    );
+    assert!(!found.iter().any(|line| line.contains("bob")), "{found:?}");
+}
+
+#[test]
+fn what_is_too_large_is_said_to_be_and_its_entries_are_listed() {
+    let huge = at(77, permit(Permissions::PUSH, &["regex:.*a[^/]{40}.*b.{30}"], vec![role()]));
+    let found = diff(&payments(vec![]), &payments(vec![huge]), lab::now());
+    assert!(found.widened());
+    assert_eq!(
+        found.lines(9),
+        ["note   PAY is too large to compute; entries that changed: policy.toml:77"]
+    );
+}
+
+#[test]
+fn repositories_people_and_settings_have_notes() {
+    let old = payments(vec![]);
+    let mut new = old.clone();
+    new.projects.insert(lab::project("CORE"), lab::plain_project(&["payments/core"], "default"));
+    new.users.remove(&lab::user("dave"));
+    new.users.get_mut(&lab::user("bob")).unwrap().unix = Some("git".into());
+    new.settings.administer = vec![Holder::User(lab::user("carol"))];
+    new.settings.bulk_change = vec![Holder::Group(lab::group("staff"))];
+    new.settings.max_refs = Some(50);
+    let found = diff(&old, &new, lab::now());
+    assert_eq!(
+        found.lines(50),
+        [
+            "note   repositories like `payments/core` move from project PAY to project CORE",
+            "note   users that are gone: dave",
+            "note   users that are recognised by other names or keys: bob",
+            "note   gains carol   `[global] administer`",
+            "note   gains members of @staff (looked up)   `[global] bulk-change`",
+            "note   everyone without `[global] bulk-change` may push 50 refs at once \
+         (any number of refs before)",
+        ]
+    );
+    assert!(found.widened());
+    assert_eq!(found.lines(2).last().unwrap(), "and 4 more changes");
+    let json = found.to_json();
+    assert_eq!((&json["widened"], json["notes"].as_array().unwrap().len()), (&true.into(), 6));
+}
+
+#[test]
+fn the_first_policy_is_told_in_short() {
+    let push = permit(Permissions::PUSH, &["main"], vec![role(), Holder::Lead]);
+    let found = summary(&payments(vec![push; 30]));
+    assert_eq!(
+        found[..2],
+        [
+            "4 users (4 active), 1 groups, 1 projects, 1 schemes, 0 grants",
+            "PAY: role:developer, lead (3 users) may push on main",
+        ]
+    );
+    assert_eq!(found.last().unwrap(), "and 20 more entries of PAY");
+}
+
+/// Every name of a small alphabet that the lab's patterns can tell apart.
+const REFS: [&str; 33] = [
+    "refs/heads/main",
+    "refs/heads/release/a",
+    "refs/heads/release/b",
+    "refs/heads/release/a/b",
+    "refs/heads/rr/a",
+    "refs/heads/rr/b",
+    "refs/heads/rr/a/a",
+    "refs/heads/x",
+    "refs/heads/a",
+    "refs/heads/x/a",
+    "refs/heads/x/b",
+    "refs/heads/feature/x",
+    "refs/heads/feature/a",
+    "refs/heads/feature/a/b",
+    "refs/heads/feature/a/a",
+    "refs/heads/users/alice/x",
+    "refs/heads/users/alice/a",
+    "refs/heads/users/bob/x",
+    "refs/heads/users/bob/a",
+    "refs/heads/users/carol/x",
+    "refs/heads/users/carol/a",
+    "refs/heads/users/dave/x",
+    "refs/heads/users/dave/a",
+    "refs/tags/v1",
+    "refs/tags/va",
+    "refs/tags/x",
+    "refs/tags/a",
+    "refs/tags/x/a",
+    "refs/tags/xa",
+    "refs/notes/x",
+    "refs/notes/a",
+    "refs/notes/x/a",
+    "refs/notes/x/b",
+];
+const MORE_REFS: [&str; 7] = [
+    "refs/other/x",
+    "refs/other/a",
+    "refs/stash",
+    "refs/x",
+    "refs/tags/x/b",
+    "refs/tags/x/xa",
+    "refs/refwarden/a",
+];
+const PATHS: [&str; 24] = [
+    "docs",
+    "docs/x",
+    "docs/a",
+    "docs/x.md",
+    "x.md",
+    "src/x",
+    "src/a",
+    "src/x.md",
+    "src/x/y",
+    "secret",
+    "x",
+    "za",
+    "a",
+    "a/x",
+    "a/a",
+    "a/x.md",
+    "b",
+    "b/x",
+    "b/x/y",
+    "b/x/a",
+    "b/x/y.md",
+    "b/xa",
+    "b/x.md",
+    "x/y.md",
+];
+
+/// Asks about everything in the small alphabet, under one policy.
+struct Naive<'p>(Scopes<'p>, &'p Policy);
+
+impl Naive<'_> {
+    fn level(
+        &mut self,
+        user: Option<&UserName>,
+        repository: &str,
+        q: &Question<'_>,
+        member: bool,
+    ) -> Level {
+        let answers = lab::answers(self.1, member);
+        let Ok((scope, _)) = self.0.scope(user, repository.as_bytes(), &[]) else {
+            return Level::Refused;
+        };
+        match decide(&scope, q, &answers).verdict {
+            Verdict::Refused(_) => Level::Refused,
+            Verdict::Allowed(yes) if yes.warnings().is_empty() => Level::Allowed,
+            Verdict::Allowed(_) => Level::Warned,
+        }
+    }
+}
+
+/// Instants, with every combination of open and shut windows once.
+fn times(old: &Policy, new: &Policy) -> Vec<DateTime<Utc>> {
+    let entries: Vec<&Entry> = [old, new]
+        .into_iter()
+        .flat_map(|p| {
+            let entries = p.schemes.values().flat_map(|scheme| &scheme.entries);
+            entries.chain(p.grants.iter().map(|grant| &grant.entry))
+        })
+        .collect();
+    let mut seen = HashSet::new();
+    let halves = (0..5 * 48).map(|half| lab::now() + Duration::minutes(30 * half));
+    let open = |at: &DateTime<Utc>| entries.iter().map(|e| e.when.holds(*at)).collect::<Vec<_>>();
+    halves.filter(|at| seen.insert(open(at))).collect()
+}
+
+type Asked = BTreeSet<(String, String, Action, bool)>;
+
+fn brute_force(old: &Policy, new: &Policy) -> Asked {
+    let (mut before, mut after) = (Naive(Scopes::new(old), old), Naive(Scopes::new(new), new));
+    let mut found = Asked::new();
+    let times = times(old, new);
+    let paths: Vec<ChangedPath> = PATHS
+        .iter()
+        .flat_map(|path| [false, true].map(|link| ChangedPath { path: (*path).into(), link }))
+        .collect();
+    let looks = |p: &Policy| {
+        let entries = p.schemes.values().flat_map(|scheme| &scheme.entries);
+        entries.chain(p.grants.iter().map(|g| &g.entry)).any(|entry| entry.paths.is_some())
+    };
+    let mut changed = vec![Paths::Known(&[])];
+    if looks(old) || looks(new) {
+        changed.push(Paths::Unknown);
+        changed.extend(paths.iter().map(|path| Paths::Known(std::slice::from_ref(path))));
+    }
+    for repository in REPOSITORIES {
+        let sites = [site(new, repository.as_bytes()), site(old, repository.as_bytes())];
+        let Some(project) = sites.into_iter().flatten().next().map(|site| site.name) else {
+            continue;
+        };
+        for (name, member, now) in USERS
+            .into_iter()
+            .flat_map(|name| [(name, false), (name, true)])
+            .chain([("", false)])
+            .flat_map(|(name, member)| times.iter().map(move |now| (name, member, *now)))
+        {
+            let user = (!name.is_empty()).then(|| lab::user(name));
+            for action in Action::ALL {
+                for name_of_ref in REFS.into_iter().chain(MORE_REFS) {
+                    for paths in &changed {
+                        let none = matches!(action, Action::Read | Action::Delete);
+                        let q = Question {
+                            action,
+                            name: name_of_ref.as_bytes(),
+                            paths: if none { Paths::None } else { *paths },
+                            now,
+                            margin: Duration::zero(),
+                            horizon: Duration::zero(),
+                        };
+                        let was = before.level(user.as_ref(), repository, &q, member);
+                        let is = after.level(user.as_ref(), repository, &q, member);
+                        if was != is {
+                            found.insert((name.into(), project.to_string(), action, was < is));
+                        }
+                        if none {
+                            break;
+                        }
+                    }
+                    if action == Action::Read {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+    found
+}
+
+fn reported(diff: &Diff) -> Asked {
+    let mut found = Asked::new();
+    for change in &diff.changes {
+        let users = change.who.users.iter().map(UserName::to_string);
+        let users = users.chain(change.who.anonymous.then(String::new));
+        for user in users {
+            for project in &change.projects {
+                for action in &change.actions {
+                    found.insert((user.clone(), project.to_string(), *action, change.gains));
+                }
+            }
+        }
+    }
+    found
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+    #[test]
+    fn a_change_is_reported_where_and_only_where_a_verdict_differs(seed: u64) {
+        let mut dice = Dice(seed);
+        let old = lab::policy(&mut dice);
+        let new = lab::changed(&old, &mut dice);
+        let found = diff(&old, &new, lab::now());
+        let (told, true_ones) = (reported(&found), brute_force(&old, &new));
+        let missed: Vec<_> = true_ones.difference(&told).collect();
+        let invented: Vec<_> = told.difference(&true_ones).collect();
+        prop_assert!(
+            missed.is_empty() && invented.is_empty(),
+            "missed {missed:?}\ninvented {invented:?}\n{:#?}", found.lines(100)
+        );
+    }
+}

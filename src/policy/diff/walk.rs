@@ -1,0 +1,208 @@
+//! Every distinguishable class of names under a set of patterns, each with a shortest example.
+//!
+//! The patterns become one automaton; two names that lead to the same state match the same
+//! patterns, so walking its states reaches every class there is. Nothing is sampled.
+
+use regex_automata::dfa::{Automaton, dense};
+use regex_automata::nfa::thompson;
+use regex_automata::util::primitives::StateID;
+use regex_automata::util::syntax;
+use regex_automata::{Anchored, Input, MatchKind};
+use std::collections::{HashMap, HashSet};
+
+/// Largest automaton, in bytes, and as much again while it is made.
+const SIZE_LIMIT: usize = 32 << 20;
+/// Most states that a walk visits.
+const VISIT_LIMIT: usize = 200_000;
+
+/// The patterns are too many or too intricate to be compared state by state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TooLarge;
+
+/// Patterns as one automaton, each anchored at both ends.
+pub(super) struct Machine {
+    dfa: dense::DFA<Vec<u32>>,
+    start: StateID,
+}
+
+impl Machine {
+    /// `patterns` in the syntax of [`regex_syntax`], as `Pattern::to_regex` gives them.
+    pub(super) fn new(patterns: &[String]) -> Result<Self, TooLarge> {
+        let dfa = dense::Builder::new()
+            .syntax(syntax::Config::new().unicode(false).utf8(false).dot_matches_new_line(true))
+            .thompson(thompson::Config::new().utf8(false).nfa_size_limit(Some(SIZE_LIMIT)))
+            .configure(
+                dense::Config::new()
+                    .match_kind(MatchKind::All)
+                    .start_kind(regex_automata::dfa::StartKind::Anchored)
+                    .accelerate(false)
+                    .dfa_size_limit(Some(SIZE_LIMIT))
+                    .determinize_size_limit(Some(SIZE_LIMIT)),
+            )
+            .build_many(patterns)
+            .map_err(|_| TooLarge)?;
+        let input = Input::new(b"").anchored(Anchored::Yes);
+        let start = dfa.start_state_forward(&input).map_err(|_| TooLarge)?;
+        Ok(Self { dfa, start })
+    }
+
+    fn after(&self, from: StateID, bytes: &[u8]) -> StateID {
+        bytes.iter().fold(from, |state, byte| self.dfa.next_state(state, *byte))
+    }
+
+    /// Numbers of the patterns that match a name which ends here.
+    fn matching(&self, state: StateID) -> Vec<usize> {
+        let end = self.dfa.next_eoi_state(state);
+        if !self.dfa.is_match_state(end) {
+            return Vec::new();
+        }
+        let mut found: Vec<usize> = (0..self.dfa.match_len(end))
+            .map(|index| self.dfa.match_pattern(end, index).as_usize())
+            .collect();
+        found.sort_unstable();
+        found
+    }
+}
+
+/// A name, and the numbers of the patterns that match it: of the first machine, then of the second.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Found {
+    pub name: Vec<u8>,
+    pub first: Vec<usize>,
+}
+
+/// Walks all names that begin with `prefix` and consist of `alphabet`, whose bytes come in order of
+/// preference. `first` reads the whole name, `second` what follows the prefix. `keep` says of a name
+/// and its first machine's matches whether it is one, and what else distinguishes it.
+pub(super) fn walk<K: Eq + std::hash::Hash>(
+    prefix: &[u8],
+    alphabet: &[u8],
+    (first, second): (&Machine, Option<&Machine>),
+    keep: impl Fn(&[u8], &[usize]) -> Option<K>,
+) -> Result<Vec<Found>, TooLarge> {
+    let alphabet = distinct(alphabet, first, second);
+    let begin = (first.after(first.start, prefix), second.map(|machine| machine.start));
+    let mut seen = HashSet::from([begin]);
+    let mut visited: Vec<(Place, usize, u8)> = vec![(begin, 0, 0)];
+    let mut classes = HashSet::new();
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(&(place, ..)) = visited.get(at) {
+        if at > 0 {
+            let name = spell(prefix, &visited, at);
+            let matches = first.matching(place.0);
+            let others = second.zip(place.1).map(|(machine, state)| machine.matching(state));
+            if let Some(key) = keep(&name, &matches)
+                && classes.insert((key, matches.clone(), others))
+            {
+                found.push(Found { name, first: matches });
+            }
+        }
+        for byte in &alphabet {
+            let next = (
+                first.dfa.next_state(place.0, *byte),
+                second.zip(place.1).map(|(machine, state)| machine.dfa.next_state(state, *byte)),
+            );
+            if seen.insert(next) {
+                visited.push((next, at, *byte));
+            }
+        }
+        if visited.len() > VISIT_LIMIT {
+            return Err(TooLarge);
+        }
+        at += 1;
+    }
+    Ok(found)
+}
+
+type Place = (StateID, Option<StateID>);
+
+fn spell(prefix: &[u8], visited: &[(Place, usize, u8)], mut at: usize) -> Vec<u8> {
+    let mut tail = Vec::new();
+    while let Some((_, before, byte)) = visited.get(at).filter(|_| at > 0) {
+        tail.push(*byte);
+        at = *before;
+    }
+    tail.reverse();
+    [prefix, &tail].concat()
+}
+
+/// The preferred byte of each class of bytes that the machines can't tell apart.
+fn distinct(alphabet: &[u8], first: &Machine, second: Option<&Machine>) -> Vec<u8> {
+    let mut classes = HashMap::new();
+    let mut kept = Vec::new();
+    for byte in alphabet {
+        let other = second.map(|machine| machine.dfa.byte_classes().get(*byte));
+        let class = (first.dfa.byte_classes().get(*byte), other);
+        classes.entry(class).or_insert_with(|| kept.push(*byte));
+    }
+    kept
+}
+
+/// Bytes of ref names, those that read well first (git-check-ref-format(1)).
+pub(super) fn ref_alphabet() -> Vec<u8> {
+    let forbidden = b"~^:?*[\\";
+    readable().filter(|b| !forbidden.contains(b)).chain(0x80..=0xff).collect()
+}
+
+/// Bytes of paths: all but NUL.
+pub(super) fn path_alphabet() -> Vec<u8> {
+    readable().chain([b' ']).chain(0x80..=0xff).chain(0x01..=0x1f).chain([0x7f]).collect()
+}
+
+fn readable() -> impl Iterator<Item = u8> {
+    let plain = (b'0'..=b'9').chain(b'a'..=b'z').chain(b'A'..=b'Z').chain(*b"/-_.");
+    plain.chain((0x21u8..=0x7e).filter(|b| !b.is_ascii_alphanumeric() && !b"/-_.".contains(b)))
+}
+
+/// Ref names that no push can have.
+pub(super) const BAD_REF: &str = r"(?s-u)\A(?:.*\.\..*|(?:.*/)?[.\-].*|.*@\{.*|.*\.lock(?:/.*)?|.*\.|.*//.*|.*/|refs/heads/HEAD)\z";
+/// Paths that no tree can have, and names that no repository can have.
+pub(super) const BAD_PATH: &str = r"(?s-u)\A(?:.*/)?(?:\.\.?|(?i:\.git))?(?:/.*)?\z";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(patterns: &[&str]) -> Vec<String> {
+        let patterns: Vec<String> =
+            patterns.iter().map(|p| format!(r"(?s-u)\A(?:{p})\z")).collect();
+        let machine = Machine::new(&patterns).unwrap();
+        let found = walk(b"", &ref_alphabet(), (&machine, None), |_, _| Some(())).unwrap();
+        found.into_iter().map(|f| String::from_utf8(f.name).unwrap()).collect()
+    }
+
+    #[test]
+    fn every_class_is_reached_by_a_shortest_name() {
+        assert_eq!(names(&["main", "m.*"]), ["0", "m", "main"]);
+        assert_eq!(names(&["release/[^/]+", ".*/0"]), ["0", "0/0", "release/0", "release/1"]);
+        assert_eq!(names(&["(?:a|b){2}c$", r"\bab\b.*"]), ["0", "ab", "aac", "abc"]);
+    }
+
+    #[test]
+    fn an_intricate_pattern_is_said_to_be_too_large() {
+        let pattern = r"(?s-u)\A(?:.*a[^/]{40}.*b.{30})\z".to_owned();
+        assert!(Machine::new(&[pattern]).is_err());
+    }
+
+    #[test]
+    fn impossible_names_are_known() {
+        let bad = |pattern: &str, name: &str| {
+            regex::bytes::Regex::new(pattern).unwrap().is_match(name.as_bytes())
+        };
+        for name in
+            ["refs/heads/a..b", "refs/heads/.a", "refs/heads/-a", "refs/a.lock/b", "refs/a/"]
+        {
+            assert!(bad(BAD_REF, name), "{name}");
+        }
+        for name in ["refs/heads/a.b", "refs/heads/a-b", "refs/heads/lock", "refs/heads/HEAD2"] {
+            assert!(!bad(BAD_REF, name), "{name}");
+        }
+        for name in ["", "/a", "a//b", "a/", ".", "a/../b", "a/.GIT/x", ".git"] {
+            assert!(bad(BAD_PATH, name), "{name}");
+        }
+        for name in ["a", ".a/b", "...", ".gitignore", "a/.github"] {
+            assert!(!bad(BAD_PATH, name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,422 @@
+//! `install.sh` as an admin runs it, against real repositories.
+//!
+//! The hooks are tiny scripts, and `refwarden` is the real one for its verb `repo` alone: what
+//! `policy` and `doctor` say is told by the test, so that each failure can be had at will.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests run programs and look at what lies there"
+)]
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+const HOOKS: [&str; 3] = ["pre-receive", "update", "post-receive"];
+
+/// A folder with a release of refwarden, a place for repositories and a prefix to install to.
+struct Bed {
+    folder: tempfile::TempDir,
+}
+
+impl Bed {
+    fn new() -> Self {
+        let bed = Self { folder: tempfile::tempdir().unwrap() };
+        bed.run(Command::new("cp").arg(source("install.sh")).arg(bed.at("install.sh")));
+        bed.release("version 1");
+        bed.refwarden("exit 0");
+        bed
+    }
+
+    /// Spaces and quotes everywhere.
+    fn at(&self, name: &str) -> PathBuf {
+        let at = std::fs::canonicalize(self.folder.path()).unwrap().join("it's \"here\"");
+        std::fs::create_dir_all(&at).unwrap();
+        at.join(name)
+    }
+
+    fn release(&self, words: &str) {
+        for hook in HOOKS {
+            file(&self.at("bin").join(hook), &format!("#!/bin/sh\n# {words}\n"), 0o755);
+        }
+    }
+
+    /// `others` is what happens for verbs but `repo`.
+    fn refwarden(&self, others: &str) {
+        let script = format!(
+            "#!/bin/sh\n\
+             [ \"$1\" = repo ] || {{ {others}; }}\n\
+             real=$(dirname \"$(readlink -f \"$0\")\")/.real.$$\n\
+             ln '{0}' \"$real\" 2>/dev/null || cp '{0}' \"$real\"\n\
+             \"$real\" \"$@\"; status=$?\n\
+             rm \"$real\"; exit $status\n",
+            env!("CARGO_BIN_EXE_refwarden")
+        );
+        file(&self.at("bin/refwarden"), &script, 0o755);
+    }
+
+    fn repository(&self, name: &str) -> PathBuf {
+        let path = self.at("repositories").join(name);
+        self.run(Command::new("git").args(["init", "-q", "--bare"]).arg(&path));
+        path
+    }
+
+    fn run(&self, command: &mut Command) -> String {
+        let done = command.output().unwrap();
+        assert!(done.status.success(), "{command:?}: {}", words(&done));
+        words(&done)
+    }
+
+    fn install_sh(&self, arguments: &[&str], paths: &[&Path]) -> Output {
+        Command::new("sh")
+            .arg(self.at("install.sh"))
+            .arg("--prefix")
+            .arg(self.at("prefix"))
+            .args(arguments)
+            .args(paths)
+            .output()
+            .unwrap()
+    }
+
+    fn install(&self, arguments: &[&str], paths: &[&Path]) -> String {
+        let done = self.install_sh(arguments, paths);
+        assert!(done.status.success(), "{}", words(&done));
+        words(&done)
+    }
+
+    fn refused(&self, arguments: &[&str], paths: &[&Path]) -> String {
+        let done = self.install_sh(arguments, paths);
+        assert!(!done.status.success(), "{}", words(&done));
+        words(&done)
+    }
+
+    fn lib(&self, name: &str) -> PathBuf {
+        self.at("prefix/lib/refwarden").join(name)
+    }
+}
+
+fn source(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+fn words(done: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr))
+}
+
+fn file(path: &Path, text: &str, mode: u32) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
+    std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+}
+
+/// Every path below, with owner, mode and content.
+fn tree(path: &Path) -> BTreeMap<PathBuf, (u32, u32, Vec<u8>)> {
+    let mut all = BTreeMap::new();
+    for entry in std::fs::read_dir(path).unwrap() {
+        let path = entry.unwrap().path();
+        let about = std::fs::symlink_metadata(&path).unwrap();
+        let content = match () {
+            () if about.is_dir() => {
+                all.extend(tree(&path));
+                Vec::new()
+            }
+            () if about.is_symlink() => {
+                std::fs::read_link(&path).unwrap().into_os_string().into_encoded_bytes()
+            }
+            () => std::fs::read(&path).unwrap(),
+        };
+        all.insert(path, (about.uid(), about.mode(), content));
+    }
+    all
+}
+
+#[test]
+fn shellcheck_has_nothing_to_say() {
+    match Command::new("shellcheck").arg(source("install.sh")).output() {
+        Ok(done) => assert!(done.status.success(), "{}", words(&done)),
+        Err(_) => println!("skipped: shellcheck is not installed"),
+    }
+}
+
+#[test]
+fn everything_is_where_the_layout_says() {
+    let bed = Bed::new();
+    let repository = bed.repository("a b.git");
+    bed.install(&[], &[&repository]);
+    for hook in HOOKS {
+        let link = std::fs::read_link(repository.join("hooks").join(hook)).unwrap();
+        assert_eq!(link, bed.lib(hook));
+    }
+    let link = std::fs::read_link(bed.at("prefix/bin/refwarden")).unwrap();
+    assert_eq!(link, Path::new("../lib/refwarden/refwarden"));
+    let site = refwarden::os::site::Site::read(&bed.lib("")).unwrap();
+    assert_eq!(site.root, bed.at("repositories"));
+    assert_eq!(site.policy, bed.at("prefix/etc/refwarden/policy.toml"));
+    assert_eq!(site.account_uid, std::fs::metadata(&repository).unwrap().uid());
+    for folder in ["prefix/var/lib/refwarden", "prefix/var/log/refwarden"] {
+        let about = std::fs::metadata(bed.at(folder)).unwrap();
+        assert_eq!((about.mode() & 0o7777, about.uid()), (0o700, site.account_uid));
+    }
+    let git_dir = format!("--git-dir={}", repository.display());
+    let set = ["config", "receive.advertisePushOptions"];
+    assert_eq!(bed.run(Command::new("git").arg(git_dir).args(set)), "true\n");
+}
+
+#[test]
+fn the_second_run_changes_nothing() {
+    for options in [[].as_slice(), &["--copy"], &["--host", "gitolite"]] {
+        let bed = Bed::new();
+        let repository = bed.repository("a.git");
+        file(&repository.join("hooks/pre-receive"), "theirs", 0o755);
+        bed.install(options, &[&repository]);
+        let before = tree(bed.folder.path());
+        bed.install(options, &[&repository]);
+        assert_eq!(tree(bed.folder.path()), before, "{options:?}");
+    }
+}
+
+#[test]
+fn telling_changes_nothing() {
+    let bed = Bed::new();
+    let repository = bed.repository("a.git");
+    file(&repository.join("hooks/update"), "theirs", 0o755);
+    let dry = |options: &[&str]| {
+        let before = tree(bed.folder.path());
+        let said = bed.install(&[["--dry-run"].as_slice(), options].concat(), &[&repository]);
+        assert_eq!(tree(bed.folder.path()), before);
+        said
+    };
+    let said = dry(&[]);
+    for step in ["site.toml", "policy.toml", "apply the policy", "a.git"] {
+        assert!(said.contains(step), "{said}");
+    }
+    bed.install(&[], &[&repository]);
+    bed.release("version 2");
+    assert!(dry(&["--copy"]).contains("would be: replaced"));
+    assert!(dry(&["--uninstall"]).contains("would be: removed; the hook that was there"));
+}
+
+#[test]
+fn uninstalling_gives_back_bytes_modes_and_settings() {
+    for options in [[].as_slice(), &["--copy"]] {
+        let bed = Bed::new();
+        let repository = bed.repository("a.git");
+        file(&repository.join("hooks/pre-receive"), "off", 0o640);
+        file(&repository.join("hooks/update"), "theirs", 0o751);
+        symlink("/nowhere", repository.join("hooks/post-receive")).unwrap();
+        let config = std::fs::read_to_string(repository.join("config")).unwrap();
+        let config = config + "[receive]\n\tadvertisePushOptions = false # mine\n";
+        file(&repository.join("config"), &config, 0o644);
+        let before = tree(&repository);
+        bed.install(options, &[&repository]);
+        let kept = |name: &str| repository.join("hooks").join(format!("{name}.before-refwarden"));
+        let mode = |name| std::fs::metadata(kept(name)).unwrap().mode() & 0o7777;
+        assert_eq!((mode("pre-receive"), mode("update")), (0o640, 0o751));
+        bed.install(&["--uninstall"], &[&repository]);
+        assert_eq!(tree(&repository), before, "{options:?}");
+        assert!(!bed.lib("").exists());
+        assert!(!bed.at("prefix/bin").exists());
+        assert!(bed.at("prefix/etc/refwarden/policy.toml").exists());
+        assert!(bed.at("prefix/var/lib/refwarden").exists());
+        assert!(bed.at("prefix/var/log/refwarden").exists());
+    }
+}
+
+#[test]
+fn programs_stay_while_another_repository_needs_them() {
+    let bed = Bed::new();
+    let (one, two) = (bed.repository("one.git"), bed.repository("deep/er/two.git"));
+    bed.install(&["--root", bed.at("repositories").to_str().unwrap()], &[&one]);
+    // What was said once need not be said again.
+    bed.install(&[], &[&two]);
+    let said = bed.install(&["--uninstall"], &[&one]);
+    assert!(said.contains("the programs stay: 1 other"), "{said}");
+    assert!(two.join("hooks/pre-receive").exists() && !one.join("hooks/pre-receive").exists());
+    bed.install(&["--uninstall"], &[]);
+    assert!(!two.join("hooks/pre-receive").is_symlink());
+    assert!(!bed.lib("").exists());
+}
+
+#[test]
+fn an_upgrade_leaves_a_running_hook_its_file() {
+    for options in [[].as_slice(), &["--copy"]] {
+        let bed = Bed::new();
+        let repository = bed.repository("a.git");
+        bed.install(options, &[&repository]);
+        let hook = repository.join("hooks/update");
+        let running = std::fs::File::open(&hook).unwrap();
+        bed.release("version 2");
+        bed.install(options, &[&repository]);
+        assert!(std::io::read_to_string(running).unwrap().contains("version 1"));
+        assert!(std::fs::read_to_string(&hook).unwrap().contains("version 2"));
+    }
+}
+
+#[test]
+fn a_repository_named_by_a_link_is_the_one_that_it_leads_to() {
+    let bed = Bed::new();
+    let repository = bed.repository("real.git");
+    let link = bed.at("link.git");
+    symlink(&repository, &link).unwrap();
+    bed.install(&[], &[&link]);
+    assert!(repository.join("hooks/pre-receive").is_symlink());
+    bed.install(&["--uninstall"], &[&link]);
+    assert!(link.is_symlink());
+    assert!(!repository.join("hooks/pre-receive").exists());
+}
+
+#[test]
+fn a_repository_outside_the_root_or_none_at_all_is_refused_before_anything_is_done() {
+    let bed = Bed::new();
+    let inside = bed.repository("a.git");
+    let root = bed.at("repositories/other");
+    std::fs::create_dir_all(&root).unwrap();
+    let before = tree(bed.folder.path());
+    let said = bed.refused(&["--root", root.to_str().unwrap()], &[&inside]);
+    assert!(said.contains("outside the root"), "{said}");
+    assert!(bed.refused(&[], &[&root]).contains("is not a git repository"));
+    assert!(bed.refused(&[], &[]).contains("name a repository"));
+    assert_eq!(tree(bed.folder.path()), before);
+}
+
+#[test]
+fn a_policy_that_is_not_accepted_stops_before_the_hooks() {
+    let bed = Bed::new();
+    bed.refwarden("echo 'RW601 no' >&2; exit 4");
+    let repository = bed.repository("a.git");
+    let before = tree(&repository);
+    let said = bed.refused(&[], &[&repository]);
+    assert!(said.contains("stopped while applying the policy; in place: programs in"), "{said}");
+    assert_eq!(tree(&repository), before);
+}
+
+#[test]
+fn what_doctor_finds_ends_the_installation_with_an_error() {
+    let bed = Bed::new();
+    bed.refwarden("if [ \"$1\" = doctor ]; then exit 1; else exit 0; fi");
+    let repository = bed.repository("a.git");
+    let said = bed.refused(&[], &[&repository]);
+    assert!(said.contains("(refwarden doctor); in place:"), "{said}");
+    assert!(said.trim_end().ends_with("the hooks"), "{said}");
+}
+
+#[test]
+fn a_half_installed_repository_never_has_update_alone() {
+    let bed = Bed::new();
+    let (good, bad) = (bed.repository("good.git"), bed.repository("bad.git"));
+    std::fs::create_dir(bad.join("hooks/pre-receive")).unwrap();
+    let said = bed.refused(&[], &[&bad, &good]);
+    assert!(said.contains("is not a file") && said.contains("stopped while"), "{said}");
+    assert!(!bad.join("hooks/update").exists());
+    assert!(good.join("hooks/pre-receive").exists());
+    let said = bed.refused(&["--hooks", "update,post-receive"], &[&good]);
+    assert!(said.contains("needs pre-receive"), "{said}");
+}
+
+#[test]
+fn gitlab_and_gitolite_get_their_places_and_no_update() {
+    let bed = Bed::new();
+    let (one, two) = (bed.repository("one.git"), bed.repository("two.git"));
+    file(&two.join("hooks/update"), "gitolite's", 0o755);
+    bed.install(&["--host", "gitlab"], &[&one]);
+    assert!(one.join("custom_hooks/pre-receive.d/refwarden").exists());
+    assert!(!one.join("custom_hooks/update.d").exists());
+    assert!(!one.join("hooks/pre-receive").exists());
+    bed.install(&["--host=gitolite"], &[&two]);
+    assert!(two.join("hooks/pre-receive").exists());
+    assert_eq!(std::fs::read_to_string(two.join("hooks/update")).unwrap(), "gitolite's");
+    bed.refused(&["--host", "gitolite", "--hooks", "pre-receive,update"], &[&two]);
+}
+
+#[test]
+fn somebody_elses_command_of_that_name_is_not_overwritten() {
+    let bed = Bed::new();
+    let repository = bed.repository("a.git");
+    file(&bed.at("prefix/bin/refwarden"), "theirs", 0o755);
+    assert!(bed.refused(&[], &[&repository]).contains("not ours"));
+    let there = std::fs::read_to_string(bed.at("prefix/bin/refwarden")).unwrap();
+    assert_eq!(there, "theirs");
+}
+
+#[test]
+fn a_policy_that_is_there_is_not_touched() {
+    let bed = Bed::new();
+    let repository = bed.repository("a.git");
+    let policy = bed.at("my policy.toml");
+    file(&policy, "version = 1\n", 0o600);
+    let before = tree(policy.parent().unwrap()).remove(&policy);
+    bed.install(&["--policy", policy.to_str().unwrap()], &[&repository]);
+    assert_eq!(tree(policy.parent().unwrap()).remove(&policy), before);
+    let site = refwarden::os::site::Site::read(&bed.lib("")).unwrap();
+    assert_eq!(site.policy, policy);
+}
+
+#[test]
+fn the_first_policy_is_toml_that_names_its_own_folders() {
+    let bed = Bed::new();
+    bed.install(&[], &[&bed.repository("a.git")]);
+    let text = std::fs::read_to_string(bed.at("prefix/etc/refwarden/policy.toml")).unwrap();
+    let policy: toml::Table = text.parse().unwrap();
+    let at = |table: &str, key: &str| policy[table][key].as_str().map(PathBuf::from);
+    assert_eq!(at("store", "path").unwrap(), bed.at("prefix/var/lib/refwarden"));
+    let trail = bed.at("prefix/var/log/refwarden/audit.jsonl");
+    assert_eq!(at("audit", "file").unwrap(), trail);
+    assert_eq!(policy["projects"]["all"]["scheme"].as_str(), Some("default"));
+}
+
+#[test]
+fn misuse_is_told_and_changes_nothing() {
+    let bed = Bed::new();
+    let repository = bed.repository("a.git");
+    let before = tree(bed.folder.path());
+    for arguments in [
+        ["--colour"].as_slice(),
+        &["--host", "svn"],
+        &["--prefix"],
+        &["--policy="],
+        &["--root", "a\nb"],
+        &["--account", "no such account"],
+        &["--account", "-x"],
+    ] {
+        let paths = if arguments == ["--prefix"] { [].as_slice() } else { &[&*repository] };
+        let done = bed.install_sh(arguments, paths);
+        assert!(matches!(done.status.code(), Some(1 | 2)), "{arguments:?}: {}", words(&done));
+    }
+    assert!(bed.install(&["--help"], &[]).starts_with("usage: install.sh"));
+    assert_eq!(tree(bed.folder.path()), before);
+}
+
+#[test]
+fn without_built_programs_cargo_builds_static_ones() {
+    for (musl, target, flags) in [
+        (true, "x86_64-unknown-linux-musl", ""),
+        (false, "x86_64-unknown-linux-gnu", " -C target-feature=+crt-static"),
+    ] {
+        let bed = Bed::new();
+        let repository = bed.repository("a.git");
+        std::fs::rename(bed.at("bin"), bed.at("made")).unwrap();
+        file(&bed.at("Cargo.toml"), "", 0o644);
+        if musl {
+            std::fs::create_dir_all(bed.at("lib/rustlib/x86_64-unknown-linux-musl")).unwrap();
+        }
+        let rustc = "#!/bin/sh\n[ \"$1\" = -vV ] && echo 'host: x86_64-unknown-linux-gnu' || pwd\n";
+        file(&bed.at("tools/rustc"), rustc, 0o755);
+        let cargo = "#!/bin/sh\n\
+            printf '%s|%s' \"$*\" \"$RUSTFLAGS\" > asked\n\
+            while [ $# -gt 1 ]; do [ \"$1\" = --target ] && to=$2; shift; done\n\
+            mkdir -p \"$1/$to\" && cp -r made \"$1/$to/release\"\n";
+        file(&bed.at("tools/cargo"), cargo, 0o755);
+        let path = format!("{}:{}", bed.at("tools").display(), std::env::var("PATH").unwrap());
+        let mut command = Command::new("sh");
+        command.arg(bed.at("install.sh")).arg("--prefix").arg(bed.at("prefix")).arg(&repository);
+        bed.run(command.env("PATH", path).env("RUSTFLAGS", ""));
+        let asked = std::fs::read_to_string(bed.at("asked")).unwrap();
+        assert!(
+            asked.contains(&format!("--release --locked --bins --target {target} ")),
+            "{asked}"
+        );
+        assert!(asked.ends_with(&format!("|{flags}")), "{asked}");
+        assert!(repository.join("hooks/pre-receive").exists());
+    }
+}
