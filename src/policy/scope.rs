@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn nobody_is_judged_where_there_is_nothing_to_judge_by() {
-        let mut policy = lab::policy(&mut Dice(3));
+        let mut policy = lab::policy(&mut Dice::new(3));
         policy.users = [
             (lab::user("alice"), lab::declared()),
             (lab::user("dave"), User { active: false, ..lab::declared() }),

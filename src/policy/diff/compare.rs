@@ -49,7 +49,8 @@ pub(super) struct Bench<'p> {
     names: Names,
     instants: Vec<DateTime<Utc>>,
     now: DateTime<Utc>,
-    questions: HashMap<NameClass, Result<Subjects, TooLarge>>,
+    /// By name, where patterns look at it.
+    questions: HashMap<Option<UserName>, Result<Subjects, TooLarge>>,
     known: HashMap<Kind, Result<Vec<Difference>, TooLarge>>,
 }
 
@@ -94,7 +95,7 @@ impl<'p> Bench<'p> {
         let class = self.names.class(person.user);
         let kind = (person.kind.0.clone(), person.kind.1.clone(), class);
         if !self.known.contains_key(&kind) {
-            let found = self.compare(person, &kind.2);
+            let found = self.compare(person);
             self.known.insert(kind.clone(), found);
         }
         match self.known.get(&kind) {
@@ -103,18 +104,15 @@ impl<'p> Bench<'p> {
         }
     }
 
-    fn compare(
-        &mut self,
-        person: &Person<'_>,
-        class: &NameClass,
-    ) -> Result<Vec<Difference>, TooLarge> {
-        if !self.questions.contains_key(class) {
+    fn compare(&mut self, person: &Person<'_>) -> Result<Vec<Difference>, TooLarge> {
+        let name = person.user.filter(|_| !self.names.blind).cloned();
+        if !self.questions.contains_key(&name) {
             let entries = both(self.old.as_ref(), self.new.as_ref());
-            let subjects = ref_names(&entries, person.user)
-                .and_then(|refs| Ok(Subjects { refs, paths: paths(&entries, person.user)? }));
-            self.questions.insert(class.clone(), subjects);
+            let subjects = ref_names(&entries, name.as_ref())
+                .and_then(|refs| Ok(Subjects { refs, paths: paths(&entries, name.as_ref())? }));
+            self.questions.insert(name.clone(), subjects);
         }
-        let Some(Ok(subjects)) = self.questions.get(class) else { return Err(TooLarge) };
+        let Some(Ok(subjects)) = self.questions.get(&name) else { return Err(TooLarge) };
         let asked = subjects.refs.len() * (subjects.paths.len() + 2) * self.instants.len();
         if asked * Action::ALL.len() > QUESTIONS {
             return Err(TooLarge);

@@ -398,7 +398,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
     #[test]
     fn a_change_is_reported_where_and_only_where_a_verdict_differs(seed: u64) {
-        let mut dice = Dice(seed);
+        let mut dice = Dice::new(seed);
         let old = lab::policy(&mut dice);
         let new = lab::changed(&old, &mut dice);
         let found = diff(&old, &new, lab::now());
@@ -410,4 +410,19 @@ proptest! {
             "missed {missed:?}\ninvented {invented:?}\n{:#?}", found.lines(100)
         );
     }
+}
+
+#[test]
+fn timing() {
+    for seed in 0..6 {
+        let mut dice = Dice::new(seed);
+        let old = lab::policy(&mut dice);
+        let new = lab::changed(&old, &mut dice);
+        let t = std::time::Instant::now();
+        let d = diff(&old, &new, lab::now());
+        let a = t.elapsed();
+        let b = brute_force(&old, &new).len();
+        println!("{seed} diff {a:?} brute {:?} {} {b}", t.elapsed() - a, d.changes.len());
+    }
+    panic!();
 }
