@@ -60,6 +60,17 @@ struct Subjects {
     paths: Vec<ChangedPath>,
 }
 
+impl Subjects {
+    /// All that a push may change which can make a difference.
+    fn touching(&self, action: Action) -> Vec<Touching> {
+        if self.paths.is_empty() || matches!(action, Action::Read | Action::Delete) {
+            return vec![Touching::Any];
+        }
+        let each = self.paths.iter().map(|path| Touching::path(path.clone()));
+        [Touching::Nothing, Touching::Unknown].into_iter().chain(each).collect()
+    }
+}
+
 /// What tells people apart: whom the entries are about, before and after, and the name.
 pub(super) type Kind = (Option<Vec<bool>>, Option<Vec<bool>>, NameClass);
 
@@ -142,15 +153,7 @@ impl<'p> Bench<'p> {
         name: &[u8],
         at: DateTime<Utc>,
     ) -> Vec<Difference> {
-        let blind = subjects.paths.is_empty();
-        let touching = match action {
-            Action::Read | Action::Delete => vec![Touching::Any],
-            _ if blind => vec![Touching::Any],
-            _ => [Touching::Nothing, Touching::Unknown]
-                .into_iter()
-                .chain(subjects.paths.iter().map(|p| Touching::path(p.clone())))
-                .collect(),
-        };
+        let touching = subjects.touching(action);
         let count = touching.len();
         let mut found = Vec::new();
         for touching in touching {
@@ -202,16 +205,7 @@ impl<'p> Bench<'p> {
         if before == after {
             return None;
         }
-        let (refused, refuses) = match before < after {
-            true => (refusing(&self.old, old.as_ref()), true),
-            false => (refusing(&self.new, new.as_ref()), false),
-        };
-        // What refuses where it is refused, else what permits where it is allowed.
-        let (entries, before_side) = match (refused.is_empty(), before < after) {
-            (false, _) => (refused, refuses),
-            (true, true) => (permitting(&self.new, new.as_ref()), false),
-            (true, false) => (permitting(&self.old, old.as_ref()), true),
-        };
+        let (entries, before_side) = self.reasons(old.as_ref(), new.as_ref(), before < after);
         let side = if before_side { &self.old } else { &self.new };
         let files = side.as_ref().map_or(&[][..], |side| side.files);
         let user = person.user;
@@ -228,6 +222,22 @@ impl<'p> Bench<'p> {
         let name = question.name.to_vec();
         let action = question.action;
         Some(Difference { before, after, action, refs, through, touching, from, name })
+    }
+
+    /// What refuses where it is refused, else what permits where it is allowed; and whether those
+    /// are entries of the old side.
+    fn reasons(
+        &self,
+        old: Option<&Decision>,
+        new: Option<&Decision>,
+        gains: bool,
+    ) -> (Vec<&'p Entry>, bool) {
+        let refusing = if gains { refusing(&self.old, old) } else { refusing(&self.new, new) };
+        match (refusing.is_empty(), gains) {
+            (false, _) => (refusing, gains),
+            (true, true) => (permitting(&self.new, new), false),
+            (true, false) => (permitting(&self.old, old), true),
+        }
     }
 }
 
