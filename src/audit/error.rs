@@ -43,11 +43,12 @@ pub enum TrailError {
 }
 
 impl TrailError {
-    /// RW505 when the clock is to blame, else RW506.
+    /// RW505 when the clock is to blame, RW507 when the lock was not to be had, else RW506.
     #[must_use]
     pub fn code(&self) -> Code {
         match self {
             TrailError::Clock { .. } | TrailError::Seal(SealError::Time) => Code::Clock,
+            TrailError::File(error) if error.is_timeout() => Code::Timeout,
             _ => Code::Audit,
         }
     }

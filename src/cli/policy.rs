@@ -183,7 +183,10 @@ fn replace(
 ) -> anyhow::Result<Exit> {
     let digest = *Compiled::open(bytes, bytes.len() as u64)?.digest();
     let actor = site::actor(site);
-    site::become_account(site)?;
+    // Looking needs no other account, and `edit` still has the policy's file to replace.
+    if !dry_run {
+        site::become_account(site)?;
+    }
     let old = match applied::open(&site.state, site.account_uid) {
         Ok(applied) => Some(Payload::open(applied)?),
         Err(applied::AppliedError::None) => None,

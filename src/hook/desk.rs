@@ -10,7 +10,7 @@ use crate::os::site::Site;
 use crate::os::syslog::{self, Severity};
 use crate::policy::compiled::{Compiled, CompiledError, ReadAt};
 use crate::store::applied::{self, Applied, AppliedError, PAYLOAD_AT};
-use crate::store::epoch;
+use crate::store::epoch::{self, EpochError};
 use sha2::{Digest as _, Sha256};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -77,7 +77,7 @@ impl Desk {
         let site = Site::find().map_err(|error| untrusted(&error))?;
         site.check_account().map_err(|error| untrusted(&error))?;
         let epoch = epoch::settled(&site.state, WAIT)
-            .map_err(|error| Refusal::server(no_store(&site.state), &error))?;
+            .map_err(|error| Refusal::server(no_store(&site.state, &error), &error))?;
         let (policy, digest) = open_policy(&site)?;
         let now = clock::now();
         let service =
@@ -119,7 +119,10 @@ pub fn open_policy(site: &Site) -> Result<(Compiled<Payload>, [u8; 32]), Refusal
 }
 
 /// A state folder that was never made means that nothing was ever applied.
-fn no_store(state: &Path) -> Code {
+fn no_store(state: &Path, error: &EpochError) -> Code {
+    if matches!(error, EpochError::File(error) if error.is_timeout()) {
+        return Code::Timeout;
+    }
     if state.join(epoch::FILE_NAME).exists() { Code::Store } else { Code::NoPolicy }
 }
 

@@ -6,7 +6,7 @@ use super::identity;
 use crate::code::Code;
 use crate::decision::{self, Decision, Needs, Paths, Question, Verdict};
 use crate::git::{Changed, GitEnv, GitError, Limits, Reader, RefValue};
-use crate::os::{clock, groups};
+use crate::os::{clock, faults, groups};
 use crate::policy::members::{Answers, Held};
 use crate::policy::name::{GroupName, UserName};
 use crate::policy::refs::ChangedPath;
@@ -87,6 +87,7 @@ pub fn judge(
     horizon: Duration,
     known: &mut Known,
 ) -> Result<Vec<Ruled>, Refusal> {
+    faults::point("pre-receive-judging");
     let env =
         desk.env.as_ref().map_err(|error| Refusal::new(Code::Malformed, [error.to_string()]))?;
     let git_dir = env.git_dir.as_deref().unwrap_or(Path::new("."));

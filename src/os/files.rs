@@ -38,6 +38,12 @@ impl FileError {
     pub fn is_absent(&self) -> bool {
         self.source.kind() == io::ErrorKind::NotFound
     }
+
+    /// Whether somebody else held a lock for too long.
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        self.source.kind() == io::ErrorKind::TimedOut
+    }
 }
 
 /// Whether new content must outlive a power failure.

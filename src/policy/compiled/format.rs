@@ -29,14 +29,6 @@ pub trait ReadAt {
     fn read_at(&self, offset: u64, length: usize) -> io::Result<Vec<u8>>;
 }
 
-impl ReadAt for std::fs::File {
-    fn read_at(&self, offset: u64, length: usize) -> io::Result<Vec<u8>> {
-        let mut bytes = vec![0; length];
-        std::os::unix::fs::FileExt::read_exact_at(self, &mut bytes, offset)?;
-        Ok(bytes)
-    }
-}
-
 impl ReadAt for &[u8] {
     fn read_at(&self, offset: u64, length: usize) -> io::Result<Vec<u8>> {
         let start = usize::try_from(offset).ok();

@@ -12,7 +12,7 @@ use super::{Level, Spot, Touching};
 use crate::decision::{Decision, Paths, Question, Scope, Verdict, decide};
 use crate::push::action::Action;
 use chrono::{DateTime, Duration, Utc};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Most questions that are asked about one kind of person in one project.
 const QUESTIONS: usize = 4_000_000;
@@ -119,14 +119,16 @@ impl<'p> Bench<'p> {
         if asked * Action::ALL.len() > QUESTIONS {
             return Err(TooLarge);
         }
-        let mut found: Vec<Difference> = Vec::new();
+        let (mut found, mut seen) = (Vec::new(), HashSet::new());
         for at in &self.instants {
             for action in Action::ALL {
                 let nothing = [Vec::new()];
                 let read = action == Action::Read;
                 for name in if read { nothing.as_slice() } else { &subjects.refs } {
                     let here = self.at(person, subjects, action, name, *at);
-                    merge(&mut found, here);
+                    // Told once, from its first instant on.
+                    let new = |d: &Difference| seen.insert(Difference { from: None, ..d.clone() });
+                    found.extend(here.into_iter().filter(new));
                 }
             }
         }
@@ -240,6 +242,16 @@ fn are_same(old: Option<&Side<'_>>, new: Option<&Side<'_>>) -> bool {
 }
 
 impl Difference {
+    /// The question alone, and its answers.
+    pub(super) fn without_reason(&self) -> Self {
+        Self {
+            refs: Vec::new(),
+            through: Vec::new(),
+            touching: self.touching.without_patterns(),
+            ..self.clone()
+        }
+    }
+
     /// What two differences have in common that are told as one.
     pub(super) fn without_example(&self) -> Self {
         Self { name: Vec::new(), touching: self.touching.kind(), ..self.clone() }
@@ -248,17 +260,6 @@ impl Difference {
 
 fn both<'p>(old: Option<&Side<'p>>, new: Option<&Side<'p>>) -> Vec<&'p Entry> {
     old.into_iter().chain(new).flat_map(|side| side.entries.iter().copied()).collect()
-}
-
-/// Adds what is not yet said of an earlier instant or another ref.
-fn merge(found: &mut Vec<Difference>, more: Vec<Difference>) {
-    for new in more {
-        let key = |d: &Difference| Difference { from: None, ..d.without_example() };
-        let known = found.iter().any(|old| key(old) == key(&new));
-        if !known {
-            found.push(new);
-        }
-    }
 }
 
 fn level(decision: Option<&Decision>) -> Level {
@@ -341,6 +342,15 @@ impl Touching {
         patterns.sort();
         patterns.dedup();
         Self::Path { patterns, example: path.path, link }
+    }
+
+    fn without_patterns(&self) -> Self {
+        match self {
+            Self::Path { example, link, .. } => {
+                Self::Path { patterns: Vec::new(), example: example.clone(), link: *link }
+            }
+            other => other.clone(),
+        }
     }
 
     /// Without the example.

@@ -156,8 +156,13 @@ impl Diff {
 pub fn diff(old: &Policy, new: &Policy, now: DateTime<Utc>) -> Diff {
     let (mut changes, mut notes) = sites::compare(old, new, now);
     settings::compare(old, new, &mut notes);
-    changes.sort_by(|a, b| (!a.gains, a).cmp(&(!b.gains, b)));
+    changes.sort_by(|a, b| order(a).cmp(&order(b)));
     Diff { changes, notes }
+}
+
+/// Gains first, settled before looked up, then by project.
+fn order(change: &Change) -> impl Ord + '_ {
+    (!change.gains, &change.who.looked_up, &change.projects, change)
 }
 
 #[cfg(test)]

@@ -16,7 +16,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A repository's place in the two policies.
 struct Pair<'p> {
-    example: Option<Vec<u8>>,
     old: Option<Site<'p>>,
     new: Option<Site<'p>>,
 }
@@ -78,7 +77,7 @@ impl<'p> Comparison<'p> {
                 continue;
             }
             self.note_move(&name, &sites.0, &sites.1);
-            pairs.push(Pair { example: Some(name), old: sites.0.ok(), new: sites.1.ok() });
+            pairs.push(Pair { old: sites.0.ok(), new: sites.1.ok() });
         }
         pairs
     }
@@ -101,11 +100,7 @@ impl<'p> Comparison<'p> {
             let entries = scheme.entries.iter().chain(grants.map(|grant| &grant.entry)).collect();
             Some(Site { name, project, entries })
         };
-        let pair = |name: &ProjectName| Pair {
-            example: None,
-            old: named(old, name),
-            new: named(new, name),
-        };
+        let pair = |name: &ProjectName| Pair { old: named(old, name), new: named(new, name) };
         names.into_iter().map(pair).collect()
     }
 
@@ -233,10 +228,8 @@ impl<'p> Comparison<'p> {
             let Some(first) = alike.first() else { continue };
             let person = self.person(pair, first.as_ref(), answers);
             for difference in bench.differences(&person)? {
-                for user in &alike {
-                    if said.is_new(user, set, difference) {
-                        self.record(name, set, difference, user);
-                    }
+                if said.is_new(first, set, difference) {
+                    self.record(name, set, difference, &alike);
                 }
             }
         }
@@ -248,12 +241,12 @@ impl<'p> Comparison<'p> {
         project: &ProjectName,
         set: &BTreeSet<GroupName>,
         difference: &Difference,
-        user: &Option<UserName>,
+        alike: &[Option<UserName>],
     ) {
         let key = (difference.without_example(), set.clone(), project.clone());
         let (_, users) =
             self.found.entry(key).or_insert_with(|| (difference.clone(), BTreeSet::new()));
-        users.insert(user.clone());
+        users.extend(alike.iter().cloned());
     }
 
     /// Brings together what differs in the action alone, then what differs in the project alone.
@@ -305,23 +298,21 @@ impl<'p> Comparison<'p> {
     }
 }
 
-/// What was said of somebody already, with fewer memberships.
+/// What was said already of somebody, and so of all who are alike, with fewer memberships.
 #[derive(Default)]
-struct Said(HashMap<Option<UserName>, Vec<(BTreeSet<GroupName>, Difference)>>);
+struct Said(HashMap<(Option<UserName>, Difference), Vec<BTreeSet<GroupName>>>);
 
 impl Said {
     fn is_new(
         &mut self,
-        user: &Option<UserName>,
+        first: &Option<UserName>,
         set: &BTreeSet<GroupName>,
         difference: &Difference,
     ) -> bool {
-        let known = self.0.entry(user.clone()).or_default();
-        if known.iter().any(|(fewer, old)| fewer.is_subset(set) && old == difference) {
-            return false;
-        }
-        known.push((set.clone(), difference.clone()));
-        true
+        let known = self.0.entry((first.clone(), difference.without_reason())).or_default();
+        let new = !known.iter().any(|fewer| fewer.is_subset(set) && fewer != set);
+        known.push(set.clone());
+        new
     }
 }
 

@@ -1,0 +1,22 @@
+//! Cases by what they are about; each named after what it proves or after the attack.
+
+mod actions;
+mod clock;
+mod faults;
+mod foreign;
+mod grants;
+mod groups;
+mod identity;
+mod objects;
+mod orders;
+mod overtaken;
+mod paths;
+mod people;
+mod ref_names;
+mod report;
+mod require;
+mod scopes;
+mod stdin;
+mod trail;
+mod trust;
+mod versions;
