@@ -260,9 +260,9 @@ fn every_code_is_listed_with_its_title() {
     let page = text("docs/codes.md");
     for code in Code::ALL {
         let heading = format!("### {code} {}", code.title());
-        let at = page.find(&format!("{heading}\n"));
-        let section = at.map(|at| page[at + heading.len()..].split("\n### ").next().unwrap());
-        let section = section.unwrap_or_else(|| panic!("no `{heading}`"));
+        let section = page.split_once(&format!("{heading}\n"));
+        let (_, after) = section.unwrap_or_else(|| panic!("no `{heading}`"));
+        let section = format!("\n{}", after.split("\n### ").next().unwrap());
         assert!(section.contains("\nCause: ") && section.contains("\nCure: "), "{section}");
     }
     for code in PolicyCode::ALL {
