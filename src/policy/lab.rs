@@ -33,12 +33,19 @@ const REFS: [&str; 6] = [
 const PATHS: [&str; 6] = ["docs/**", "**/*.md", "src/*", "secret", "{a,b/*}/**", "regex:.*a"];
 
 /// Splitmix64: the same seed gives the same policy.
-pub(crate) struct Dice(pub u64);
+pub(crate) struct Dice {
+    state: u64,
+    /// Whether no pattern may be a `regex:`.
+    globs: bool,
+}
 
 impl Dice {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self { state: seed, globs: seed.is_multiple_of(2) }
+    }
     pub(crate) fn roll(&mut self, sides: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.state;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         usize::try_from((z ^ (z >> 31)) % sides as u64).unwrap()
@@ -48,6 +55,14 @@ impl Dice {
     }
     fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
         from[self.roll(from.len())]
+    }
+    fn pattern(&mut self, from: &[&str]) -> Pattern {
+        loop {
+            let text = self.pick(from);
+            if !(self.globs && text.starts_with("regex:")) {
+                return pattern(text);
+            }
+        }
     }
     fn some<T>(&mut self, most: usize, mut make: impl FnMut(&mut Self) -> T) -> Vec<T> {
         (0..self.roll(most + 1)).map(|_| make(self)).collect()
@@ -130,9 +145,9 @@ pub(crate) fn on(space: Space, texts: &[&str]) -> Vec<RefPattern> {
 
 fn ref_pattern(dice: &mut Dice) -> RefPattern {
     match dice.roll(4) {
-        0 => RefPattern { space: Space::Tags, pattern: pattern(dice.pick(&TAGS)) },
-        1 => RefPattern { space: Space::Refs, pattern: pattern(dice.pick(&REFS)) },
-        _ => RefPattern { space: Space::Branches, pattern: pattern(dice.pick(&BRANCHES)) },
+        0 => RefPattern { space: Space::Tags, pattern: dice.pattern(&TAGS) },
+        1 => RefPattern { space: Space::Refs, pattern: dice.pattern(&REFS) },
+        _ => RefPattern { space: Space::Branches, pattern: dice.pattern(&BRANCHES) },
     }
 }
 
@@ -189,7 +204,7 @@ pub(crate) fn entry(dice: &mut Dice, grant: Option<u32>) -> Entry {
             RefScope { include: dice.some(2, ref_pattern), exclude: dice.some(1, ref_pattern) }
         }
     };
-    let path = |dice: &mut Dice| pattern(dice.pick(&PATHS));
+    let path = |dice: &mut Dice| dice.pattern(&PATHS);
     let paths = (!read && dice.one_in(4))
         .then(|| PathScope { include: dice.some(2, path), exclude: dice.some(1, path) });
     Entry {

@@ -122,6 +122,14 @@ pub fn site<'p>(policy: &'p Policy, repository: &[u8]) -> Result<Site<'p>, NoSco
     Ok(Site { name, project, entries })
 }
 
+fn active(policy: &Policy, user: &UserName) -> Result<(), NoScope> {
+    match policy.users.get(user) {
+        None => Err(NoScope::UnknownUser),
+        Some(declared) if !declared.active => Err(NoScope::InactiveUser),
+        Some(_) => Ok(()),
+    }
+}
+
 /// Grounds of a whole policy, remembered.
 #[derive(Debug)]
 pub struct Scopes<'p> {
@@ -180,11 +188,7 @@ impl<'p> Scopes<'p> {
         let standing = match user {
             None => &self.nobody,
             Some(user) => {
-                match self.policy.users.get(user) {
-                    None => return Err(NoScope::UnknownUser),
-                    Some(declared) if !declared.active => return Err(NoScope::InactiveUser),
-                    Some(_) => {}
-                }
+                active(self.policy, user)?;
                 if self.standings.len() >= STANDINGS {
                     self.standings.clear();
                 }
@@ -214,7 +218,7 @@ mod tests {
 
     #[test]
     fn nobody_is_judged_where_there_is_nothing_to_judge_by() {
-        let mut policy = lab::policy(&mut Dice(3));
+        let mut policy = lab::policy(&mut Dice::new(3));
         policy.users = [
             (lab::user("alice"), lab::declared()),
             (lab::user("dave"), User { active: false, ..lab::declared() }),

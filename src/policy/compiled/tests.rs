@@ -37,7 +37,7 @@ fn question(action: Action, name: &str) -> Question<'_> {
 
 /// A policy with something in every table.
 fn small() -> Policy {
-    let mut policy = lab::policy(&mut Dice(1));
+    let mut policy = lab::policy(&mut Dice::new(1));
     policy.users.clear();
     for name in ["alice", "bob", "17", "erin"] {
         policy.users.insert(lab::user(name), lab::declared());
@@ -238,7 +238,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
     #[test]
     fn a_compiled_policy_decides_as_the_policy_itself(seed: u64) {
-        let policy = lab::policy(&mut Dice(seed));
+        let policy = lab::policy(&mut Dice::new(seed));
         let bytes = bytes(&policy);
         let compiled = open(&bytes).unwrap();
         let mut scopes = Scopes::new(&policy);

@@ -77,7 +77,7 @@ fn tables(
     policy: &Policy,
     fingerprints: &dyn Fn(&User) -> Result<Vec<String>, String>,
 ) -> Result<Tables, CompileError> {
-    let (externals, keys) = identities(policy, fingerprints)?;
+    let [externals, keys] = identities(policy, fingerprints)?;
     let (project_grants, place_grants) = grants(&policy.grants);
     let lookups = policy.groups.iter().filter_map(|(name, group)| match group {
         Group::Lookup(lookup) => Some((name.as_str().into(), lookup)),
@@ -113,7 +113,7 @@ fn users(policy: &Policy) -> Rows<CompiledUser> {
 fn identities(
     policy: &Policy,
     fingerprints: &dyn Fn(&User) -> Result<Vec<String>, String>,
-) -> Result<(Rows<Vec<String>>, Rows<Vec<String>>), CompileError> {
+) -> Result<[Rows<Vec<String>>; 2], CompileError> {
     let (mut externals, mut keys) = (Rows::<Vec<_>>::new(), Rows::<Vec<_>>::new());
     for (name, user) in &policy.users {
         let named = user.names.iter();
@@ -131,7 +131,7 @@ fn identities(
     for names in externals.values_mut().chain(keys.values_mut()) {
         names.dedup();
     }
-    Ok((externals, keys))
+    Ok([externals, keys])
 }
 
 fn places(policy: &Policy) -> Rows<Vec<(&ProjectName, Vec<&Pattern>)>> {
@@ -190,10 +190,10 @@ impl Writer {
             u32::try_from(rows.len().div_ceil(LOAD).max(1)).map_err(|_| CompileError::TooLarge)?;
         let mut table = Table { id: self.tables, offset: 0, buckets };
         self.tables += 1;
-        let mut sorted: BTreeMap<u32, Vec<(&[u8], Vec<u8>)>> = BTreeMap::new();
+        let mut sorted: BTreeMap<u32, Vec<_>> = BTreeMap::new();
         for (key, value) in rows {
             let bucket = Table::bucket(buckets, key);
-            sorted.entry(bucket).or_default().push((key, encode(value)?));
+            sorted.entry(bucket).or_default().push((key.as_slice(), encode(value)?));
         }
         let mut slots = Vec::new();
         for bucket in 0..buckets {

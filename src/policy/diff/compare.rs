@@ -49,7 +49,8 @@ pub(super) struct Bench<'p> {
     names: Names,
     instants: Vec<DateTime<Utc>>,
     now: DateTime<Utc>,
-    questions: HashMap<NameClass, Result<Subjects, TooLarge>>,
+    /// By name, where patterns look at it.
+    questions: HashMap<Option<UserName>, Result<Subjects, TooLarge>>,
     known: HashMap<Kind, Result<Vec<Difference>, TooLarge>>,
 }
 
@@ -57,6 +58,17 @@ pub(super) struct Bench<'p> {
 struct Subjects {
     refs: Vec<Vec<u8>>,
     paths: Vec<ChangedPath>,
+}
+
+impl Subjects {
+    /// All that a push may change which can make a difference.
+    fn touching(&self, action: Action) -> Vec<Touching> {
+        if self.paths.is_empty() || matches!(action, Action::Read | Action::Delete) {
+            return vec![Touching::Any];
+        }
+        let each = self.paths.iter().map(|path| Touching::path(path.clone()));
+        [Touching::Nothing, Touching::Unknown].into_iter().chain(each).collect()
+    }
 }
 
 /// What tells people apart: whom the entries are about, before and after, and the name.
@@ -94,7 +106,7 @@ impl<'p> Bench<'p> {
         let class = self.names.class(person.user);
         let kind = (person.kind.0.clone(), person.kind.1.clone(), class);
         if !self.known.contains_key(&kind) {
-            let found = self.compare(person, &kind.2);
+            let found = self.compare(person);
             self.known.insert(kind.clone(), found);
         }
         match self.known.get(&kind) {
@@ -103,18 +115,15 @@ impl<'p> Bench<'p> {
         }
     }
 
-    fn compare(
-        &mut self,
-        person: &Person<'_>,
-        class: &NameClass,
-    ) -> Result<Vec<Difference>, TooLarge> {
-        if !self.questions.contains_key(class) {
+    fn compare(&mut self, person: &Person<'_>) -> Result<Vec<Difference>, TooLarge> {
+        let name = person.user.filter(|_| !self.names.blind).cloned();
+        if !self.questions.contains_key(&name) {
             let entries = both(self.old.as_ref(), self.new.as_ref());
-            let subjects = ref_names(&entries, person.user)
-                .and_then(|refs| Ok(Subjects { refs, paths: paths(&entries, person.user)? }));
-            self.questions.insert(class.clone(), subjects);
+            let subjects = ref_names(&entries, name.as_ref())
+                .and_then(|refs| Ok(Subjects { refs, paths: paths(&entries, name.as_ref())? }));
+            self.questions.insert(name.clone(), subjects);
         }
-        let Some(Ok(subjects)) = self.questions.get(class) else { return Err(TooLarge) };
+        let Some(Ok(subjects)) = self.questions.get(&name) else { return Err(TooLarge) };
         let asked = subjects.refs.len() * (subjects.paths.len() + 2) * self.instants.len();
         if asked * Action::ALL.len() > QUESTIONS {
             return Err(TooLarge);
@@ -144,15 +153,7 @@ impl<'p> Bench<'p> {
         name: &[u8],
         at: DateTime<Utc>,
     ) -> Vec<Difference> {
-        let blind = subjects.paths.is_empty();
-        let touching = match action {
-            Action::Read | Action::Delete => vec![Touching::Any],
-            _ if blind => vec![Touching::Any],
-            _ => [Touching::Nothing, Touching::Unknown]
-                .into_iter()
-                .chain(subjects.paths.iter().map(|p| Touching::path(p.clone())))
-                .collect(),
-        };
+        let touching = subjects.touching(action);
         let count = touching.len();
         let mut found = Vec::new();
         for touching in touching {
@@ -204,16 +205,7 @@ impl<'p> Bench<'p> {
         if before == after {
             return None;
         }
-        let (refused, refuses) = match before < after {
-            true => (refusing(&self.old, old.as_ref()), true),
-            false => (refusing(&self.new, new.as_ref()), false),
-        };
-        // What refuses where it is refused, else what permits where it is allowed.
-        let (entries, before_side) = match (refused.is_empty(), before < after) {
-            (false, _) => (refused, refuses),
-            (true, true) => (permitting(&self.new, new.as_ref()), false),
-            (true, false) => (permitting(&self.old, old.as_ref()), true),
-        };
+        let (entries, before_side) = self.reasons(old.as_ref(), new.as_ref(), before < after);
         let side = if before_side { &self.old } else { &self.new };
         let files = side.as_ref().map_or(&[][..], |side| side.files);
         let user = person.user;
@@ -230,6 +222,22 @@ impl<'p> Bench<'p> {
         let name = question.name.to_vec();
         let action = question.action;
         Some(Difference { before, after, action, refs, through, touching, from, name })
+    }
+
+    /// What refuses where it is refused, else what permits where it is allowed; and whether those
+    /// are entries of the old side.
+    fn reasons(
+        &self,
+        old: Option<&Decision>,
+        new: Option<&Decision>,
+        gains: bool,
+    ) -> (Vec<&'p Entry>, bool) {
+        let refusing = if gains { refusing(&self.old, old) } else { refusing(&self.new, new) };
+        match (refusing.is_empty(), gains) {
+            (false, _) => (refusing, gains),
+            (true, true) => (permitting(&self.new, new), false),
+            (true, false) => (permitting(&self.old, old), true),
+        }
     }
 }
 

@@ -132,7 +132,7 @@ pub(super) fn memberships(groups: &BTreeSet<GroupName>) -> (Vec<BTreeSet<GroupNa
 /// How a person's name can matter to the patterns of some entries.
 pub(super) struct Names {
     /// No pattern looks at the name.
-    blind: bool,
+    pub blind: bool,
     /// Single components that names could match; `None` where each name has to be looked at.
     pieces: Option<Vec<Pattern>>,
 }

@@ -271,16 +271,14 @@ impl<'p> Comparison<'p> {
             users.map(|(name, _)| name.clone()).collect::<BTreeSet<UserName>>()
         };
         let (old, new) = (active(self.old.policy), active(self.new.policy));
-        let change = |((_, set, users, actions), (example, projects)): (
-            (Difference, BTreeSet<GroupName>, BTreeSet<Option<UserName>>, BTreeSet<Action>),
-            (Difference, BTreeSet<ProjectName>),
-        )| {
+        let mut changes = Vec::new();
+        for ((_, set, users, actions), (example, projects)) in by_project {
             let gains = example.before < example.after;
             let all = if gains { &new } else { &old };
             let anonymous = users.contains(&None);
             let users: BTreeSet<UserName> = users.into_iter().flatten().collect();
             let everyone = users.len() > 1 && users == *all;
-            Change {
+            changes.push(Change {
                 gains,
                 who: Who { users, everyone, anonymous, looked_up: set },
                 actions,
@@ -292,9 +290,9 @@ impl<'p> Comparison<'p> {
                 before: example.before,
                 after: example.after,
                 through: example.through,
-            }
-        };
-        by_project.into_iter().map(change).collect()
+            });
+        }
+        changes
     }
 }
 
