@@ -21,13 +21,15 @@ use std::path::PathBuf;
 pub enum Verb {
     /// Print lines of the trail, oldest first.
     Show(Selection),
-    /// Walk the whole chain, over rotated files too, and name the first bad line.
+    /// Walk the whole chain, over rotated files too, and name the first bad line; exit code 1 if
+    /// there is one. Compressed files are not read.
     Verify {
         /// Also compare with a checkpoint that was printed earlier: shows a cut tail.
         #[arg(long, value_name = "FILE")]
         checkpoint: Option<PathBuf>,
     },
-    /// Print host, number and hash of the last line, to keep elsewhere.
+    /// Print host, number and hash of the last line, to keep on another machine: a chain alone
+    /// cannot show that its tail was cut.
     Checkpoint,
     /// Print lines for another program.
     Export {
@@ -38,29 +40,29 @@ pub enum Verb {
         #[command(flatten)]
         selection: Selection,
     },
-    /// Move the trail to a file of its own and go on in a new one.
+    /// Move the trail to a file named after its first and last line, and go on in a new one.
     Rotate,
 }
 
 /// Which lines.
 #[derive(Debug, clap::Args)]
 pub struct Selection {
-    /// Pushes of this user.
+    /// Only what this user of the policy did.
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
-    /// Of this repository.
+    /// Only of this repository: its path below the site's root, without `.git`.
     #[arg(long, value_name = "NAME")]
     repository: Option<String>,
-    /// That name a ref which this pattern matches.
+    /// Only lines about a ref that this glob matches: of a branch, or of a full name.
     #[arg(long = "ref", value_name = "PATTERN")]
     reference: Option<String>,
-    /// That rest on this grant.
+    /// Only what was let through by this grant.
     #[arg(long, value_name = "ID")]
     grant: Option<String>,
-    /// Of this kind, such as push.decided.
+    /// Only events of this kind, such as push.decided, push.landed, policy.applied.
     #[arg(long, value_name = "WORD")]
     event: Option<String>,
-    /// With this answer.
+    /// Only pushes with this answer.
     #[arg(long, value_name = "WORD", value_parser = ["allowed", "refused", "would-refuse"])]
     verdict: Option<String>,
     /// From this time on: 2026-11-22T10:00:00Z, or 30d, 12h, 15m ago.

@@ -33,7 +33,7 @@ pub struct Args {
     /// The user; without it, somebody without an identity.
     #[arg(long = "as", value_name = "USER")]
     user: Option<String>,
-    /// The repository's name, without `.git`.
+    /// The repository's name: its path below the site's root, without `.git`.
     #[arg(long, value_name = "NAME", required_unless_present = "stdin")]
     repository: Option<String>,
     /// What is done.
@@ -42,19 +42,21 @@ pub struct Args {
     /// To which ref: a full name, or a branch.
     #[arg(long = "ref", value_name = "REF", required_if_eq_any = [("action", "create"), ("action", "update"), ("action", "force"), ("action", "delete")])]
     reference: Option<String>,
-    /// A path that it changes; may be given often. Without any, the paths count as unknown.
+    /// A path that it changes; may be given often. Without any the paths count as unknown: then
+    /// permits with paths do not match, and forbids with paths do.
     #[arg(long = "path", value_name = "PATH")]
     paths: Vec<String>,
     /// It changes no path at all.
     #[arg(long, conflicts_with = "paths")]
     no_paths: bool,
-    /// At another time than now.
+    /// At another time than now: 2026-11-22T10:00:00Z, or 30d, 12h, 15m for so long ago.
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
-    /// Ask this policy instead of the applied one.
+    /// Ask this file instead of the applied policy; needs no installation.
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
-    /// Read questions as JSON lines {user, repository, action, ref, paths?, time?}, answer one a line.
+    /// Read questions as JSON lines {user, repository, action, ref, paths?, time?}, answer one a line;
+    /// `ref` is a full name. Exit code 2 when a line was no question.
     #[arg(long, conflicts_with_all = ["user", "repository", "action", "reference", "paths", "at"])]
     stdin: bool,
 }

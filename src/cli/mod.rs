@@ -51,11 +51,13 @@ enum Verb {
     Audit(audit::Verb),
     /// Put the hooks into repositories, take them out, say where they are.
     Repo(repo::RepoArgs),
-    /// Look for what fails open or is broken, each finding with its cure.
+    /// Look for what fails open or is broken, each finding with its cure; exit code 1 if anything
+    /// does or is.
     Doctor(doctor::DoctorArgs),
-    /// Settle pushes that were cut short: run it from a timer.
+    /// Settle pushes that were cut short (a client killed, a server restarted): run it from a
+    /// timer. Says nothing when there is nothing to settle.
     Sweep(sweep::Args),
-    /// The state on this host.
+    /// The state folder on this host: make its files, accept the clock.
     #[command(subcommand)]
     Store(store::Verb),
     /// Print completions for a shell.
@@ -116,8 +118,14 @@ impl Failure {
 
 /// Prints an error with its causes, one line: what was being done, then why it failed.
 fn fail(error: &anyhow::Error, out: &Out) -> Exit {
-    let words: Vec<String> = error.chain().map(ToString::to_string).collect();
-    let words = crate::text::Safe::new(words.join(": ").as_bytes(), 4000);
+    let mut words = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        // Many errors end with their cause already.
+        if !words.ends_with(&cause) {
+            words = format!("{words}: {cause}");
+        }
+    }
+    let words = crate::text::Safe::new(words.as_bytes(), 4000);
     if out.json {
         out.value(&serde_json::json!({ "error": words.as_str() }));
     }

@@ -29,9 +29,9 @@ const WAIT: Duration = Duration::from_secs(10);
 /// What to do with the policy.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Say everything that is wrong with a policy; exit code 4 if anything is.
+    /// Say everything that is wrong with a policy; exit code 4 if it is invalid. Changes nothing.
     Check {
-        /// The policy; without it, the site's.
+        /// The policy's main file; without it, the site's. Needs no rights but to read it.
         file: Option<PathBuf>,
     },
     /// Make the site's policy count: check it whole, show who gains and loses what, put it in place.
@@ -40,9 +40,11 @@ pub enum Verb {
         #[arg(long)]
         dry_run: bool,
     },
-    /// Edit a copy of the site's policy, check it, show what changes, apply it.
+    /// Edit a copy of the site's policy (with VISUAL, EDITOR or vi), check it, show who gains and
+    /// loses what, ask, apply it.
     Edit,
-    /// Apply an earlier policy again.
+    /// Make an earlier policy count again. The policy's files stay as they are: mend them too, or
+    /// the next `policy apply` undoes it.
     Rollback {
         /// Which one, by the number that `--list` shows; without it, the one before the present one.
         #[arg(long, value_name = "NUMBER")]
@@ -54,7 +56,7 @@ pub enum Verb {
         #[arg(long)]
         dry_run: bool,
     },
-    /// Show the applied policy's rights, project by project.
+    /// Show what counts now, project by project: repositories, roles, permits, forbids, grants.
     Show {
         /// Only this project.
         #[arg(long, value_name = "NAME")]

@@ -12,9 +12,10 @@ use clap::Subcommand;
 /// What to do with the state.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Make the state folder's files, where they are not there yet.
+    /// Make the state folder's files where they are missing, such as a lost epoch (RW504).
     Init,
-    /// Accept the clock as it is, after a wrong clock left a mark in the future. For root; recorded.
+    /// Accept the clock as it is, after a wrong clock left a mark in the future (RW505). For root,
+    /// or the owner of an installation of one person; recorded in the trail.
     ResetClock,
 }
 

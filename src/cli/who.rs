@@ -27,7 +27,7 @@ pub struct Args {
     /// To which ref: a full name, or a branch. Reading takes none.
     #[arg(required_if_eq_any = [("action", "create"), ("action", "update"), ("action", "force"), ("action", "delete")])]
     reference: Option<String>,
-    /// The repository's name, without `.git`.
+    /// The repository's name: its path below the site's root, without `.git`.
     #[arg(long, value_name = "NAME")]
     repository: String,
 }
