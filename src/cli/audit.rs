@@ -14,7 +14,7 @@ use crate::policy::pattern::Pattern;
 use anyhow::Context;
 use clap::{Subcommand, ValueEnum};
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What to do with the trail.
 #[derive(Debug, Subcommand)]
@@ -91,7 +91,7 @@ pub fn run(verb: &Verb, out: &Out) -> anyhow::Result<Exit> {
     site::become_account(&here.site)?;
     match verb {
         Verb::Show(selection) => show(&here, selection, out),
-        Verb::Verify { checkpoint } => verify(&here, checkpoint.as_ref(), out),
+        Verb::Verify { checkpoint } => verify(&here, checkpoint.as_deref(), out),
         Verb::Checkpoint => checkpoint(&here, out),
         Verb::Export { format, selection } => export(&here, *format, selection, out),
         Verb::Rotate => rotate(&here, out),
@@ -163,8 +163,8 @@ fn export(here: &Here, format: Format, selection: &Selection, out: &Out) -> anyh
     Ok(if damaged == 0 { Exit::Done } else { Exit::Failed })
 }
 
-fn verify(here: &Here, checkpoint: Option<&PathBuf>, out: &Out) -> anyhow::Result<Exit> {
-    let checkpoint = checkpoint.map(|path| read_checkpoint(path)).transpose()?;
+fn verify(here: &Here, checkpoint: Option<&Path>, out: &Out) -> anyhow::Result<Exit> {
+    let checkpoint = checkpoint.map(read_checkpoint).transpose()?;
     let verified = here.trail().verify(&host(), clock::now().wall, checkpoint.as_ref())?;
     let sound = verified.is_sound();
     if out.json {
@@ -175,7 +175,7 @@ fn verify(here: &Here, checkpoint: Option<&PathBuf>, out: &Out) -> anyhow::Resul
     Ok(if sound { Exit::Done } else { Exit::Failed })
 }
 
-fn read_checkpoint(path: &PathBuf) -> anyhow::Result<Checkpoint> {
+fn read_checkpoint(path: &Path) -> anyhow::Result<Checkpoint> {
     let bytes = files::read_limited(path, 64 * 1024)?;
     serde_json::from_slice(&bytes)
         .with_context(|| format!("`{}` is not a checkpoint", path.display()))

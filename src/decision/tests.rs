@@ -52,7 +52,9 @@ fn holder(text: &str) -> Holder {
         "anyone" => Holder::Anyone,
         "authenticated" => Holder::Authenticated,
         "role:dev" => Holder::Role(RoleName::parse("dev").unwrap()),
-        "@core" | "@staff" => Holder::Group(GroupName::parse(&text[1..]).unwrap()),
+        "@core" | "@staff" => {
+            Holder::Group(GroupName::parse(text.trim_start_matches('@')).unwrap())
+        }
         name => Holder::User(user(name)),
     }
 }
@@ -184,8 +186,8 @@ fn a_look_up_that_fails_refuses_even_beside_a_standing_right() {
             Verdict::Refused(refused) => Some(refused.code()),
         }
     };
-    assert_eq!(verdict(Ok(true), &[staff.clone()]), None);
-    assert_eq!(verdict(Ok(false), &[staff.clone()]), Some(Code::NoPermit));
+    assert_eq!(verdict(Ok(true), std::slice::from_ref(&staff)), None);
+    assert_eq!(verdict(Ok(false), std::slice::from_ref(&staff)), Some(Code::NoPermit));
     assert_eq!(verdict(Err("down".into()), &[staff.clone(), own.clone()]), Some(Code::Lookup));
     assert_eq!(code(&[staff.clone(), own], &q), Some(Code::Lookup), "unasked is refused");
     let scope = Scope {

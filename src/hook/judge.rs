@@ -95,7 +95,7 @@ pub fn judge(
         .map_err(|error| git_refusal(&error))?;
     known.git_dir = reader.git_dir().as_os_str().as_bytes().to_vec();
     let lines = line::parse(stdin, reader.config().object_format, MAX_REFS);
-    let updates = lines.as_ref().map(Vec::clone).unwrap_or_default();
+    let updates = lines.clone().unwrap_or_default();
     known.repository = repository(&desk.site.root, reader.common_dir());
     // Who it is comes first: of people without an identity the trail keeps no more than a count.
     let identity = identity::identify(desk, env, &reader, &updates)?;

@@ -75,7 +75,7 @@ fn horizon(stdin: &[u8], foreign: bool) -> Duration {
 
 /// Records a refusal of the whole push, and gives it its frame.
 fn refuse(desk: &Desk, known: &Known, mut refusal: Refusal) -> Refusal {
-    refusal.frame = tell::frame(desk, known);
+    refusal.frame = Box::new(tell::frame(desk, known));
     let trail = desk.trail();
     let nobody = known.pusher.is_none();
     let recorded = match refusal.code {
@@ -138,7 +138,7 @@ impl Answered<'_> {
     }
 
     fn framed(&self, mut refusal: Refusal) -> Refusal {
-        refusal.frame = tell::frame(self.desk, self.known);
+        refusal.frame = Box::new(tell::frame(self.desk, self.known));
         refusal
     }
 

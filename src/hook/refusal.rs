@@ -14,14 +14,14 @@ pub struct Refusal {
     /// What only the admin should read: paths and causes on the server.
     pub admin: Option<String>,
     /// What the report adds, where it is known: id, help, who.
-    pub frame: PushReport,
+    pub frame: Box<PushReport>,
 }
 
 impl Refusal {
     /// A refusal with facts for the pusher.
     pub fn new<T: Into<Raw>>(code: Code, details: impl IntoIterator<Item = T>) -> Self {
         let details = details.into_iter().map(Into::into).collect();
-        Self { code, details, admin: None, frame: PushReport::default() }
+        Self { code, details, admin: None, frame: Box::default() }
     }
 
     /// A refusal because refwarden itself has failed.
@@ -51,7 +51,7 @@ impl Refusal {
     #[must_use]
     pub fn render(&self) -> String {
         let whole = Some((self.code, self.details.clone()));
-        PushReport { whole, ..self.frame.clone() }.render()
+        PushReport { whole, ..(*self.frame).clone() }.render()
     }
 
     /// One line for syslog.

@@ -97,9 +97,9 @@ fn a_user_name_in_a_regex_is_literal() {
 fn hostile_names_do_not_make_globs_slow() {
     let pattern = Pattern::parse("**/*a*a*a*a*a*b/**/*a*a*a*b/**/c").unwrap();
     let subject = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/".repeat(120);
-    let begin = std::time::Instant::now();
+    let begin = crate::os::clock::now().boot;
     assert!(!pattern.matches(subject.trim_end_matches('/').as_bytes(), None).unwrap());
-    assert!(begin.elapsed().as_millis() < 2000);
+    assert!((crate::os::clock::now().boot - begin).as_millis() < 2000);
 }
 
 proptest! {
