@@ -81,38 +81,53 @@ fn a_freeze_that_begins_while_a_hook_dawdles_holds() {
 }
 
 #[test]
-fn a_client_that_stops_reading_can_not_hold_a_push_open_past_its_grant() {
-    // receive-pack blocks when nobody reads what a hook prints: here more than every buffer holds.
+fn a_grant_that_ends_between_pre_receive_and_update_ends() {
     let policy = Policy::new(&[grant("short", "alice", 4.0, "permissions = [\"push\"]")]);
     let site = Site::new(&policy);
     let (repo, alice) = site.started();
-    repo.foreign("pre-receive", "head -c 1000000 /dev/zero | tr '\\0' x | fold -w 80 >&2");
+    let gate = Gate::new(&site.path("people"));
+    repo.foreign("update", &gate.wait());
+    let new = alice.commit("a", "1\n");
+    let push = Outcome::of(&repo, || {
+        let push = Guard::new(alice.push_command(&[], &["main"]).spawn().unwrap());
+        gate.arrived();
+        std::thread::sleep(Duration::from_millis(3000));
+        gate.open();
+        push.finish()
+    });
+    push.refused("RW306");
+    assert!(site.trail().says_yes("refs/heads/main", &new), "pre-receive had said yes");
+}
+
+/// More than the pipe to the client holds, less than this and the hook's own pipe hold: the hooks
+/// end, and receive-pack waits for its client before it runs `update`.
+const CHATTER: &str = "head -c 100000 /dev/zero | tr '\\0' x | fold -w 80 >&2";
+
+/// Pushes by a client that reads nothing for a while after pre-receive has answered.
+fn stops_reading(policy: &Policy, pause: u64) -> (Site, Outcome) {
+    let site = Site::new(policy);
+    let (repo, alice) = site.started();
+    repo.foreign("pre-receive", CHATTER);
     let new = alice.commit("a", "1\n");
     let pack = crate::support::pack_of(&alice, &format!("{new} ^{}", repo.id("main")));
-    let mut push = Outcome::of(&repo, || {
-        let command = (repo.id("main"), new.clone(), b"refs/heads/main".as_slice());
-        let service = crate::support::Wire::open(&alice).send(&[command], &pack);
-        std::thread::sleep(Duration::from_millis(4200));
-        service.finish()
-    });
-    push.stderr.clear();
-    push.nothing_moved();
+    let command = (repo.id("main"), new.clone(), b"refs/heads/main".as_slice());
+    let pause = Duration::from_millis(pause);
+    let push = crate::support::Wire::push_slowly(&alice, &[command], &pack, pause);
     assert!(site.trail().says_yes("refs/heads/main", &new), "pre-receive had said yes");
+    (site, push)
+}
+
+#[test]
+fn a_client_that_stops_reading_can_not_hold_a_push_open_past_its_grant() {
+    let policy = Policy::new(&[grant("short", "alice", 4.0, "permissions = [\"push\"]")]);
+    let (site, push) = stops_reading(&policy, 3500);
+    push.refused("RW306");
     assert!(site.trail().events("push.landed").is_empty());
 }
 
 #[test]
 fn the_same_client_with_a_standing_right_goes_through_once_it_reads() {
-    let (_site, repo, alice) = Site::standard();
-    repo.foreign("pre-receive", "head -c 1000000 /dev/zero | tr '\\0' x | fold -w 80 >&2");
-    let new = alice.commit("a", "1\n");
-    let pack = crate::support::pack_of(&alice, &format!("{new} ^{}", repo.id("main")));
-    let push = Outcome::of(&repo, || {
-        let command = (repo.id("main"), new.clone(), b"refs/heads/main".as_slice());
-        let service = crate::support::Wire::open(&alice).send(&[command], &pack);
-        std::thread::sleep(Duration::from_millis(300));
-        service.finish()
-    });
+    let (_site, push) = stops_reading(&Policy::default(), 500);
     push.moved("refs/heads/main");
 }
 

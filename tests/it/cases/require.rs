@@ -75,16 +75,6 @@ fn a_push_signed_with_somebody_elses_key_is_refused() {
 }
 
 #[test]
-fn without_a_nonce_seed_no_certificate_counts() {
-    let lab = lab();
-    lab.alice.commit("a", "1\n");
-    lab.repo.run(&["config", "--unset", "receive.certNonceSeed"]);
-    let push = lab.signed(0, &["main"]);
-    assert!(!push.ok, "{}", push.words());
-    push.nothing_moved();
-}
-
-#[test]
 fn a_signed_push_alone_can_name_the_pusher() {
     let lab = lab();
     let text = std::fs::read_to_string(lab.site.policy()).unwrap();

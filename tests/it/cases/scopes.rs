@@ -142,8 +142,7 @@ fn with_refuse_ref_an_atomic_push_is_whole_or_nothing() {
     let (_repo, alice) = site.started();
     alice.commit("a", "1\n");
     let push = alice.push_with(&["--atomic"], &["main", "main:refs/heads/open/x"]);
-    assert!(!push.ok);
-    push.nothing_moved();
+    push.refused("RW201");
 }
 
 #[test]
@@ -174,8 +173,7 @@ fn with_refuse_ref_but_without_our_update_hook_the_whole_push_is_refused() {
         }
         alice.commit("a", "1\n");
         let push = alice.push(&["main", "main:refs/heads/open/x"]);
-        assert!(!push.ok, "{how}: {}", push.words());
-        push.nothing_moved();
+        push.refused("RW510");
     }
 }
 

@@ -83,13 +83,24 @@ fn malformed_stdin_is_refused_with_words() {
 }
 
 #[test]
+fn refs_that_git_would_not_move_itself_are_refused() {
+    let (_site, repo, _alice) = Site::standard();
+    let id = repo.id("main");
+    repo.config("receive.hideRefs", "refs/heads/hidden");
+    repo.config("receive.procReceiveRefs", "refs/heads/for");
+    for name in ["refs/heads/hidden/x", "refs/heads/hidden", "refs/heads/for/main"] {
+        refused(&repo, format!("{} {id} {name}\n", null()).as_bytes(), "RW309");
+    }
+}
+
+#[test]
 fn every_truncation_of_a_push_is_refused() {
     let (_site, repo, alice) = Site::standard();
     let (old, new) = (repo.id("main"), alice.commit("a", "1\n"));
     repo.seed(&alice.path, &[&format!("{new}:refs/keep/new")]);
     let good = format!("{old} {new} refs/heads/main\n");
     for length in (0..good.len()).step_by(9).chain([good.len() - 1]) {
-        let (ok, words) = fed(&repo, good[..length].as_bytes());
+        let (ok, words) = fed(&repo, &good.as_bytes()[..length]);
         assert!(!ok && words.contains("RW3"), "{length}: {words}");
     }
 }

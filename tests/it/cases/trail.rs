@@ -189,6 +189,7 @@ fn rotation_goes_on_with_the_chain() {
     alice.push(&["main"]).silent();
     site.trail_verifies();
     assert_eq!(site.trail().events("audit.rotated").len(), 1);
+    assert_eq!(site.trail().events("push.decided").len(), 1, "the first is in the other file");
 }
 
 #[test]
@@ -200,6 +201,9 @@ fn a_logrotate_that_renames_the_file_under_us() {
     alice.commit("a", "2\n");
     alice.push(&["main"]).silent();
     site.trail_verifies();
+    assert_eq!(site.trail().events("push.decided").len(), 1);
+    let run = site.refwarden(&["audit", "verify"]);
+    assert!(run.stdout.contains("2 file"), "the renamed file is looked at: {run:?}");
 }
 
 #[test]

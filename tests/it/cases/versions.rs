@@ -37,9 +37,11 @@ fn every_git_at_hand_gets_the_same_verdicts() {
         note(alice.push(&["main"]));
         note(alice.nameless().push(&["main"]));
         repo.run(&["symbolic-ref", "refs/heads/alias", "refs/heads/main"]);
-        note(alice.push(&["main~1:refs/heads/alias"]));
+        note(alice.push(&["+main~2:refs/heads/alias"]));
         all.push((git.version(), verdicts));
     }
+    let ends: Vec<bool> = all[0].1.iter().map(|verdict| verdict.0).collect();
+    assert_eq!(ends, [false, false, true, false, false, true, false, false, false]);
     for pair in all.windows(2) {
         assert_eq!(pair[0].1, pair[1].1, "{:?} and {:?}", pair[0].0, pair[1].0);
     }

@@ -1,6 +1,7 @@
 //! Processes that a test holds, and the FIFOs it holds them by.
 
-use rustix::fs::{CWD, FileType, Mode};
+use rustix::fs::{CWD, FileType, Mode, OFlags};
+use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Output};
@@ -53,37 +54,37 @@ pub fn wait_until(what: &str, mut test: impl FnMut() -> bool) {
 /// Two FIFOs: a script says that it has arrived, and waits to be let on.
 #[derive(Debug)]
 pub struct Gate {
-    arrived: PathBuf,
-    go: PathBuf,
+    arrived: (PathBuf, File),
+    go: (PathBuf, File),
 }
 
 impl Gate {
-    /// Makes both below `folder`.
+    /// Makes both below `folder`. They are held open on both ends, so that no side waits to open.
     pub fn new(folder: &Path) -> Self {
         let fifo = |name: &str| {
             let path = folder.join(name);
-            let mode = Mode::from_raw_mode(0o600);
-            rustix::fs::mknodat(CWD, &path, FileType::Fifo, mode, 0).unwrap();
-            path
+            rustix::fs::mknodat(CWD, &path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+            let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
+            let file = rustix::fs::open(&path, flags, Mode::empty()).unwrap();
+            (path, File::from(file))
         };
         Self { arrived: fifo("arrived"), go: fifo("go") }
     }
 
     /// Shell code that waits at the gate.
     pub fn wait(&self) -> String {
-        format!("echo here >'{}'; read _ <'{}'", self.arrived.display(), self.go.display())
+        format!("echo here >'{}'; read _ <'{}'", self.arrived.0.display(), self.go.0.display())
     }
 
     /// Waits until the script is at the gate.
     pub fn arrived(&self) {
-        let mut word = String::new();
-        std::fs::File::open(&self.arrived).unwrap().read_to_string(&mut word).unwrap();
-        assert_eq!(word, "here\n");
+        let mut word = [0; 16];
+        wait_until("the script has arrived", || (&self.arrived.1).read(&mut word).is_ok());
+        assert!(word.starts_with(b"here\n"));
     }
 
     /// Lets it on.
     pub fn open(&self) {
-        let mut file = std::fs::OpenOptions::new().write(true).open(&self.go).unwrap();
-        file.write_all(b"go\n").unwrap();
+        (&self.go.1).write_all(b"go\n").unwrap();
     }
 }

@@ -86,18 +86,18 @@ impl Site {
         for (name, built) in PROGRAMS {
             install(Path::new(built), &site.programs().join(name));
         }
-        site.write_site_file(rustix::process::geteuid().as_raw());
+        site.write_site_file(&own_account(), rustix::process::geteuid().as_raw());
         site.write_policy(policy);
         site
     }
 
     /// Names the hosting account.
-    pub fn write_site_file(&self, account_uid: u32) {
+    pub fn write_site_file(&self, account: &str, account_uid: u32) {
         let [policy, state, root] =
             ["policy.toml", "state", "root"].map(|name| self.path(name).display().to_string());
         let text = format!(
             "version = 1\npolicy = \"{policy}\"\nstate = \"{state}\"\nroot = \"{root}\"\n\
-             account = \"git\"\naccount-uid = {account_uid}\n"
+             account = \"{account}\"\naccount-uid = {account_uid}\n"
         );
         std::fs::write(self.programs().join("site.toml"), text).unwrap();
     }
@@ -203,14 +203,20 @@ impl Site {
         assert_eq!(run.code, Some(0), "audit verify: {run:#?}");
     }
 
-    /// Gives everything in the site to another account.
-    pub fn give_to(&self, uid: u32) {
-        let owner = format!("{uid}:{uid}");
+    /// Gives everything in the site to another account of the host.
+    pub fn give_to(&self, account: &str, uid: u32) {
+        let owner = format!("{account}:");
         let chown = Command::new("chown").args(["-R", &owner]).arg(self.folder.path()).output();
         words(&chown.unwrap(), "chown");
-        self.write_site_file(uid);
+        self.write_site_file(account, uid);
         std::os::unix::fs::chown(self.programs().join("site.toml"), Some(uid), Some(uid)).unwrap();
     }
+}
+
+/// The name of the account that the tests run as, and so by default of the hosting account.
+pub fn own_account() -> String {
+    let id = Command::new("id").arg("-un").output().unwrap();
+    words(&id, "id")
 }
 
 /// A second name where the file system allows it, else a copy.

@@ -3,6 +3,7 @@
 use super::{Guard, Outcome, Person};
 use std::io::{Read, Write};
 use std::process::{Child, Output, Stdio};
+use std::time::Duration;
 
 /// The id that stands for "no such ref".
 pub fn null() -> String {
@@ -69,9 +70,20 @@ impl Wire {
 
     /// Sends them and waits for the end.
     pub fn push(person: &Person, commands: &[(String, String, &[u8])], pack: &[u8]) -> Outcome {
+        Self::push_slowly(person, commands, pack, Duration::ZERO)
+    }
+
+    /// The same, but reads nothing of the answer for a while.
+    pub fn push_slowly(
+        person: &Person,
+        commands: &[(String, String, &[u8])],
+        pack: &[u8],
+        pause: Duration,
+    ) -> Outcome {
         let mut outcome = Outcome::of(&person.repo, || {
-            let output = Self::open(person).send(commands, pack).finish();
-            as_client(&output)
+            let service = Self::open(person).send(commands, pack);
+            std::thread::sleep(pause);
+            as_client(&service.finish())
         });
         outcome.ok = !outcome.words().contains("\nng ") && outcome.words().contains("unpack ok");
         outcome
