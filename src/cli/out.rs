@@ -2,6 +2,12 @@
 
 use std::io::Write;
 
+/// A number and what it counts: `1 user`, `2 users`.
+#[must_use]
+pub fn count(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
 /// A command's standard output, as lines for people or as JSON.
 #[derive(Debug)]
 pub struct Out {

@@ -3,12 +3,13 @@
 use super::Failure;
 use super::exit::Exit;
 use super::explain;
-use super::out::Out;
+use super::out::{Out, count};
 use super::rights;
 use super::site;
+use crate::code::Code;
 use crate::audit::{Actor, Event, PolicyRecord, Record, Text};
 use crate::hook::desk::{self, Payload};
-use crate::os::policy_files::{Account, PolicyFiles};
+use crate::os::policy_files::{Account, PolicyFiles, ReadError};
 use crate::os::site::Site;
 use crate::os::{clock, files};
 use crate::policy::compiled::{self, Compiled};
@@ -98,14 +99,17 @@ pub struct Loaded {
 /// It can't be read, or is invalid: then every problem was printed, and the exit code is 4.
 pub fn load(path: &Path, account: Account, out: &Out) -> anyhow::Result<Loaded> {
     let path = std::path::absolute(path)?;
-    let (main, files) = PolicyFiles::open(&path, account)?;
+    let (main, files) = PolicyFiles::open(&path, account).map_err(|error| match error {
+        ReadError::Trust(error) => Failure::new(Exit::Failed, format!("{}: {error}", Code::NotTrusted)).into(),
+        error => anyhow::Error::from(error),
+    })?;
     let (sources, result) = crate::policy::load_file(main, &files.folder(), &files);
     match result {
         Ok((policy, warnings)) => Ok(Loaded { sources, policy, warnings }),
         Err(problems) => {
             tell(&problems, &sources, out);
             let count = problems.len();
-            let words = format!("`{}` is not valid: {count} problem(s)", path.display());
+            let words = format!("`{}` is not valid: {}", path.display(), super::out::count(count, "problem"));
             Err(Failure::new(Exit::PolicyInvalid, words).into())
         }
     }
@@ -131,10 +135,11 @@ fn check(file: Option<&Path>, out: &Out) -> anyhow::Result<Exit> {
     tell(&loaded.warnings, &loaded.sources, out);
     let unbuilt = diag::unbuilt(&loaded.policy, &loaded.sources);
     if !unbuilt.is_empty() && !out.json {
-        out.note(format!(
-            "{} part(s) of it are not built into this version: `policy apply` refuses them",
-            unbuilt.len()
-        ));
+        out.note("not built into this version yet, so `policy apply` refuses the policy:");
+        for (what, place) in &loaded.policy.unbuilt {
+            let file = loaded.policy.files.get(usize::from(place.file)).map_or("", String::as_str);
+            out.note(format!("  {file}:{}: {what}", place.line));
+        }
     }
     if !out.json {
         out.line(format!("{} is valid: {}", path.display(), summary(&loaded.policy)));
@@ -143,24 +148,41 @@ fn check(file: Option<&Path>, out: &Out) -> anyhow::Result<Exit> {
 }
 
 fn summary(policy: &Policy) -> String {
-    format!(
-        "{} users, {} groups, {} schemes, {} projects, {} grants",
-        policy.users.len(),
-        policy.groups.len(),
-        policy.schemes.len(),
-        policy.projects.len(),
-        policy.grants.len()
-    )
+    let parts = [
+        count(policy.users.len(), "user"),
+        count(policy.groups.len(), "group"),
+        count(policy.schemes.len(), "scheme"),
+        count(policy.projects.len(), "project"),
+        count(policy.grants.len(), "grant"),
+    ];
+    parts.join(", ")
 }
 
 fn apply(dry_run: bool, out: &Out) -> anyhow::Result<Exit> {
     let site = site::find()?;
     let loaded = load(&site.policy.clone(), Some(site.account_uid), out)?;
-    put(&site, &loaded, dry_run, "apply", out)
+    put(&site, &loaded, Mode::of(dry_run), "apply", out)
+}
+
+/// How far to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// To the end.
+    Apply,
+    /// Up to the difference, because `--dry-run` asks for it.
+    DryRun,
+    /// Up to the difference, before a question.
+    Look,
+}
+
+impl Mode {
+    fn of(dry_run: bool) -> Self {
+        if dry_run { Self::DryRun } else { Self::Apply }
+    }
 }
 
 /// Shows what changes, and makes it count.
-fn put(site: &Site, loaded: &Loaded, dry_run: bool, how: &str, out: &Out) -> anyhow::Result<Exit> {
+fn put(site: &Site, loaded: &Loaded, mode: Mode, how: &str, out: &Out) -> anyhow::Result<Exit> {
     tell(&loaded.warnings, &loaded.sources, out);
     let unbuilt = diag::unbuilt(&loaded.policy, &loaded.sources);
     if !unbuilt.is_empty() {
@@ -171,7 +193,7 @@ fn put(site: &Site, loaded: &Loaded, dry_run: bool, how: &str, out: &Out) -> any
     same_store(site, &loaded.policy)?;
     let digests = digests(&loaded.sources, &loaded.policy.files);
     let bytes = compiled::compile(&loaded.policy, &digests, &fingerprints)?;
-    replace(site, &loaded.policy, &bytes, dry_run, how, out)
+    replace(site, &loaded.policy, &bytes, mode, how, out)
 }
 
 /// Compares with what counts now, records the change, and puts `bytes` in place.
@@ -179,14 +201,14 @@ fn replace(
     site: &Site,
     policy: &Policy,
     bytes: &[u8],
-    dry_run: bool,
+    mode: Mode,
     how: &str,
     out: &Out,
 ) -> anyhow::Result<Exit> {
     let digest = *Compiled::open(bytes, bytes.len() as u64)?.digest();
     let actor = site::actor(site);
     // Looking needs no other account, and `edit` still has the policy's file to replace.
-    if !dry_run {
+    if mode == Mode::Apply {
         site::become_account(site)?;
     }
     let old = match applied::open(&site.state, site.account_uid) {
@@ -197,8 +219,10 @@ fn replace(
     let same = old.as_ref().is_some_and(|old| *old.digest() == digest);
     let before = old.map(|old| old.policy()).transpose()?;
     rights::tell_difference(before.as_ref(), policy, clock::now().wall, out);
-    if dry_run {
-        out.note("nothing was applied (--dry-run)");
+    if mode != Mode::Apply {
+        if mode == Mode::DryRun {
+            out.note("nothing was applied (--dry-run)");
+        }
         return Ok(Exit::Done);
     }
     let mut record = Record::new(Event::POLICY_APPLIED, crate::os::host_name())
@@ -263,9 +287,14 @@ fn edit(out: &Out) -> anyhow::Result<Exit> {
     let site = site::find()?;
     let text = files::read_limited(&site.policy, 64 << 20)?;
     let folder = site.policy.parent().unwrap_or(Path::new("/"));
-    let copy = folder
-        .join(format!(".{}.edit", site.policy.file_name().unwrap_or_default().to_string_lossy()));
-    files::write_whole(&copy, &text, 0o600).context("make a copy to edit")?;
+    let name = site.policy.file_name().unwrap_or_default().to_string_lossy();
+    let copy = folder.join(format!(".{name}.edit"));
+    let _lock = files::lock(&folder.join(format!(".{name}.edit.lock")), Duration::ZERO)
+        .context("somebody else is editing the policy")?;
+    match copy.exists() {
+        true => out.note(format!("going on with the edit that was kept in `{}`", copy.display())),
+        false => files::write_whole(&copy, &text, 0o600).context("make a copy to edit")?,
+    }
     let done = edit_copy(&site, &copy, &text, out);
     if done.as_ref().is_ok_and(|exit| *exit == Exit::Done) {
         let _ = std::fs::remove_file(&copy);
@@ -284,7 +313,7 @@ fn edit_copy(site: &Site, copy: &Path, before: &[u8], out: &Out) -> anyhow::Resu
         return Ok(Exit::Done);
     }
     let loaded = load(copy, Some(site.account_uid), out)?;
-    put(site, &loaded, true, "edit", out)?;
+    put(site, &loaded, Mode::Look, "edit", out)?;
     if !out.confirm("apply it?") {
         return Ok(Exit::Failed);
     }
@@ -295,7 +324,7 @@ fn edit_copy(site: &Site, copy: &Path, before: &[u8], out: &Out) -> anyhow::Resu
     }
     files::replace_text(&site.policy, &after)?;
     let loaded = load(&site.policy, Some(site.account_uid), out)?;
-    put(site, &loaded, false, "edit", out)
+    put(site, &loaded, Mode::Apply, "edit", out)
 }
 
 fn list(out: &Out) -> anyhow::Result<Exit> {
@@ -330,7 +359,7 @@ fn rollback(to: Option<u32>, dry_run: bool, out: &Out) -> anyhow::Result<Exit> {
         .map_err(|error| Failure::new(Exit::NotFound, error.to_string()))?;
     let bytes = kept.payload()?;
     let policy = Payload::open(kept)?.policy()?;
-    let exit = replace(&site, &policy, &bytes, dry_run, "rollback", out)?;
+    let exit = replace(&site, &policy, &bytes, Mode::of(dry_run), "rollback", out)?;
     out.note("the policy's files still say what they said: edit them, or the next `policy apply` undoes this");
     Ok(exit)
 }

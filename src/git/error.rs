@@ -83,14 +83,14 @@ pub enum GitError {
     #[error("`{0}` has moved meanwhile: fetch and try again")]
     Stale(RefName),
     /// More to read than the admin allows.
-    #[error("the push has more than {max} {what} to look at; the admin can raise `{key}`")]
+    #[error("the push has more than {max} {what} to look at; {cure}")]
     Limit {
         /// What there is too much of.
         what: &'static str,
         /// How many are looked at.
         max: u32,
-        /// The setting of the policy.
-        key: &'static str,
+        /// What helps.
+        cure: &'static str,
     },
     /// The time for one push is over.
     #[error("reading the push took longer than its time budget")]

@@ -36,8 +36,8 @@ impl<'a> Meter<'a> {
         self.commits.set(count);
         let max = self.limits.max_commits;
         if count > max {
-            let key = "[server] max-commits-per-push";
-            return Err(GitError::Limit { what: "commits", max, key });
+            let cure = "the admin can raise `[server] max-commits-per-push`";
+            return Err(GitError::Limit { what: "commits", max, cure });
         }
         self.step()
     }
@@ -48,7 +48,7 @@ impl<'a> Meter<'a> {
         if u32::try_from(count).is_ok_and(|count| count <= max) {
             return Ok(());
         }
-        Err(GitError::Limit { what: "changed paths", max, key: "[server] max-paths-per-push" })
+        Err(GitError::Limit { what: "changed paths", max, cure: "push it in parts" })
     }
 
     /// One more piece of work: asks the clock now and then, at the first step too.

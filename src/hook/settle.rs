@@ -163,8 +163,6 @@ pub fn sources_differ(site: &Site, policy: &Compiled<Payload>) -> Option<Raw> {
         let bytes = files::read_limited(&folder.join(&file.name), MAX_SOURCE);
         bytes.is_ok_and(|bytes| Sha256::digest(&bytes).as_slice() != file.sha256)
     })?;
-    Some(
-        format!("{} was edited and is not applied yet: what it says does not count", differs.name)
-            .into(),
-    )
+    let words = format!("{} is not what was applied: what it says does not count", differs.name);
+    Some(words.into())
 }
