@@ -34,10 +34,6 @@ events! {
     PUSH_SETTLED = "push.settled";
     /// A policy was applied or rolled back.
     POLICY_APPLIED = "policy.applied";
-    /// The hooks were installed into a repository.
-    REPO_INSTALLED = "repo.installed";
-    /// The hooks were taken out of a repository.
-    REPO_UNINSTALLED = "repo.uninstalled";
     /// The high-water mark of the clock was cleared; only after this line may time go back.
     CLOCK_RESET = "store.clock-reset";
     /// Somebody read the trail.

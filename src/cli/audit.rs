@@ -90,16 +90,33 @@ pub fn run(verb: &Verb, out: &Out) -> anyhow::Result<Exit> {
     let here = Here::open()?;
     site::become_account(&here.site)?;
     match verb {
-        Verb::Show(selection) => show(&here, selection, out),
+        Verb::Show(selection) => {
+            let exit = show(&here, selection, out)?;
+            note_reading(&here, "show", out);
+            Ok(exit)
+        }
         Verb::Verify { checkpoint } => verify(&here, checkpoint.as_deref(), out),
         Verb::Checkpoint => checkpoint(&here, out),
-        Verb::Export { format, selection } => export(&here, *format, selection, out),
+        Verb::Export { format, selection } => {
+            let exit = export(&here, *format, selection, out)?;
+            note_reading(&here, "export", out);
+            Ok(exit)
+        }
         Verb::Rotate => rotate(&here, out),
     }
 }
 
 fn host() -> Text {
     Text::new(crate::os::host_name())
+}
+
+/// Who reads the trail stands in it too; that it could not be written is no reason to hide the rest.
+fn note_reading(here: &Here, how: &str, out: &Out) {
+    let mut record = Record::new(Event::AUDIT_READ, host()).with("how", how);
+    record.actor = Some(Actor { user: Some(Text::new(&here.actor)), ..Actor::default() });
+    if let Err(error) = here.trail().append(&record, clock::now().wall) {
+        out.note(format!("this reading could not be recorded: {error}"));
+    }
 }
 
 fn filter(selection: &Selection) -> anyhow::Result<Filter> {

@@ -185,9 +185,10 @@ impl<'p> Bench<'p> {
         let _ = out;
         let mut input = BufReader::new(std::io::stdin().lock());
         let mut output = std::io::BufWriter::new(std::io::stdout().lock());
-        let (mut line, mut exit) = (Vec::new(), Exit::Done);
+        let (mut line, mut exit, mut number) = (Vec::new(), Exit::Done, 0_u64);
         loop {
             line.clear();
+            number += 1;
             if input.read_until(b'\n', &mut line)? == 0 {
                 break;
             }
@@ -196,7 +197,7 @@ impl<'p> Bench<'p> {
             }
             let answer = self.answer_line(&line).unwrap_or_else(|words| {
                 exit = Exit::Usage;
-                json!({ "error": words })
+                json!({ "error": words, "line": number })
             });
             serde_json::to_writer(&mut output, &answer)?;
             output.write_all(b"\n")?;
@@ -280,6 +281,11 @@ impl<'p> Bench<'p> {
         let known = (args.no_paths || !changed.is_empty()).then_some(changed.as_slice());
         let question = question(action, &reference, known, at);
         let repository = args.repository.clone().unwrap_or_default();
+        if let Some(name) = repository.strip_suffix(".git") {
+            let words =
+                format!("names of repositories end without `.git`: try --repository {name}");
+            return Err(Failure::new(Exit::Usage, words).into());
+        }
         let answered = self.ask(args.user.as_deref(), repository.as_bytes(), &question);
         if out.json {
             let mut value = self.short(&answered);
@@ -291,8 +297,10 @@ impl<'p> Bench<'p> {
             out.value(&value);
         } else {
             let user = args.user.as_deref().unwrap_or("somebody without an identity");
+            let reference =
+                if reference.is_empty() { String::new() } else { format!(" {reference}") };
             out.line(format!(
-                "{user}: {action} {reference} in {repository}, {}",
+                "{user}: {action}{reference} in {repository}, {}",
                 at.format("%Y-%m-%d %H:%M:%S UTC")
             ));
             self.tell(&answered, out);

@@ -6,8 +6,8 @@ use super::explain;
 use super::out::{Out, count};
 use super::rights;
 use super::site;
-use crate::code::Code;
 use crate::audit::{Actor, Event, PolicyRecord, Record, Text};
+use crate::code::Code;
 use crate::hook::desk::{self, Payload};
 use crate::os::policy_files::{Account, PolicyFiles, ReadError};
 use crate::os::site::Site;
@@ -100,7 +100,9 @@ pub struct Loaded {
 pub fn load(path: &Path, account: Account, out: &Out) -> anyhow::Result<Loaded> {
     let path = std::path::absolute(path)?;
     let (main, files) = PolicyFiles::open(&path, account).map_err(|error| match error {
-        ReadError::Trust(error) => Failure::new(Exit::Failed, format!("{}: {error}", Code::NotTrusted)).into(),
+        ReadError::Trust(error) => {
+            Failure::new(Exit::Failed, format!("{}: {error}", Code::NotTrusted)).into()
+        }
         error => anyhow::Error::from(error),
     })?;
     let (sources, result) = crate::policy::load_file(main, &files.folder(), &files);
@@ -108,8 +110,8 @@ pub fn load(path: &Path, account: Account, out: &Out) -> anyhow::Result<Loaded> 
         Ok((policy, warnings)) => Ok(Loaded { sources, policy, warnings }),
         Err(problems) => {
             tell(&problems, &sources, out);
-            let count = problems.len();
-            let words = format!("`{}` is not valid: {}", path.display(), super::out::count(count, "problem"));
+            let problems = count(problems.len(), "problem");
+            let words = format!("`{}` is not valid: {problems}", path.display());
             Err(Failure::new(Exit::PolicyInvalid, words).into())
         }
     }
@@ -360,6 +362,8 @@ fn rollback(to: Option<u32>, dry_run: bool, out: &Out) -> anyhow::Result<Exit> {
     let bytes = kept.payload()?;
     let policy = Payload::open(kept)?.policy()?;
     let exit = replace(&site, &policy, &bytes, Mode::of(dry_run), "rollback", out)?;
-    out.note("the policy's files still say what they said: edit them, or the next `policy apply` undoes this");
+    if !dry_run {
+        out.note("the policy's files still say what they said: edit them, or the next `policy apply` undoes this");
+    }
     Ok(exit)
 }

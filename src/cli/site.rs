@@ -30,6 +30,7 @@ impl Here {
     /// There is none, or it is not to be trusted.
     pub fn open() -> anyhow::Result<Self> {
         let site = find()?;
+        may_run(&site)?;
         let (policy, _) = desk::open_policy(&site)
             .map_err(|refusal| Failure::new(Exit::Unavailable, refusal.for_admin()))?;
         let actor = actor(&site);
@@ -86,16 +87,9 @@ pub fn find() -> anyhow::Result<Site> {
 /// # Errors
 /// Somebody else runs the command, or the kernel refuses.
 pub fn become_account(site: &Site) -> anyhow::Result<()> {
-    let uid = geteuid().as_raw();
-    if uid == site.account_uid {
+    may_run(site)?;
+    if geteuid().as_raw() == site.account_uid {
         return Ok(());
-    }
-    if uid != 0 {
-        let account = &site.account;
-        let words = format!(
-            "only root and the hosting account `{account}` may do this: try `sudo -u {account} refwarden ...`"
-        );
-        return Err(Failure::new(Exit::Failed, words).into());
     }
     let account = Account::find(&site.account)?;
     if account.uid != site.account_uid {
@@ -113,6 +107,18 @@ pub fn become_account(site: &Site) -> anyhow::Result<()> {
     rustix::thread::set_thread_res_gid(gid, gid, gid)?;
     rustix::thread::set_thread_res_uid(uid, uid, uid)?;
     Ok(())
+}
+
+/// Only root and the hosting account have anything to do with the site's state.
+fn may_run(site: &Site) -> anyhow::Result<()> {
+    let (uid, account) = (geteuid().as_raw(), &site.account);
+    if uid == site.account_uid || uid == 0 {
+        return Ok(());
+    }
+    let words = format!(
+        "only root and the hosting account `{account}` may do this: try `sudo -u {account} refwarden ...`"
+    );
+    Err(Failure::new(Exit::Failed, words).into())
 }
 
 /// Who runs the command, for the trail: `root@host` or `account@host`.

@@ -15,7 +15,7 @@ use crate::os::syslog::{self, Severity};
 use crate::policy::compiled::Compiled;
 use crate::push::RefName;
 use crate::report::Raw;
-use crate::store::slip::{self, Key, Slip, SlipError, Stale, StaleKind};
+use crate::store::slip::{self, Key, Slip, SlipError, SlipRef, Stale, StaleKind};
 use sha2::{Digest as _, Sha256};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -119,7 +119,7 @@ fn of(slip: &Slip, site: &Site, confirmed: &str, settled: &mut Settled) -> Recor
     record.push = Some(Push { id: Some(Text::new(&slip.head.push)), receive_pack: None });
     let folder = PathBuf::from(OsStr::from_bytes(&slip.head.folder));
     let landed = match Reader::open(&folder, &GitEnv::default(), site.account_uid) {
-        Ok(reader) => landed(&reader, slip),
+        Ok(reader) => records(&reader, slip),
         Err(error) => {
             record = record.with("repository", error.to_string());
             Vec::new()
@@ -136,23 +136,31 @@ fn of(slip: &Slip, site: &Site, confirmed: &str, settled: &mut Settled) -> Recor
         .with("confirmed", confirmed)
 }
 
+/// Names of the slip's refs that are where the push wanted them; `None` where they can't be read.
+#[must_use]
+pub fn landed(site: &Site, slip: &Slip) -> Option<Vec<Vec<u8>>> {
+    let folder = PathBuf::from(OsStr::from_bytes(&slip.head.folder));
+    let reader = Reader::open(&folder, &GitEnv::default(), site.account_uid).ok()?;
+    Some(there(&reader, slip).map(|one| one.name.clone()).collect())
+}
+
 /// The refs that are where the push wanted them.
-fn landed(reader: &Reader, slip: &Slip) -> Vec<RefRecord> {
-    let there = |one: &&slip::SlipRef| {
-        let value = reader.ref_value(&RefName::new(one.name.as_slice()));
-        match value {
-            Ok(RefValue::Direct(id)) => id == one.new,
-            Ok(RefValue::Missing) => one.new.is_null(),
-            _ => false,
-        }
-    };
-    let record = |one: &slip::SlipRef| RefRecord {
+fn records(reader: &Reader, slip: &Slip) -> Vec<RefRecord> {
+    let record = |one: &SlipRef| RefRecord {
         name: Text::new(&one.name),
         old: Text::new(one.old.to_string()),
         new: Text::new(one.new.to_string()),
         ..RefRecord::default()
     };
-    slip.refs.iter().filter(there).map(record).collect()
+    there(reader, slip).map(record).collect()
+}
+
+fn there<'a>(reader: &Reader, slip: &'a Slip) -> impl Iterator<Item = &'a SlipRef> {
+    slip.refs.iter().filter(|one| match reader.ref_value(&RefName::new(one.name.as_slice())) {
+        Ok(RefValue::Direct(id)) => id == one.new,
+        Ok(RefValue::Missing) => one.new.is_null(),
+        _ => false,
+    })
 }
 
 /// A note where a policy file is no longer what was applied; files that can't be read are passed by.

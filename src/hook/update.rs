@@ -3,18 +3,23 @@
 //! It reads the slip that pre-receive left, the epoch and the applied policy's digest, and nothing
 //! more: no policy, no repository, no network.
 
-use super::{End, Refusal, foreign};
+use super::{End, Refusal, desk, foreign, judge, settle};
+use crate::audit::{Event, PolicyRecord, Push, Record, RefRecord, Text, Verdict};
 use crate::code::Code;
 use crate::os::faults;
 use crate::os::process::{self, ReceivePack};
 use crate::os::site::Site;
+use crate::os::syslog::{self, Severity};
 use crate::os::{clock, env};
-use crate::store::slip::{self, Key, Present, SlipError, SlipRef};
+use crate::store::slip::{self, Key, Present, Slip, SlipError, SlipRef};
 use crate::store::{applied, epoch};
 use gix::ObjectId;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+
+/// Most refs that are named as moved already.
+const MAX_MOVED: usize = 20;
 
 /// Runs the hook.
 ///
@@ -33,7 +38,8 @@ pub fn main() -> Result<End, Refusal> {
     let argv0 = arguments.remove(0);
     faults::point("update-started");
     foreign::run(Path::new(&argv0), &arguments, None)?;
-    confirm(&site, &asked(&arguments)?)?;
+    let asked = asked(&arguments)?;
+    confirm(&site, &asked).map_err(|refusal| complete(&site, &asked, refusal))?;
     faults::point("update-confirmed");
     Ok(End::Go)
 }
@@ -82,6 +88,59 @@ fn refusal(error: SlipError) -> Refusal {
         SlipError::Problem(problem) => {
             Refusal::new(Code::PushAgain, [format!("{problem}: push again")])
         }
+        error @ SlipError::NotOurs { .. } => Refusal::server(Code::NotTrusted, &error),
         error => Refusal::server(Code::Store, &error),
     }
+}
+
+/// Gives a refusal what this hook does not need for a yes: which refs of the push have moved
+/// already (git before 2.51 moves each after its `update`), the push's id, and a line in the trail.
+fn complete(site: &Site, asked: &SlipRef, mut refusal: Refusal) -> Refusal {
+    let slip = key(Path::new(".")).ok().and_then(|(_, key)| slip::read(&site.state, &key).ok());
+    refusal.details.insert(0, [b"the ref ".as_slice(), &asked.name, b" was not moved"].concat());
+    if let Some(slip) = &slip {
+        let moved = settle::landed(site, slip).unwrap_or_default();
+        refusal.details.extend(
+            moved
+                .iter()
+                .take(MAX_MOVED)
+                .map(|name| [b"moved before, and stays: ".as_slice(), name].concat()),
+        );
+        if let Some(more @ 1..) = moved.len().checked_sub(MAX_MOVED) {
+            refusal.details.push(format!("and {more} more have moved").into_bytes());
+        }
+        refusal.frame.id = Some(slip.head.push.clone());
+    }
+    refusal.frame.one_ref = true;
+    if let Err(error) = record(site, asked, slip.as_ref(), &refusal) {
+        let _ = syslog::send(Severity::Error, &format!("a refusal was not recorded: {error}"));
+    }
+    refusal
+}
+
+fn record(
+    site: &Site,
+    asked: &SlipRef,
+    slip: Option<&Slip>,
+    refusal: &Refusal,
+) -> Result<(), String> {
+    let (policy, digest) = desk::open_policy(site).map_err(|refusal| refusal.for_admin())?;
+    let mut line = Record::new(Event::PUSH_DECIDED, crate::os::host_name());
+    line.push = slip.map(|slip| Push { id: Some(Text::new(&slip.head.push)), receive_pack: None });
+    let here = std::fs::canonicalize(".").map_err(|error| error.to_string())?;
+    line.repository = judge::repository(&site.root, &here).map(Text::new);
+    line.verdict = Some(Verdict::Refused);
+    line.code = Some(Text::new(refusal.code.to_string()));
+    line.reason = Some(Text::new(refusal.for_admin()));
+    line.policy = Some(PolicyRecord { digest: Text::new(desk::hex(&digest)) });
+    line.refs = vec![RefRecord {
+        name: Text::new(&asked.name),
+        old: Text::new(asked.old.to_string()),
+        new: Text::new(asked.new.to_string()),
+        verdict: Some(Verdict::Refused),
+        code: line.code.clone(),
+        ..RefRecord::default()
+    }];
+    let trail = desk::trail(site, &policy.settings().audit);
+    trail.append(&line, clock::now().wall).map(|_| ()).map_err(|error| error.to_string())
 }

@@ -59,6 +59,8 @@ pub struct PushReport {
     pub hints: Vec<Raw>,
     /// Further facts before the end.
     pub notes: Vec<Raw>,
+    /// `update` refuses one ref: of the rest of the push something may have moved.
+    pub one_ref: bool,
     /// GitLab's web UI shows only lines that begin with `GL-HOOK-ERR: `.
     pub gitlab: bool,
 }
@@ -69,10 +71,11 @@ impl PushReport {
     pub fn render(&self) -> String {
         let mut lines = Lines::new(if self.gitlab { "GL-HOOK-ERR: " } else { "" });
         if let Some((code, details)) = &self.whole {
-            let head = format!(
-                "error: push refused by refwarden: {code} {} (nothing was changed)",
-                code.title()
-            );
+            let (what, end) = match self.one_ref {
+                true => ("ref", ""),
+                false => ("push", " (nothing was changed)"),
+            };
+            let head = format!("error: {what} refused by refwarden: {code} {}{end}", code.title());
             lines.push(head.as_bytes());
             details.iter().for_each(|detail| lines.indented(2, detail));
             self.who.iter().for_each(|who| lines.indented(2, who));
