@@ -87,6 +87,14 @@ fn a_key_under_another_type_or_cut_short_is_refused() {
 }
 
 #[test]
+fn a_shuffled_key_is_not_taken_for_another_one() {
+    // Its length says 1068 bytes; 32 follow, which are not those of the key.
+    let shuffled = "AAAAC3NzaC1lZDI1NTE5AAAELIPAkXWS2fP8Xg92rJdiSUdaLB9LIObgnTU667RH3kF9";
+    let read = ssh_fingerprint(&format!("ssh-ed25519 {shuffled} laptop"));
+    assert!(matches!(read, Err(KeyError::Syntax(_))), "{read:?}");
+}
+
+#[test]
 fn hardware_keys_are_refused_by_name() {
     let kind = "sk-ssh-ed25519@openssh.com";
     let mut blob = Vec::new();
