@@ -1,7 +1,5 @@
 use super::*;
 use crate::pusher::lab::Lab;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 
 /// A public key line of an RSA key whose modulus has exactly `bits` bits.
 fn rsa_line(bits: usize) -> String {
