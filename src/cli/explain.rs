@@ -4,7 +4,7 @@
 //! answers JSON lines, as fast as they come.
 
 use super::exit::Exit;
-use super::out::Out;
+use super::out::{Out, json_line};
 use super::policy as policy_verb;
 use super::site::{self, Here};
 use super::{Failure, when};
@@ -24,7 +24,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, BufWriter, Read, Write};
 use std::path::PathBuf;
 
 /// Arguments of `policy explain`.
@@ -112,7 +112,25 @@ pub fn run(args: &Args, out: &Out) -> anyhow::Result<Exit> {
         }
     };
     let mut bench = Bench::new(&policy, account);
-    if args.stdin { bench.answer_all(out) } else { bench.answer_one(args, out) }
+    if args.stdin {
+        Ok(bench.answer_all(std::io::stdin().lock(), std::io::stdout().lock())?)
+    } else {
+        bench.answer_one(args, out)
+    }
+}
+
+/// Answers questions about `policy` as `--stdin` does, one JSON line each; looked-up groups are
+/// asked for as `account`.
+///
+/// # Errors
+/// Reading or writing failed; a question that is none is answered as such.
+pub fn answer_lines(
+    policy: &Policy,
+    account: u32,
+    input: impl Read,
+    output: impl Write,
+) -> std::io::Result<Exit> {
+    Bench::new(policy, account).answer_all(input, output)
 }
 
 /// A policy, and all that was worked out about it so far.
@@ -181,10 +199,8 @@ impl<'p> Bench<'p> {
         Answered::Decided(decision, self.scopes.entries(repository))
     }
 
-    fn answer_all(&mut self, out: &Out) -> anyhow::Result<Exit> {
-        let _ = out;
-        let mut input = BufReader::new(std::io::stdin().lock());
-        let mut output = std::io::BufWriter::new(std::io::stdout().lock());
+    fn answer_all(&mut self, input: impl Read, output: impl Write) -> std::io::Result<Exit> {
+        let (mut input, mut output) = (BufReader::new(input), BufWriter::new(output));
         let (mut line, mut exit, mut number) = (Vec::new(), Exit::Done, 0_u64);
         loop {
             line.clear();
@@ -199,8 +215,7 @@ impl<'p> Bench<'p> {
                 exit = Exit::Usage;
                 json!({ "error": words, "line": number })
             });
-            serde_json::to_writer(&mut output, &answer)?;
-            output.write_all(b"\n")?;
+            writeln!(output, "{}", json_line(&answer))?;
             if input.buffer().is_empty() {
                 output.flush()?;
             }

@@ -1,5 +1,6 @@
 //! Where a command's words go: one place that prints, so that a closed pipe is no panic.
 
+use std::fmt::Write as _;
 use std::io::Write;
 
 /// A number and what it counts: `1 user`, `2 users`.
@@ -23,7 +24,7 @@ impl Out {
 
     /// Prints one JSON value on a line of its own.
     pub fn value(&self, value: &serde_json::Value) {
-        self.line(value);
+        self.line(json_line(value));
     }
 
     /// Prints a line on standard error.
@@ -40,5 +41,41 @@ impl Out {
         let mut answer = String::new();
         let read = std::io::stdin().read_line(&mut answer);
         read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+    }
+}
+
+/// `value` on one line of printable ASCII: JSON lets DEL, C1 and bidi characters stand as they are,
+/// and a terminal may obey them.
+#[must_use]
+pub fn json_line(value: &serde_json::Value) -> String {
+    let text = value.to_string();
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text;
+    }
+    let mut line = String::with_capacity(text.len() * 2);
+    for unit in text.encode_utf16() {
+        match char::from_u32(unit.into()) {
+            Some(c @ ' '..='~') => line.push(c),
+            // Whatever is not ASCII stands in a string.
+            _ => {
+                let _ = write!(line, "\\u{unit:04x}");
+            }
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn del_c1_and_bidi_characters_in_json_do_not_reach_the_terminal() {
+        let value = json!({ "use\u{7f}": "\u{9b}2J\u{202e}\u{1f600}\n", "plain": "a\\b" });
+        let line = json_line(&value);
+        assert!(line.bytes().all(|byte| (0x20..0x7f).contains(&byte)), "{line}");
+        assert!(line.contains(r"\u007f") && line.contains(r"\u009b2J\u202e\ud83d\ude00\n"));
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&line).unwrap(), value);
     }
 }

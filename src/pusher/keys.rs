@@ -2,6 +2,8 @@
 //!
 //! Knows which ssh keys are sound enough to stand for a person. Does not know whose a key is.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use ssh_key::public::KeyData;
 use ssh_key::{Algorithm, HashAlg, PublicKey};
 
@@ -65,6 +67,11 @@ pub fn ssh_fingerprint(line: &str) -> Result<String, KeyError> {
         return Err(KeyError::Options);
     }
     let key = PublicKey::from_openssh(line).map_err(|error| KeyError::Syntax(error.to_string()))?;
+    // The library reads some lengths loosely, and would take a garbled key for another one.
+    let written = line.split(' ').nth(1).and_then(|text| STANDARD.decode(text).ok());
+    if written.is_none() || written != key.to_bytes().ok() {
+        return Err(KeyError::Syntax("its encoding is not that of a key".into()));
+    }
     check_strength(key.key_data())?;
     Ok(fingerprint(key.key_data()))
 }

@@ -6,7 +6,12 @@ use crate::policy::model::{Group, Lookup, Member};
 use crate::policy::name::{GroupName, RoleName};
 use crate::policy::pattern::USER;
 use crate::policy::raw::{Node, Table, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Most circles of groups that are reported; groups that all contain each other make very many.
+const MAX_CIRCLES: usize = 100;
+/// Most memberships that follow from groups: the groups in each group, and the users in those.
+const MAX_MEMBERSHIPS: usize = 2_000_000;
 
 impl Check<'_> {
     pub(super) fn groups(&mut self) -> BTreeMap<GroupName, Group> {
@@ -20,7 +25,15 @@ impl Check<'_> {
                 groups.insert(name, group);
             }
         }
-        for circle in circles(&groups) {
+        let circles = circles(&groups);
+        if circles.is_empty() && memberships(&groups) > MAX_MEMBERSHIPS {
+            let at = root.get("groups").map_or(At::top(0), |item| item.key);
+            let message = format!(
+                "the groups, nested ones included, have more than {MAX_MEMBERSHIPS} members"
+            );
+            self.report(PolicyCode::TooLarge, at, message);
+        }
+        for circle in circles {
             let at = circle.first().and_then(|name| places.get(*name)).copied();
             let names: Vec<&str> = circle.iter().map(|name| name.as_str()).collect();
             let message = format!("these groups contain each other: {}", names.join(" -> "));
@@ -96,7 +109,29 @@ impl Check<'_> {
     }
 }
 
-/// Each circle once, as the names along it, the first one again at the end.
+/// What it takes to write everybody's groups down, as far as [`MAX_MEMBERSHIPS`] and one group
+/// more: the members of every group that is in a group, itself included. There is no circle.
+fn memberships(groups: &BTreeMap<GroupName, Group>) -> usize {
+    let mut total = 0;
+    for outer in groups.keys() {
+        let mut seen = BTreeSet::from([outer]);
+        let mut open = vec![outer];
+        while let Some(next) = open.pop() {
+            let Some(Group::Members(members)) = groups.get(next) else { continue };
+            total += members.len();
+            open.extend(members.iter().filter_map(|member| match member {
+                Member::Group(inner) => seen.insert(inner).then_some(inner),
+                Member::User(_) => None,
+            }));
+            if total > MAX_MEMBERSHIPS {
+                return total;
+            }
+        }
+    }
+    total
+}
+
+/// Circles, as the names along it, the first one again at the end.
 fn circles(groups: &BTreeMap<GroupName, Group>) -> Vec<Vec<&GroupName>> {
     let inner = |name: &GroupName| -> Vec<&GroupName> {
         let Some((_, Group::Members(members))) = groups.get_key_value(name) else {
@@ -109,20 +144,23 @@ fn circles(groups: &BTreeMap<GroupName, Group>) -> Vec<Vec<&GroupName>> {
         members.iter().filter_map(group).collect()
     };
     let mut found = Vec::new();
-    let mut done = std::collections::BTreeSet::new();
+    let mut done = BTreeSet::new();
     for start in groups.keys() {
         if done.contains(start) {
             continue;
         }
         let mut path = vec![start];
         let mut open = vec![inner(start)];
-        let mut on_path = std::collections::BTreeSet::from([start]);
+        let mut on_path = BTreeSet::from([start]);
         while let Some(children) = open.last_mut() {
             match children.pop() {
                 Some(child) if on_path.contains(child) => {
                     let from = path.iter().position(|name| *name == child).unwrap_or_default();
                     let circle = path.iter().skip(from).chain([&child]);
                     found.push(circle.copied().collect());
+                    if found.len() == MAX_CIRCLES {
+                        return found;
+                    }
                 }
                 Some(child) if done.contains(child) => {}
                 Some(child) => {

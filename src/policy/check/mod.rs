@@ -37,6 +37,8 @@ struct Check<'a> {
     /// Holders where being one takes a right away: none may depend on a look-up.
     taking: Vec<(Holder, At)>,
     unbuilt: Vec<(Box<str>, Place)>,
+    /// Of all patterns so far, as [`super::pattern::Pattern::size`] counts.
+    pattern_size: usize,
 }
 
 /// Checks the whole policy; it means something only where no problem is an error.
@@ -49,6 +51,7 @@ pub(super) fn check(root: &Table, sources: &Sources, problems: Problems) -> (Pol
         zone: Zone::default(),
         taking: Vec::new(),
         unbuilt: Vec::new(),
+        pattern_size: 0,
     };
     let policy = check.policy();
     (policy, check.problems)

@@ -3,7 +3,7 @@
 use super::Check;
 use crate::policy::diag::{At, PolicyCode};
 use crate::policy::name::UserName;
-use crate::policy::pattern::Pattern;
+use crate::policy::pattern::{Pattern, PatternError};
 use crate::policy::raw::{Table, Word};
 use crate::policy::refs::{PathScope, RefPattern, RefScope, Space};
 use regex_syntax::hir::literal::{Extractor, Literal};
@@ -12,6 +12,9 @@ const REFS: &[u8] = b"refs/";
 const HEADS: &[u8] = b"refs/heads/";
 const TAGS: &[u8] = b"refs/tags/";
 const OWN: &str = "refs/refwarden";
+/// Most characters of all patterns of a policy, braces multiplied out; 20 000 entries with ten
+/// patterns of 20 characters each.
+const MAX_PATTERNS: usize = 4_000_000;
 
 /// How the refs of a scope are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +65,19 @@ impl Check<'_> {
     }
 
     pub(super) fn pattern(&mut self, Word { text, at }: Word<'_>, user: bool) -> Option<Pattern> {
-        match Pattern::parse(text) {
+        if self.pattern_size > MAX_PATTERNS {
+            return None;
+        }
+        let parsed = Pattern::parse(text);
+        self.pattern_size += parsed.as_ref().map_or(0, Pattern::size);
+        match parsed {
+            Ok(_) if self.pattern_size > MAX_PATTERNS => {
+                let message = format!(
+                    "the patterns up to here have more than {MAX_PATTERNS} characters, braces multiplied out"
+                );
+                self.report(PolicyCode::TooLarge, at, message);
+                None
+            }
             Ok(pattern) if pattern.has_user() && !user => {
                 let message =
                     "`${user}` has no meaning here: it stands in patterns over refs and paths";
@@ -70,6 +85,10 @@ impl Check<'_> {
                 None
             }
             Ok(pattern) => Some(pattern),
+            Err(PatternError::TooLong) => {
+                self.report(PolicyCode::BadPattern, at, PatternError::TooLong.to_string());
+                None
+            }
             Err(error) => {
                 self.report(PolicyCode::BadPattern, at, format!("`{text}`: {error}"));
                 None

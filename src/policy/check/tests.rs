@@ -283,3 +283,43 @@ proptest! {
         let _ = check(&with(&format!("[{section}]\n{key} = {value}\n")));
     }
 }
+
+#[test]
+fn groups_that_all_contain_each_other_are_reported_quickly() {
+    let names: Vec<String> = (0..150).map(|number| format!("\"@g{number}\"")).collect();
+    let all = names.join(",");
+    let groups: String = (0..150).map(|number| format!("g{number} = [{all}]\n")).collect();
+    let found = codes(&with(&format!("[groups]\n{groups}")));
+    assert!(found.len() <= 100 && found.iter().all(|code| *code == PolicyCode::GroupCycle));
+}
+
+#[test]
+fn groups_in_groups_in_groups_cannot_fill_the_memory() {
+    let mut chain = "[users.a]\n[groups]\ng3000 = [\"a\"]\n".to_owned();
+    for number in 0..3000 {
+        let _ = writeln!(chain, "g{number} = [\"@g{}\"]", number + 1);
+    }
+    assert_eq!(codes(&with(&chain)), [PolicyCode::TooLarge]);
+    // Many groups around one of many users, with one that is looked up in between.
+    let users: Vec<String> = (0..1500).map(|number| format!("\"u{number}\"")).collect();
+    let mut product: String = (0..1500).map(|number| format!("[users.u{number}]\n")).collect();
+    let _ = writeln!(product, "[groups]\nstaff = {{ unix = \"s\" }}\nm = [{}]", users.join(","));
+    for number in 0..1500 {
+        let _ = writeln!(product, "g{number} = [\"@m\", \"@staff\"]");
+    }
+    assert_eq!(codes(&with(&product)), [PolicyCode::TooLarge]);
+}
+
+#[test]
+fn patterns_that_multiply_out_cannot_fill_the_memory() {
+    let pattern = format!("\"{}{}\",", "{a,b}".repeat(8), "x".repeat(50));
+    let permit = |patterns: &str| {
+        with(&format!(
+            "[[schemes.default.permit]]\npermissions = [\"push\"]\nto = [\"authenticated\"]\nbranches = [{patterns}]\n"
+        ))
+    };
+    assert_eq!(codes(&permit(&pattern)), []);
+    assert_eq!(codes(&permit(&pattern.repeat(400))), [PolicyCode::TooLarge]);
+    let long = format!("\"regex:{}\"", "a".repeat(5000));
+    assert_eq!(codes(&permit(&long)), [PolicyCode::BadPattern]);
+}

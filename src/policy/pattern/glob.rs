@@ -5,14 +5,18 @@
 
 use super::{PatternError, USER};
 use crate::policy::name::UserName;
+use std::sync::Arc;
 
 /// Most alternatives that the braces of one pattern may stand for.
 pub const MAX_ALTERNATIVES: usize = 256;
+/// Most characters and wildcards in all alternatives of one pattern together.
+pub const MAX_TOKENS: usize = 16_384;
 
 /// A parsed glob.
 #[derive(Debug, Clone)]
 pub struct Glob {
-    alternatives: Vec<Vec<Component>>,
+    /// Shared by all copies: a scheme that extends another has the other's entries as well.
+    alternatives: Arc<[Vec<Component>]>,
     literal_prefix: Box<[u8]>,
     has_user: bool,
 }
@@ -22,6 +26,15 @@ enum Component {
     /// `**`: any number of components, none included (at the end: at least one).
     AnyDepth,
     Tokens(Vec<Token>),
+}
+
+impl Component {
+    fn size(&self) -> usize {
+        match self {
+            Self::AnyDepth => 1,
+            Self::Tokens(tokens) => tokens.len() + 1,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -42,7 +55,7 @@ impl Glob {
         }
         let mut lexer = Lexer { rest: text.as_bytes() };
         let lines = lexer.alternation()?;
-        let alternatives = lines.into_iter().map(split).collect::<Result<Vec<_>, _>>()?;
+        let alternatives = lines.into_iter().map(split).collect::<Result<Arc<_>, _>>()?;
         Ok(Self {
             alternatives,
             literal_prefix: literal_prefix(text.as_bytes()),
@@ -60,6 +73,11 @@ impl Glob {
         &self.literal_prefix
     }
 
+    /// Characters and wildcards of all alternatives together.
+    pub(super) fn size(&self) -> usize {
+        self.alternatives.iter().flatten().map(Component::size).sum()
+    }
+
     /// Whether the glob matches only one name, the one it spells.
     #[must_use]
     pub fn is_literal(&self) -> bool {
@@ -73,7 +91,7 @@ impl Glob {
     /// Whether the glob is `**` alone.
     #[must_use]
     pub fn is_everything(&self) -> bool {
-        matches!(self.alternatives.as_slice(), [one] if one.as_slice() == [Component::AnyDepth])
+        matches!(&*self.alternatives, [one] if one.as_slice() == [Component::AnyDepth])
     }
 
     /// For a glob that ends in `/**`, whether the part before it matches `subject`.
@@ -109,12 +127,19 @@ struct Lexer<'a> {
 impl Lexer<'_> {
     fn alternation(&mut self) -> Result<Vec<Vec<Token>>, PatternError> {
         let mut lines: Vec<Vec<Token>> = vec![Vec::new()];
+        let mut size = 0;
         while let Some((&byte, after)) = self.rest.split_first() {
             if byte == b'{' {
                 self.rest = after;
-                lines = multiply(&lines, &self.braces()?)?;
+                let parts = self.braces()?;
+                size = multiplied(&lines, &parts)?;
+                lines = multiply(&lines, &parts);
             } else {
                 let token = self.token()?;
+                size += lines.len();
+                if size > MAX_TOKENS {
+                    return Err(PatternError::TooManyAlternatives);
+                }
                 for line in &mut lines {
                     line.push(token.clone());
                 }
@@ -253,14 +278,21 @@ impl Lexer<'_> {
     }
 }
 
-fn multiply(lines: &[Vec<Token>], parts: &[Vec<Token>]) -> Result<Vec<Vec<Token>>, PatternError> {
-    if lines.len().saturating_mul(parts.len()) > MAX_ALTERNATIVES {
+/// The tokens that [`multiply`] would make.
+fn multiplied(lines: &[Vec<Token>], parts: &[Vec<Token>]) -> Result<usize, PatternError> {
+    let sum = |lists: &[Vec<Token>]| lists.iter().map(Vec::len).sum::<usize>();
+    let size = sum(lines) * parts.len() + sum(parts) * lines.len();
+    if lines.len() * parts.len() > MAX_ALTERNATIVES || size > MAX_TOKENS {
         return Err(PatternError::TooManyAlternatives);
     }
-    Ok(lines
+    Ok(size)
+}
+
+fn multiply(lines: &[Vec<Token>], parts: &[Vec<Token>]) -> Vec<Vec<Token>> {
+    lines
         .iter()
         .flat_map(|line| parts.iter().map(move |part| [line.as_slice(), part.as_slice()].concat()))
-        .collect())
+        .collect()
 }
 
 /// Cuts a line of tokens at its slashes.

@@ -16,12 +16,18 @@ use std::fmt;
 /// What in a pattern stands for the pusher's name.
 pub const USER: &str = "${user}";
 
+/// Longest pattern, in bytes: the longest path (PATH_MAX), and longer than any ref's name.
+pub const MAX_PATTERN: usize = 4096;
+
 /// Why a text is not a pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
     /// Nothing to match.
     #[error("a pattern can't be empty")]
     Empty,
+    /// More than [`MAX_PATTERN`] bytes.
+    #[error("a pattern has at most {MAX_PATTERN} bytes")]
+    TooLong,
     /// `**` next to other characters.
     #[error("`**` stands alone between slashes, as in `a/**` or `**/b`")]
     DoubleStar,
@@ -34,8 +40,12 @@ pub enum PatternError {
     /// `\` at the very end.
     #[error("`\\` at the end escapes nothing")]
     Escape,
-    /// `{a,b}{c,d}…` multiplies past [`glob::MAX_ALTERNATIVES`].
-    #[error("the braces stand for more than {} alternatives", glob::MAX_ALTERNATIVES)]
+    /// `{a,b}{c,d}…` multiplies past [`glob::MAX_ALTERNATIVES`] or [`glob::MAX_TOKENS`].
+    #[error(
+        "the braces stand for more than {} alternatives, or {} characters in all",
+        glob::MAX_ALTERNATIVES,
+        glob::MAX_TOKENS
+    )]
     TooManyAlternatives,
     /// `//`, or a slash at either end.
     #[error("an empty component: `//`, or a slash at the beginning or end, matches nothing")]
@@ -82,6 +92,9 @@ impl Pattern {
     /// # Errors
     /// [`PatternError`] naming what is wrong with `text`.
     pub fn parse(text: &str) -> Result<Self, PatternError> {
+        if text.len() > MAX_PATTERN {
+            return Err(PatternError::TooLong);
+        }
         let kind = match text.strip_prefix("regex:") {
             Some(expression) => Kind::Regexp(Regexp::parse(expression)?),
             None => Kind::Glob(Glob::parse(text)?),
@@ -97,6 +110,15 @@ impl Pattern {
         match &self.kind {
             Kind::Glob(glob) => Ok(glob.matches(subject, user)),
             Kind::Regexp(regexp) => regexp.matches(subject, user),
+        }
+    }
+
+    /// How much of it there is to match with, braces multiplied out; what a policy is bounded by.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        match &self.kind {
+            Kind::Glob(glob) => glob.size(),
+            Kind::Regexp(_) => self.text.len(),
         }
     }
 
@@ -139,6 +161,9 @@ impl TryFrom<String> for Pattern {
     type Error = PatternError;
     /// For patterns of a compiled policy, each of which [`Pattern::parse`] has accepted.
     fn try_from(text: String) -> Result<Self, PatternError> {
+        if text.len() > MAX_PATTERN {
+            return Err(PatternError::TooLong);
+        }
         let kind = match text.strip_prefix("regex:") {
             Some(expression) => Kind::Regexp(Regexp::accepted(expression)),
             None => Kind::Glob(Glob::parse(&text)?),

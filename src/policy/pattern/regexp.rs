@@ -4,7 +4,7 @@ use super::{Broken, PatternError, USER};
 use crate::policy::name::{MAX_NAME, UserName};
 use regex::bytes::{Regex, RegexBuilder};
 use regex_syntax::ast::{self, Ast};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Largest compiled expression, in bytes.
 const SIZE_LIMIT: usize = 4 << 20;
@@ -18,6 +18,15 @@ pub struct Regexp {
     expression: Box<str>,
     has_user: bool,
     compiled: Arc<OnceLock<Result<Regex, String>>>,
+    for_user: Arc<Mutex<Option<ForUser>>>,
+}
+
+/// The expression with a name put in, for the user who was asked about last: a push has one, and
+/// may have very many paths.
+#[derive(Debug)]
+struct ForUser {
+    name: UserName,
+    compiled: Result<Regex, String>,
 }
 
 impl Regexp {
@@ -44,6 +53,7 @@ impl Regexp {
             expression: expression.into(),
             has_user: expression.contains(USER),
             compiled: Arc::default(),
+            for_user: Arc::default(),
         }
     }
 
@@ -56,17 +66,18 @@ impl Regexp {
             expression: self.expression.clone(),
             reason: reason.clone(),
         };
-        if self.has_user {
-            if user.is_none() {
-                return Ok(false);
-            }
-            let regex = build(&self.to_regex(user)).map_err(|reason| broken(&reason))?;
-            return Ok(regex.is_match(subject));
+        if !self.has_user {
+            let compiled = self.compiled.get_or_init(|| build(&wrap(&self.expression)));
+            return compiled.as_ref().map(|regex| regex.is_match(subject)).map_err(broken);
         }
-        match self.compiled.get_or_init(|| build(&wrap(&self.expression))) {
-            Ok(regex) => Ok(regex.is_match(subject)),
-            Err(reason) => Err(broken(reason)),
-        }
+        let Some(name) = user else { return Ok(false) };
+        let mut last = self.for_user.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = last.take().filter(|known| known.name == *name);
+        let known = last.insert(known.unwrap_or_else(|| ForUser {
+            name: name.clone(),
+            compiled: build(&self.to_regex(user)),
+        }));
+        known.compiled.as_ref().map(|regex| regex.is_match(subject)).map_err(broken)
     }
 
     pub(super) fn to_regex(&self, user: Option<&UserName>) -> String {

@@ -125,3 +125,33 @@ proptest! {
         let _ = Pattern::parse(&format!("regex:{text}"));
     }
 }
+
+#[test]
+fn a_long_pattern_after_braces_is_refused_before_it_is_multiplied_out() {
+    let braces = "{a,b}".repeat(8);
+    assert!(Pattern::parse(&format!("{braces}{}", "x".repeat(50))).is_ok());
+    for hostile in
+        [format!("{braces}{}", "x".repeat(4000)), format!("{}{braces}", "x".repeat(4000))]
+    {
+        assert_eq!(Pattern::parse(&hostile), Err(PatternError::TooManyAlternatives));
+        assert_eq!(Pattern::try_from(hostile), Err(PatternError::TooManyAlternatives));
+    }
+    let long = format!("{braces}{}", "x".repeat(300_000));
+    assert_eq!(Pattern::parse(&long), Err(PatternError::TooLong));
+    assert_eq!(Pattern::parse(&"x".repeat(MAX_PATTERN)).unwrap().size(), MAX_PATTERN + 1);
+}
+
+#[test]
+fn an_expression_with_the_user_is_not_compiled_anew_for_every_path() {
+    let pattern = Pattern::parse("regex:(?:${user}|x[a-z0-9]{2,9}){40}").unwrap();
+    let bob = UserName::parse("bob").unwrap();
+    let begin = std::time::Instant::now();
+    for _ in 0..2_000 {
+        assert_eq!(pattern.matches(&b"alice".repeat(40), Some(&alice())), Ok(true));
+    }
+    assert!(begin.elapsed().as_secs() < 5);
+    // What is remembered of one is not said of another.
+    assert_eq!(pattern.matches(&b"alice".repeat(40), Some(&bob)), Ok(false));
+    assert_eq!(pattern.matches(&b"bob".repeat(40), Some(&bob)), Ok(true));
+    assert_eq!(pattern.matches(&b"bob".repeat(40), Some(&alice())), Ok(false));
+}

@@ -1,7 +1,5 @@
 use super::*;
 use crate::pusher::lab::Lab;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 
 /// A public key line of an RSA key whose modulus has exactly `bits` bits.
 fn rsa_line(bits: usize) -> String {
@@ -84,6 +82,14 @@ fn a_key_under_another_type_or_cut_short_is_refused() {
         assert!(matches!(ssh_fingerprint(&cut), Err(KeyError::Syntax(_))), "{length}");
     }
     assert!(matches!(ssh_fingerprint("hello"), Err(KeyError::Syntax(_))));
+}
+
+#[test]
+fn a_shuffled_key_is_not_taken_for_another_one() {
+    // Its length says 1068 bytes; 32 follow, which are not those of the key.
+    let shuffled = "AAAAC3NzaC1lZDI1NTE5AAAELIPAkXWS2fP8Xg92rJdiSUdaLB9LIObgnTU667RH3kF9";
+    let read = ssh_fingerprint(&format!("ssh-ed25519 {shuffled} laptop"));
+    assert!(matches!(read, Err(KeyError::Syntax(_))), "{read:?}");
 }
 
 #[test]
