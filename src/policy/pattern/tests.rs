@@ -94,12 +94,13 @@ fn a_user_name_in_a_regex_is_literal() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "how long it takes is what is tested")]
 fn hostile_names_do_not_make_globs_slow() {
     let pattern = Pattern::parse("**/*a*a*a*a*a*b/**/*a*a*a*b/**/c").unwrap();
     let subject = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/".repeat(120);
-    let begin = crate::os::clock::now().boot;
+    let begin = std::time::Instant::now();
     assert!(!pattern.matches(subject.trim_end_matches('/').as_bytes(), None).unwrap());
-    assert!((crate::os::clock::now().boot - begin).as_millis() < 2000);
+    assert!(begin.elapsed().as_millis() < 2000);
 }
 
 proptest! {

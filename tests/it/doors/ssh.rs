@@ -147,7 +147,7 @@ fn a_namespace_sent_by_accept_env_is_refused() {
 
 #[test]
 fn an_open_connection_outlives_a_grant_but_the_right_does_not() {
-    let text = grant("short", "bob", 5.0, "permissions = [\"push\"]\nbranches = [\"main\"]");
+    let text = grant("short", "bob", 10.0, "permissions = [\"push\"]\nbranches = [\"main\"]");
     let Some((site, repo, person, door)) =
         opened(&Policy::new(&[permit("alice", "write", ""), text]))
     else {
@@ -159,7 +159,7 @@ fn an_open_connection_outlives_a_grant_but_the_right_does_not() {
     person.commit("a", "1\n");
     door.push(&repo, &person, "bob", &shared, &["main"]).landed();
     assert!(control.exists(), "the connection is kept open");
-    std::thread::sleep(Duration::from_millis(3200));
+    std::thread::sleep(Duration::from_millis(8200));
     person.commit("a", "2\n");
     door.push(&repo, &person, "bob", &shared, &["main"]).refused("RW201").says("ended");
     let exit = format!("{} -O exit x@127.0.0.1", door.ssh("bob", &shared));
