@@ -65,13 +65,14 @@ impl Packed {
         Ok(None)
     }
 
-    /// All names, in order.
-    pub(super) fn names(&self) -> Result<Vec<RefName>, GitError> {
+    /// Shows all names, in order.
+    pub(super) fn each_name(&self, meet: &mut dyn FnMut(&[u8])) -> Result<(), GitError> {
         let text: &[u8] = self.buffer.as_ref().map_or(&[], |buffer| buffer.as_ref());
-        let records = text.lines().filter(|line| !line.starts_with(b"^"));
-        let name = |line| self.parts(line).map(|(_, name)| RefName::new(name));
-        let broken = |words| GitError::broken(&RefName::new("packed-refs"), words);
-        records.map(|line| name(line).map_err(broken)).collect()
+        for line in text.lines().filter(|line| !line.starts_with(b"^")) {
+            let broken = |words| GitError::broken(&RefName::new("packed-refs"), words);
+            meet(self.parts(line).map_err(broken)?.1);
+        }
+        Ok(())
     }
 
     fn parts<'a>(&self, line: &'a [u8]) -> Result<(&'a [u8], &'a [u8]), &'static str> {
@@ -142,7 +143,7 @@ mod tests {
     fn a_damaged_line_is_an_error_and_not_a_missing_ref() {
         let (_folder, packed) = packed(&format!("{HEADER}1234 refs/heads/main\n"));
         assert!(packed.find(&RefName::new("refs/heads/main")).is_err());
-        assert!(packed.names().is_err());
+        assert!(packed.each_name(&mut |_| {}).is_err());
     }
 
     #[test]
@@ -187,7 +188,8 @@ mod tests {
             }
             let found = packed.find(&RefName::new(other.as_str())).unwrap();
             prop_assert_eq!(found.is_some(), refs.contains_key(&other));
-            let names: Vec<String> = packed.names().unwrap().iter().map(|n| n.to_string()).collect();
+            let mut names: Vec<String> = Vec::new();
+            packed.each_name(&mut |n| names.push(String::from_utf8(n.into()).unwrap())).unwrap();
             prop_assert_eq!(names, refs.into_keys().collect::<Vec<_>>());
         }
     }

@@ -9,10 +9,9 @@ use super::refs::{Files, Refs};
 use super::reftable::Reftable;
 use super::repo::Repo;
 use super::{Changed, GitEnv, GitError, Limits, RefValue, RepoConfig, ancestry, changed};
-use crate::push::hygiene::{self, NameFault};
+use crate::push::hygiene::{self, CaseTwins, NameFault};
 use crate::push::{Action, Change, RefName, RefUpdate};
 use gix::ObjectId;
-use std::collections::BTreeSet;
 use std::path::Path;
 
 /// A repository that root or the hosting account owns.
@@ -77,12 +76,13 @@ impl Reader {
         self.refs.value(name)
     }
 
-    /// The names of all refs: one pass over all of them, for rules that need it.
+    /// Shows the names of all refs, in no order, some perhaps twice: one pass over all of them, for
+    /// rules that need it.
     ///
     /// # Errors
-    /// When they can't be listed.
-    pub fn existing_names(&self) -> Result<BTreeSet<RefName>, GitError> {
-        self.refs.names()
+    /// When they can't be listed; names may have been shown before.
+    pub fn each_name(&self, meet: &mut dyn FnMut(&[u8])) -> Result<(), GitError> {
+        self.refs.each_name(meet)
     }
 
     /// What is wrong with the names of the refs that the push creates (RW302, RW309).
@@ -108,7 +108,9 @@ impl Reader {
         let exists = |name: &RefName| Ok(self.ref_value(name)? != RefValue::Missing);
         found.extend(hygiene::twins(&sound, exists)?);
         if self.config.ignore_case && !sound.is_empty() {
-            found.extend(hygiene::case_twins(&sound, &self.existing_names()?));
+            let mut twins = CaseTwins::new(&sound);
+            self.each_name(&mut |name| twins.meet(name))?;
+            found.extend(twins.faults());
         }
         Ok(found)
     }

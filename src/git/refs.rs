@@ -13,7 +13,6 @@ use gix::ObjectId;
 use gix::bstr::ByteSlice;
 use gix::hash::Kind;
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -54,11 +53,11 @@ impl Refs {
         }
     }
 
-    /// All names below `refs/`, in order.
-    pub(super) fn names(&self) -> Result<BTreeSet<RefName>, GitError> {
+    /// Shows all names below `refs/`, in no order, some of them perhaps twice.
+    pub(super) fn each_name(&self, meet: &mut dyn FnMut(&[u8])) -> Result<(), GitError> {
         match self {
-            Self::Files(files) => files.names(),
-            Self::Reftable(table) => Ok(table.names()?.into_iter().collect()),
+            Self::Files(files) => files.each_name(meet),
+            Self::Reftable(table) => table.each_name(meet),
         }
     }
 }
@@ -137,20 +136,19 @@ impl Files {
         }
     }
 
-    fn names(&self) -> Result<BTreeSet<RefName>, GitError> {
+    fn each_name(&self, meet: &mut dyn FnMut(&[u8])) -> Result<(), GitError> {
         // Loose ones first: a ref that is packed meanwhile is then seen twice, not never.
-        let mut names = BTreeSet::new();
-        list(&self.common_dir.join("refs"), b"refs/", 0, &mut names)?;
-        names.extend(self.packed()?.names()?);
-        Ok(names)
+        list(&self.common_dir.join("refs"), &mut b"refs/".to_vec(), 0, meet)?;
+        self.packed()?.each_name(meet)
     }
 }
 
+/// `name` is the folder's, and the same again afterwards.
 fn list(
     folder: &Path,
-    prefix: &[u8],
+    name: &mut Vec<u8>,
     depth: usize,
-    names: &mut BTreeSet<RefName>,
+    meet: &mut dyn FnMut(&[u8]),
 ) -> Result<(), GitError> {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) if depth < MAX_DEPTH => entries,
@@ -160,12 +158,15 @@ fn list(
     };
     for entry in entries {
         let entry = entry.map_err(GitError::io("list", folder))?;
-        let name = [prefix, entry.file_name().as_bytes()].concat();
+        let length = name.len();
+        name.extend_from_slice(entry.file_name().as_bytes());
         if entry.file_type().map_err(GitError::io("list", folder))?.is_dir() {
-            list(&entry.path(), &[&name[..], b"/"].concat(), depth + 1, names)?;
+            name.push(b'/');
+            list(&entry.path(), name, depth + 1, meet)?;
         } else if !name.ends_with(b".lock") {
-            names.insert(RefName::new(name));
+            meet(name);
         }
+        name.truncate(length);
     }
     Ok(())
 }

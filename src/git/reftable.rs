@@ -34,9 +34,10 @@ impl Reftable {
         }
     }
 
-    /// All names.
-    pub(super) fn names(&self) -> Result<Vec<RefName>, GitError> {
-        Ok(self.all()?.keys().cloned().collect())
+    /// Shows all names.
+    pub(super) fn each_name(&self, meet: &mut dyn FnMut(&[u8])) -> Result<(), GitError> {
+        self.all()?.keys().for_each(|name| meet(name.as_bytes()));
+        Ok(())
     }
 
     fn all(&self) -> Result<&HashMap<RefName, RefValue>, GitError> {

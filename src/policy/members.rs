@@ -7,7 +7,7 @@ use super::entry::Holder;
 use super::model::{Group, Member, Policy, Project};
 use super::name::{GroupName, RoleName, UserName};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What was answered about one person, by group that is looked up; an error is the reason.
 pub type Answers = BTreeMap<GroupName, Result<bool, String>>;
@@ -132,46 +132,96 @@ impl Standing {
 /// For every group that contains looked-up groups: which, itself included where it is one.
 #[must_use]
 pub fn lookups_of(groups: &BTreeMap<GroupName, Group>) -> LookupsOf {
-    let leaf = |group: &GroupName| matches!(groups.get(group), Some(Group::Lookup(_)));
-    groups
-        .keys()
-        .map(|name| (name.clone(), below(name, groups).into_iter().filter(|n| leaf(n)).collect()))
-        .filter(|(_, found): &(_, BTreeSet<_>)| !found.is_empty())
-        .collect()
-}
-
-/// A group and all that are nested in it; a cycle ends where it closes.
-fn below(name: &GroupName, groups: &BTreeMap<GroupName, Group>) -> BTreeSet<GroupName> {
-    let mut seen = BTreeSet::from([name.clone()]);
-    let mut open = vec![name.clone()];
-    while let Some(next) = open.pop() {
-        let Some(Group::Members(members)) = groups.get(&next) else { continue };
-        for member in members {
-            if let Member::Group(inner) = member
-                && seen.insert(inner.clone())
-            {
-                open.push(inner.clone());
-            }
+    let mut found = LookupsOf::new();
+    let mut nesting = Nesting::new(groups);
+    let leaves = groups.iter().filter(|(_, group)| matches!(group, Group::Lookup(_)));
+    for (leaf, _) in leaves {
+        for outer in nesting.around(leaf) {
+            found.entry(outer.clone()).or_default().insert(leaf.clone());
         }
     }
-    seen
+    found
+}
+
+/// Which groups each group is nested in; walked from the inside out, so that deep nesting costs
+/// no more than there are memberships to tell.
+struct Nesting<'a> {
+    names: Vec<&'a GroupName>,
+    numbers: HashMap<&'a GroupName, usize>,
+    /// By number: the groups that have it as a member.
+    outer: Vec<Vec<usize>>,
+    /// By number: the walk that met it last.
+    met: Vec<usize>,
+    walks: usize,
+}
+
+impl<'a> Nesting<'a> {
+    fn new(groups: &'a BTreeMap<GroupName, Group>) -> Self {
+        let names: Vec<&GroupName> = groups.keys().collect();
+        let numbers: HashMap<_, _> = names.iter().copied().zip(0..).collect();
+        let mut outer = vec![Vec::new(); names.len()];
+        for (number, group) in groups.values().enumerate() {
+            let Group::Members(members) = group else { continue };
+            for member in members {
+                if let Member::Group(inner) = member
+                    && let Some(around) = numbers.get(inner).and_then(|at| outer.get_mut(*at))
+                {
+                    around.push(number);
+                }
+            }
+        }
+        let met = vec![0; names.len()];
+        Self { names, numbers, outer, met, walks: 0 }
+    }
+
+    /// The numbers, in order, of the group and of all that it is nested in; a cycle ends where it
+    /// closes.
+    fn numbers_around(&mut self, name: &GroupName) -> Vec<usize> {
+        self.walks += 1;
+        let mut found: Vec<usize> = Vec::new();
+        let mut open: Vec<usize> = self.numbers.get(name).copied().into_iter().collect();
+        while let Some(next) = open.pop() {
+            let Some(met) = self.met.get_mut(next).filter(|met| **met != self.walks) else {
+                continue;
+            };
+            *met = self.walks;
+            found.push(next);
+            open.extend(self.outer.get(next).into_iter().flatten());
+        }
+        found.sort_unstable();
+        found
+    }
+
+    fn around(&mut self, name: &GroupName) -> impl Iterator<Item = &'a GroupName> {
+        let numbers = self.numbers_around(name);
+        numbers.into_iter().filter_map(|number| self.names.get(number).copied())
+    }
 }
 
 /// For every user in any group: all groups that the policy alone puts the user in.
 #[must_use]
 pub fn groups_of(groups: &BTreeMap<GroupName, Group>) -> BTreeMap<UserName, BTreeSet<GroupName>> {
-    let mut of: BTreeMap<UserName, BTreeSet<GroupName>> = BTreeMap::new();
-    for outer in groups.keys() {
-        for inner in below(outer, groups) {
-            let Some(Group::Members(members)) = groups.get(&inner) else { continue };
-            for member in members {
-                if let Member::User(user) = member {
-                    of.entry(user.clone()).or_default().insert(outer.clone());
-                }
-            }
+    let mut nesting = Nesting::new(groups);
+    let mut of: BTreeMap<&UserName, Vec<usize>> = BTreeMap::new();
+    for (name, group) in groups {
+        let Group::Members(members) = group else { continue };
+        let users: Vec<&UserName> = members.iter().filter_map(Member::user).collect();
+        if users.is_empty() {
+            continue;
         }
+        let around = nesting.numbers_around(name);
+        users.into_iter().for_each(|user| of.entry(user).or_default().extend(&around));
     }
-    of
+    let named = |mut numbers: Vec<usize>| {
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers
+            .iter()
+            .filter_map(|number| nesting.names.get(*number))
+            .map(|n| (*n).clone())
+            .collect()
+    };
+    of.into_iter().map(|(user, numbers)| (user.clone(), named(numbers))).collect()
 }
 
 impl Policy {
@@ -181,5 +231,81 @@ impl Policy {
     pub fn standing(&self, user: &UserName, project: &Project) -> Standing {
         let groups = groups_of(&self.groups).remove(user).unwrap_or_default();
         Standing::new(user.clone(), groups, project, &lookups_of(&self.groups))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::lab;
+    use super::super::model::Lookup;
+    use super::*;
+    use proptest::prelude::*;
+
+    /// All groups below one, found the slow way.
+    fn below<'a>(
+        name: &'a GroupName,
+        groups: &'a BTreeMap<GroupName, Group>,
+    ) -> BTreeSet<&'a GroupName> {
+        let mut seen = BTreeSet::from([name]);
+        loop {
+            let inner = seen.iter().filter_map(|name| groups.get(*name)).flat_map(|g| match g {
+                Group::Members(members) => members.iter().filter_map(Member::group).collect(),
+                Group::Lookup(_) => Vec::new(),
+            });
+            let more: BTreeSet<_> = inner.chain(seen.iter().copied()).collect();
+            if more.len() == seen.len() {
+                return seen;
+            }
+            seen = more;
+        }
+    }
+
+    fn nested(
+        links: &[(u8, u8)],
+        users: &[(u8, u8)],
+        looked_up: &[u8],
+    ) -> BTreeMap<GroupName, Group> {
+        let name = |number: u8| lab::group(&format!("g{number}"));
+        let mut groups: BTreeMap<_, Vec<Member>> = (0..8).map(|n| (name(n), vec![])).collect();
+        for (outer, inner) in links {
+            groups.get_mut(&name(*outer)).unwrap().push(Member::Group(name(*inner)));
+        }
+        for (group, user) in users {
+            let user = Member::User(lab::user(&format!("u{user}")));
+            groups.get_mut(&name(*group)).unwrap().push(user);
+        }
+        let mut groups: BTreeMap<_, _> =
+            groups.into_iter().map(|(name, members)| (name, Group::Members(members))).collect();
+        for number in looked_up {
+            groups.insert(name(*number), Group::Lookup(Lookup::Unix("staff".into())));
+        }
+        groups
+    }
+
+    proptest! {
+        #[test]
+        fn nesting_is_followed_to_its_end_also_in_circles(
+            links in prop::collection::vec((0..8_u8, 0..9_u8), 0..12),
+            users in prop::collection::vec((0..8_u8, 0..4_u8), 0..8),
+            looked_up in prop::collection::vec(0..8_u8, 0..3),
+        ) {
+            let groups = nested(&links, &users, &looked_up);
+            let (mut of, mut lookups) = (BTreeMap::new(), LookupsOf::new());
+            for outer in groups.keys() {
+                for inner in below(outer, &groups) {
+                    match groups.get(inner) {
+                        Some(Group::Members(members)) => for user in members.iter().filter_map(Member::user) {
+                            of.entry(user.clone()).or_insert_with(BTreeSet::new).insert(outer.clone());
+                        },
+                        Some(Group::Lookup(_)) => {
+                            lookups.entry(outer.clone()).or_default().insert(inner.clone());
+                        }
+                        None => {}
+                    }
+                }
+            }
+            prop_assert_eq!(groups_of(&groups), of);
+            prop_assert_eq!(lookups_of(&groups), lookups);
+        }
     }
 }

@@ -142,6 +142,26 @@ pub enum Member {
     Group(GroupName),
 }
 
+impl Member {
+    /// The user, where it is one.
+    #[must_use]
+    pub fn user(&self) -> Option<&UserName> {
+        match self {
+            Self::User(name) => Some(name),
+            Self::Group(_) => None,
+        }
+    }
+
+    /// The group, where it is one.
+    #[must_use]
+    pub fn group(&self) -> Option<&GroupName> {
+        match self {
+            Self::User(_) => None,
+            Self::Group(name) => Some(name),
+        }
+    }
+}
+
 /// `[schemes.X]`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scheme {

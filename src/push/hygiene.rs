@@ -124,34 +124,60 @@ pub fn twins<E>(
     Ok(found)
 }
 
-/// New names that differ only in case from an existing one or from another new one: for
-/// repositories with `core.ignoreCase`.
-#[must_use]
-pub fn case_twins<'a>(
-    created: &[&RefName],
-    existing: impl IntoIterator<Item = &'a RefName>,
-) -> Vec<(RefName, NameFault)> {
-    let mut by_fold: HashMap<Vec<u8>, Vec<&RefName>> = HashMap::new();
-    for name in created {
-        by_fold.entry(fold(name)).or_default().push(name);
-    }
-    let mut found: HashMap<&RefName, RefName> = HashMap::new();
-    let mut meet = |other: &RefName| {
-        for name in by_fold.get(&fold(other)).into_iter().flatten().filter(|n| **n != other) {
-            found.entry(name).or_insert_with(|| other.clone());
+/// Finds new names that differ only in case from an existing one or from another new one: for
+/// repositories with `core.ignoreCase`. Made to meet very many existing names.
+pub struct CaseTwins<'a> {
+    created: &'a [&'a RefName],
+    by_fold: HashMap<Vec<u8>, Vec<&'a RefName>>,
+    /// Of the keys: most existing names are told by it alone.
+    lengths: HashSet<usize>,
+    found: HashMap<&'a RefName, RefName>,
+    folded: Vec<u8>,
+}
+
+impl<'a> CaseTwins<'a> {
+    /// For the names of one push.
+    #[must_use]
+    pub fn new(created: &'a [&'a RefName]) -> Self {
+        let mut by_fold: HashMap<Vec<u8>, Vec<&RefName>> = HashMap::new();
+        let mut folded = Vec::new();
+        for name in created {
+            fold(name.as_bytes(), &mut folded);
+            by_fold.entry(folded.clone()).or_default().push(name);
         }
-    };
-    existing.into_iter().for_each(&mut meet);
-    created.iter().copied().for_each(&mut meet);
-    let fault = |name: &RefName| found.get(name).cloned().map(NameFault::CaseTwin);
-    created.iter().filter_map(|name| Some(((*name).clone(), fault(name)?))).collect()
+        let lengths = by_fold.keys().map(Vec::len).collect();
+        Self { created, by_fold, lengths, found: HashMap::new(), folded }
+    }
+
+    /// Takes note of a name that exists.
+    pub fn meet(&mut self, other: &[u8]) {
+        if other.is_ascii() && !self.lengths.contains(&other.len()) {
+            return;
+        }
+        fold(other, &mut self.folded);
+        let alike = self.by_fold.get(&self.folded).into_iter().flatten();
+        for name in alike.filter(|name| name.as_bytes() != other) {
+            self.found.entry(name).or_insert_with(|| RefName::new(other));
+        }
+    }
+
+    /// What was found, in the order of the push.
+    #[must_use]
+    pub fn faults(mut self) -> Vec<(RefName, NameFault)> {
+        for name in self.created {
+            self.meet(name.as_bytes());
+        }
+        let fault = |name: &RefName| self.found.get(name).cloned().map(NameFault::CaseTwin);
+        self.created.iter().filter_map(|name| Some(((*name).clone(), fault(name)?))).collect()
+    }
 }
 
 /// As a file system that ignores case sees the name; bytes that are not UTF-8 stay.
-fn fold(name: &RefName) -> Vec<u8> {
-    match std::str::from_utf8(name.as_bytes()) {
-        Ok(text) => text.to_lowercase().into_bytes(),
-        Err(_) => name.as_bytes().to_ascii_lowercase(),
+fn fold(name: &[u8], folded: &mut Vec<u8>) {
+    folded.clear();
+    match std::str::from_utf8(name) {
+        Ok(text) if !text.is_ascii() => folded.extend_from_slice(text.to_lowercase().as_bytes()),
+        _ => folded.extend(name.iter().map(u8::to_ascii_lowercase)),
     }
 }
 

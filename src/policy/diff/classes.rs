@@ -18,8 +18,7 @@ pub(super) fn ref_names(
         let here = patterns.iter().filter(move |pattern| pattern.space == space);
         here.map(|pattern| pattern.pattern.to_regex(user)).collect::<BTreeSet<String>>()
     };
-    let mut full = vec![BAD_REF.to_owned()];
-    full.extend(["refs/heads/", "refs/tags/", "refs/refwarden/"].map(below));
+    let mut full = usual();
     full.extend(folders(&patterns));
     full.extend(of(Space::Refs));
     let full = Machine::new(&full)?;
@@ -46,12 +45,18 @@ pub(super) fn ref_names(
     Ok(names)
 }
 
+/// What is known of every ref, whatever the entries: whether it can be one, and its folder.
+pub(super) fn usual() -> Vec<String> {
+    let folders = ["refs/heads/", "refs/tags/", "refs/refwarden/"].map(below);
+    std::iter::once(BAD_REF.to_owned()).chain(folders).collect()
+}
+
 fn below(folder: &str) -> String {
     format!(r"(?s-u)\A(?:{}.*)\z", regex_syntax::escape(folder))
 }
 
 /// The folders below `refs/` that a glob spells out: permits look at them.
-fn folders(patterns: &[&RefPattern]) -> BTreeSet<String> {
+pub(super) fn folders(patterns: &[&RefPattern]) -> BTreeSet<String> {
     let prefixes = patterns.iter().filter(|pattern| pattern.space == Space::Refs);
     let prefixes = prefixes.filter_map(|pattern| pattern.pattern.as_glob());
     let folder = |prefix: &[u8]| {

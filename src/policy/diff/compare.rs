@@ -5,14 +5,15 @@ use super::super::members::{Answers, Standing};
 use super::super::name::UserName;
 use super::super::refs::{ChangedPath, RefPattern, RefScope, Space};
 use super::classes::{covers, paths, ref_names, touches};
-use super::people::{NameClass, Names};
+use super::names::Names;
 use super::walk::TooLarge;
 use super::when::instants;
-use super::{Level, Spot, Touching};
+use super::{Level, Touching};
 use crate::decision::{Decision, Paths, Question, Scope, Verdict, decide};
 use crate::push::action::Action;
 use chrono::{DateTime, Duration, Utc};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 /// Most questions that are asked about one kind of person in one project.
 const QUESTIONS: usize = 4_000_000;
@@ -22,7 +23,6 @@ const QUESTIONS: usize = 4_000_000;
 pub(super) struct Side<'p> {
     pub entries: Vec<&'p Entry>,
     pub enforce: Enforce,
-    pub files: &'p [String],
 }
 
 /// One difference, for one kind of person.
@@ -33,25 +33,52 @@ pub(super) struct Difference {
     pub action: Action,
     /// What the patterns of the entries that made the difference say; empty for reading.
     pub refs: Vec<String>,
-    pub through: Vec<Spot>,
+    /// Entries, by their place among those of a side; whether it is the old side.
+    pub through: Vec<(bool, usize)>,
     pub touching: Touching,
     pub from: Option<DateTime<Utc>>,
     /// An example of a ref.
     pub name: Vec<u8>,
 }
 
-/// Two sides, and everything that distinguishes questions to them.
+/// Two sides, and everything that distinguishes questions to them. All projects in which the same
+/// is written before and after share one, so it knows entries by their position only.
 pub(super) struct Bench<'p> {
     pub old: Option<Side<'p>>,
     pub new: Option<Side<'p>>,
-    /// Whether both sides say the same, wherever it is written.
-    pub same: bool,
-    names: Names,
+    pub names: Names,
     instants: Vec<DateTime<Utc>>,
     now: DateTime<Utc>,
     /// By name, where patterns look at it.
     questions: HashMap<Option<UserName>, Result<Subjects, TooLarge>>,
-    known: HashMap<Kind, Result<Vec<Difference>, TooLarge>>,
+    known: HashMap<Kind, Result<Rc<Differences>, TooLarge>>,
+}
+
+/// How the two sides differ for a kind of person.
+#[derive(Default)]
+pub(super) struct Differences {
+    /// Each question that is answered otherwise.
+    pub all: Vec<Short>,
+    /// The first of those that are told as one.
+    pub short: Vec<Short>,
+}
+
+/// What is told, and an example of it.
+pub(super) type Short = (Rc<Difference>, Rc<Difference>);
+
+impl Differences {
+    fn new(found: Vec<Difference>) -> Self {
+        let mut seen = HashSet::new();
+        let mut differences = Self::default();
+        for example in found {
+            let both = (Rc::new(example.without_example()), Rc::new(example));
+            if seen.insert((Rc::clone(&both.0), both.1.through.clone())) {
+                differences.short.push(both.clone());
+            }
+            differences.all.push(both);
+        }
+        differences
+    }
 }
 
 /// Refs and paths that make a difference.
@@ -72,51 +99,47 @@ impl Subjects {
 }
 
 /// What tells people apart: whom the entries are about, before and after, and the name.
-pub(super) type Kind = (Option<Vec<bool>>, Option<Vec<bool>>, NameClass);
+pub(super) type Kind = (Meant, usize);
+
+/// Whom the entries are about, before and after; `None` for somebody who is not active.
+pub(super) type Meant = [Option<Vec<bool>>; 2];
 
 /// Somebody, before and after.
 pub(super) struct Person<'a> {
     pub user: Option<&'a UserName>,
-    pub old: Option<Standing>,
-    pub new: Option<Standing>,
+    pub standings: [Option<Standing>; 2],
     pub answers: &'a Answers,
-    pub kind: (Option<Vec<bool>>, Option<Vec<bool>>),
 }
 
 impl<'p> Bench<'p> {
-    pub(super) fn new(old: Option<Side<'p>>, new: Option<Side<'p>>, now: DateTime<Utc>) -> Self {
+    /// `people`: everybody by number.
+    pub(super) fn new(
+        [old, new]: [Option<Side<'p>>; 2],
+        people: &[Option<&UserName>],
+        now: DateTime<Utc>,
+    ) -> Self {
         let entries = both(old.as_ref(), new.as_ref());
-        let (names, instants) = (Names::new(&entries), instants(&entries, now));
-        let same = are_same(old.as_ref(), new.as_ref());
+        let (names, instants) = (Names::new(&entries, people), instants(&entries, now));
         let (questions, known) = (HashMap::new(), HashMap::new());
-        Self { old, new, same, names, instants, now, questions, known }
+        Self { old, new, names, instants, now, questions, known }
     }
 
-    /// People of the same standing, parted by what their names can mean to the patterns.
-    pub(super) fn alike(&self, crowd: &[Option<UserName>]) -> Vec<Vec<Option<UserName>>> {
-        let mut parts: BTreeMap<NameClass, Vec<Option<UserName>>> = BTreeMap::new();
-        for user in crowd {
-            parts.entry(self.names.class(user.as_ref())).or_default().push(user.clone());
+    /// How the two sides differ for a kind of person; worked out once, for the first one.
+    pub(super) fn differences<'a>(
+        &mut self,
+        kind: Kind,
+        person: impl FnOnce() -> Person<'a>,
+    ) -> Result<Rc<Differences>, TooLarge> {
+        if let Some(known) = self.known.get(&kind) {
+            return known.clone();
         }
-        parts.into_values().collect()
-    }
-
-    /// How the two sides differ for somebody; worked out once for each kind of person.
-    pub(super) fn differences(&mut self, person: &Person<'_>) -> Result<&[Difference], TooLarge> {
-        let class = self.names.class(person.user);
-        let kind = (person.kind.0.clone(), person.kind.1.clone(), class);
-        if !self.known.contains_key(&kind) {
-            let found = self.compare(person);
-            self.known.insert(kind.clone(), found);
-        }
-        match self.known.get(&kind) {
-            Some(Ok(found)) => Ok(found),
-            _ => Err(TooLarge),
-        }
+        let found = self.compare(&person()).map(|found| Rc::new(Differences::new(found)));
+        self.known.insert(kind, found.clone());
+        found
     }
 
     fn compare(&mut self, person: &Person<'_>) -> Result<Vec<Difference>, TooLarge> {
-        let name = person.user.filter(|_| !self.names.blind).cloned();
+        let name = person.user.filter(|_| !self.names.are_blind()).cloned();
         if !self.questions.contains_key(&name) {
             let entries = both(self.old.as_ref(), self.new.as_ref());
             let subjects = ref_names(&entries, name.as_ref())
@@ -200,23 +223,18 @@ impl<'p> Bench<'p> {
             };
             Some(decide(&scope, question, person.answers))
         };
-        let (old, new) = (decide(&self.old, &person.old), decide(&self.new, &person.new));
+        let [was, is] = &person.standings;
+        let (old, new) = (decide(&self.old, was), decide(&self.new, is));
         let (before, after) = (level(old.as_ref()), level(new.as_ref()));
         if before == after {
             return None;
         }
-        let (entries, before_side) = self.reasons(old.as_ref(), new.as_ref(), before < after);
-        let side = if before_side { &self.old } else { &self.new };
-        let files = side.as_ref().map_or(&[][..], |side| side.files);
+        let (through, entries) = self.reasons(old.as_ref(), new.as_ref(), before < after);
         let user = person.user;
         let mut refs: Vec<String> =
             entries.iter().flat_map(|entry| said(entry, question, user)).collect();
         refs.sort();
         refs.dedup();
-        let mut through: Vec<Spot> =
-            entries.iter().map(|entry| Spot::new(entry.place, files, before_side)).collect();
-        through.sort();
-        through.dedup();
         let touching = touching.said_by(&entries, user);
         let from = (question.now > self.now).then_some(question.now);
         let name = question.name.to_vec();
@@ -231,22 +249,18 @@ impl<'p> Bench<'p> {
         old: Option<&Decision>,
         new: Option<&Decision>,
         gains: bool,
-    ) -> (Vec<&'p Entry>, bool) {
-        let refusing = if gains { refusing(&self.old, old) } else { refusing(&self.new, new) };
-        match (refusing.is_empty(), gains) {
-            (false, _) => (refusing, gains),
-            (true, true) => (permitting(&self.new, new), false),
-            (true, false) => (permitting(&self.old, old), true),
-        }
+    ) -> (Vec<(bool, usize)>, Vec<&'p Entry>) {
+        let refusing = refusing(if gains { old } else { new });
+        let (old_side, positions) = match (refusing.is_empty(), gains) {
+            (false, _) => (gains, refusing),
+            (true, true) => (false, permitting(new)),
+            (true, false) => (true, permitting(old)),
+        };
+        let side = if old_side { &self.old } else { &self.new };
+        let entries = side.as_ref().map_or(&[][..], |side| &side.entries);
+        let entries = positions.iter().filter_map(|at| entries.get(*at).copied()).collect();
+        (positions.into_iter().map(|at| (old_side, at)).collect(), entries)
     }
-}
-
-fn are_same(old: Option<&Side<'_>>, new: Option<&Side<'_>>) -> bool {
-    let (Some(old), Some(new)) = (old, new) else { return false };
-    let mut pairs = old.entries.iter().zip(&new.entries);
-    old.enforce == new.enforce
-        && old.entries.len() == new.entries.len()
-        && pairs.all(|(a, b)| Entry { place: b.place, ..(*a).clone() } == **b)
 }
 
 impl Difference {
@@ -262,7 +276,8 @@ impl Difference {
 
     /// What two differences have in common that are told as one.
     pub(super) fn without_example(&self) -> Self {
-        Self { name: Vec::new(), touching: self.touching.kind(), ..self.clone() }
+        let (name, through) = (Vec::new(), Vec::new());
+        Self { name, through, touching: self.touching.kind(), ..self.clone() }
     }
 }
 
@@ -278,25 +293,20 @@ fn level(decision: Option<&Decision>) -> Level {
     }
 }
 
-fn pick<'p>(side: &Option<Side<'p>>, at: impl Iterator<Item = usize>) -> Vec<&'p Entry> {
-    let Some(side) = side else { return Vec::new() };
-    at.filter_map(|at| side.entries.get(at).copied()).collect()
-}
-
 /// Entries that refuse, or would if they were not `enforce = "warn"`.
-fn refusing<'p>(side: &Option<Side<'p>>, decision: Option<&Decision>) -> Vec<&'p Entry> {
+fn refusing(decision: Option<&Decision>) -> Vec<usize> {
     match decision.map(|decision| &decision.verdict) {
         None => Vec::new(),
-        Some(Verdict::Refused(no)) => pick(side, no.reasons().filter_map(|reason| reason.entry)),
+        Some(Verdict::Refused(no)) => no.reasons().filter_map(|reason| reason.entry).collect(),
         Some(Verdict::Allowed(yes)) => {
-            pick(side, yes.warnings().iter().filter_map(|reason| reason.entry))
+            yes.warnings().iter().filter_map(|reason| reason.entry).collect()
         }
     }
 }
 
-fn permitting<'p>(side: &Option<Side<'p>>, decision: Option<&Decision>) -> Vec<&'p Entry> {
+fn permitting(decision: Option<&Decision>) -> Vec<usize> {
     match decision.map(|decision| &decision.verdict) {
-        Some(Verdict::Allowed(yes)) => pick(side, yes.permits().iter().copied()),
+        Some(Verdict::Allowed(yes)) => yes.permits().to_vec(),
         _ => Vec::new(),
     }
 }
@@ -362,7 +372,7 @@ impl Touching {
     }
 
     /// Without the example.
-    fn kind(&self) -> Self {
+    pub(super) fn kind(&self) -> Self {
         match self {
             Self::Path { patterns, .. } => {
                 Self::Path { patterns: patterns.clone(), example: Vec::new(), link: false }

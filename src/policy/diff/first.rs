@@ -1,9 +1,9 @@
 //! The first policy: nothing to compare it with, so a short account of who may what.
 
 use super::super::entry::{Entry, Holder};
-use super::super::members::{Answers, Held};
+use super::super::members::{Answers, Held, Standing};
 use super::super::model::Policy;
-use super::super::name::{ProjectName, UserName};
+use super::super::name::ProjectName;
 use super::super::refs::{RefScope, Space};
 use super::people::People;
 use super::render::capped;
@@ -26,38 +26,52 @@ pub fn summary(policy: &Policy) -> Vec<String> {
         policy.grants.len()
     );
     let people = People::new(policy);
-    let rights = policy.projects.keys().flat_map(|name| of_project(&people, name)).collect();
+    let mut rights = Vec::new();
+    for name in policy.projects.keys() {
+        let entries = entries(policy, name);
+        // Counting people is slow: not for lines that nobody sees.
+        match rights.len() < LINES {
+            true => rights.extend(of_project(&people, name, &entries)),
+            false => rights.extend(vec![String::new(); entries.len().min(LINES_A_PROJECT + 1)]),
+        }
+    }
     std::iter::once(count).chain(capped(rights, LINES, "lines: `refwarden policy show`")).collect()
 }
 
-fn of_project(people: &People<'_>, name: &ProjectName) -> Vec<String> {
-    let Some(project) = people.policy.projects.get(name) else { return Vec::new() };
-    let scheme = people.policy.schemes.get(&project.scheme);
-    let grants = people.policy.grants.iter().filter(|grant| grant.projects.contains(name));
+fn entries<'p>(policy: &'p Policy, name: &ProjectName) -> Vec<&'p Entry> {
+    let scheme = policy.projects.get(name).and_then(|p| policy.schemes.get(&p.scheme));
+    let grants = policy.grants.iter().filter(|grant| grant.projects.contains(name));
     let entries = scheme.into_iter().flat_map(|scheme| &scheme.entries);
-    let entries = entries.chain(grants.map(|grant| &grant.entry));
-    let lines = entries.map(|entry| {
+    entries.chain(grants.map(|grant| &grant.entry)).collect()
+}
+
+fn of_project(people: &People<'_>, name: &ProjectName, entries: &[&Entry]) -> Vec<String> {
+    let Some(project) = people.policy.projects.get(name) else { return Vec::new() };
+    let users = people.policy.users.keys();
+    let standings: Vec<Standing> =
+        users.filter_map(|user| people.standing(Some(user), project)).collect();
+    let mut lines: Vec<String> = Vec::new();
+    for entry in entries.iter().take(LINES_A_PROJECT) {
         let verb = if entry.is_forbid() { "may not" } else { "may" };
-        let permissions = &entry.permissions;
-        format!("{name}: {} {verb} {permissions}{}", who(people, name, entry), refs(&entry.refs))
-    });
-    capped(lines.collect(), LINES_A_PROJECT, &format!("entries of {name}"))
+        let (who, permissions) = (who(&standings, entry), &entry.permissions);
+        lines.push(format!("{name}: {who} {verb} {permissions}{}", refs(&entry.refs)));
+    }
+    let more = entries.len().saturating_sub(LINES_A_PROJECT);
+    lines.extend((more > 0).then(|| format!("and {more} more entries of {name}")));
+    lines
 }
 
 /// The holders, and how many people the policy alone makes of them.
-fn who(people: &People<'_>, name: &ProjectName, entry: &Entry) -> String {
+fn who(standings: &[Standing], entry: &Entry) -> String {
     let Some(to) = &entry.to else { return "everyone".into() };
     let holders: Vec<String> = to.iter().map(ToString::to_string).collect();
     let named = to.iter().all(|holder| matches!(holder, Holder::User(_)));
-    let Some(project) = people.policy.projects.get(name).filter(|_| !named) else {
+    if named {
         return holders.join(", ");
-    };
+    }
     let none = Answers::new();
-    let held = |user: &&UserName| {
-        let standing = people.standing(Some(user), project);
-        standing.is_some_and(|standing| matches!(standing.among(to, &none), Held::Yes(_)))
-    };
-    match people.policy.users.keys().filter(held).count() {
+    let held = |standing: &&Standing| matches!(standing.among(to, &none), Held::Yes(_));
+    match standings.iter().filter(held).count() {
         1 => format!("{} (1 user)", holders.join(", ")),
         count => format!("{} ({count} users)", holders.join(", ")),
     }

@@ -5,15 +5,24 @@
 //!
 //! - [`walk`]: patterns become an automaton, whose states are all the classes of names there are;
 //! - [`classes`]: so the refs, paths and repositories to ask about;
-//! - [`people`]: people about whom the same entries speak are one; [`when`]: instants likewise;
-//! - [`compare`]: asks; [`settings`]: what no decision shows; [`render`]: for people and machines;
+//! - [`people`]: people about whom the same entries speak are one, whole crowds of them ([`crowd`]),
+//!   as far as their [`names`] do not matter; [`when`]: instants likewise;
+//! - [`contents`]: schemes that say the same are one;
+//! - [`sites`]: which repositories, and whom, to ask about; [`compare`]: asks;
+//! - [`gather`]: what many people or projects share is told once; [`moves`]: of repositories;
+//! - [`settings`]: what no decision shows; [`render`]: for people and machines;
 //! - [`first`]: a summary where there is nothing to compare with.
 //!
 //! What is too large to compute is said to be, and what changed is listed instead.
 
 mod classes;
 mod compare;
+mod contents;
+mod crowd;
 mod first;
+mod gather;
+mod moves;
+mod names;
 mod people;
 mod render;
 mod settings;
@@ -22,6 +31,9 @@ mod walk;
 mod when;
 
 pub use first::summary;
+
+use contents::Contents;
+use people::Everybody;
 
 use super::entry::Place;
 use super::model::Policy;
@@ -154,8 +166,10 @@ impl Diff {
 /// Compares two policies as of `now` and every later turn of their windows.
 #[must_use]
 pub fn diff(old: &Policy, new: &Policy, now: DateTime<Utc>) -> Diff {
-    let (mut changes, mut notes) = sites::compare(old, new, now);
-    settings::compare(old, new, &mut notes);
+    let mut everybody = Everybody::new(old, new);
+    let mut contents = Contents::default();
+    let (mut changes, mut notes) = sites::compare(&mut everybody, &mut contents, now);
+    settings::compare(&everybody, &mut contents, &mut notes);
     changes.sort_by(|a, b| order(a).cmp(&order(b)));
     Diff { changes, notes }
 }

@@ -1,14 +1,18 @@
-//! The people of two policies, in classes that nothing but a name could tell apart.
+//! The people of two policies, in crowds that nothing but a name could tell apart.
 
 use super::super::entry::{Entry, Holder};
 use super::super::members::{Answers, Held, LookupsOf, Standing, groups_of, lookups_of};
 use super::super::model::{Member, Policy, Project};
 use super::super::name::{GroupName, RoleName, UserName};
-use super::super::pattern::Pattern;
-use std::collections::{BTreeMap, BTreeSet};
+use super::super::scope::Site;
+use super::crowd::Crowd;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
 
 /// Most looked-up groups of which every combination is compared.
 const COMBINED: usize = 4;
+/// Most looked-up groups of which every pair is compared.
+const PAIRED: usize = 16;
 
 /// One policy's memberships.
 pub(super) struct People<'p> {
@@ -25,6 +29,21 @@ impl<'p> People<'p> {
 
     fn is_active(&self, user: &UserName) -> bool {
         self.policy.users.get(user).is_some_and(|user| user.active)
+    }
+
+    /// Active members of each group, in order of their numbers.
+    fn members(&self, names: &[Option<&UserName>]) -> HashMap<GroupName, Vec<usize>> {
+        let mut members: HashMap<GroupName, Vec<usize>> = HashMap::new();
+        for (number, user) in names.iter().enumerate() {
+            let user = user.filter(|user| self.is_active(user));
+            for group in user.and_then(|user| self.groups.get(user)).into_iter().flatten() {
+                match members.get_mut(group) {
+                    Some(of) => of.push(number),
+                    None => drop(members.insert(group.clone(), vec![number])),
+                }
+            }
+        }
+        members
     }
 
     /// The groups of an active user.
@@ -44,34 +63,123 @@ impl<'p> People<'p> {
     }
 }
 
-/// Users with the same groups before and after, by those groups.
-pub(super) type Classes =
-    BTreeMap<(Option<BTreeSet<GroupName>>, Option<BTreeSet<GroupName>>), BTreeSet<UserName>>;
-
-/// Everybody who is active in either policy.
-pub(super) fn classes(old: &People<'_>, new: &People<'_>) -> Classes {
-    let mut classes = Classes::new();
-    for user in old.policy.users.keys().chain(new.policy.users.keys()) {
-        let groups = (old.groups(user), new.groups(user));
-        if groups != (None, None) {
-            classes.entry(groups).or_default().insert(user.clone());
-        }
-    }
-    classes
+/// Everybody who is active in either policy, by number; the number 0 has no identity.
+pub(super) struct Everybody<'p> {
+    /// By number.
+    pub names: Vec<Option<&'p UserName>>,
+    /// Before and after.
+    pub sides: [People<'p>; 2],
+    /// Whether the same people are active, in the same groups, before and after.
+    pub unmoved: bool,
+    numbers: HashMap<&'p UserName, usize>,
+    /// By number: whether active before and after.
+    active: Vec<[bool; 2]>,
+    /// Before and after: active members of groups that the policy alone decides.
+    members: [HashMap<GroupName, Vec<usize>>; 2],
+    parted: HashMap<Vec<GroupName>, Rc<Vec<Crowd>>>,
 }
 
-/// Users whom a project or its entries name one by one.
-pub(super) fn mentioned(project: &Project, entries: &[&Entry]) -> BTreeSet<UserName> {
-    let members = project.roles.values().flatten().filter_map(|member| match member {
-        Member::User(user) => Some(user),
-        Member::Group(_) => None,
+impl<'p> Everybody<'p> {
+    pub(super) fn new(old: &'p Policy, new: &'p Policy) -> Self {
+        let sides = [People::new(old), People::new(new)];
+        let users: BTreeSet<&UserName> = old.users.keys().chain(new.users.keys()).collect();
+        let active = |user: &UserName| sides.each_ref().map(|people| people.is_active(user));
+        let users = users.into_iter().filter(|user| active(user) != [false, false]);
+        let names: Vec<Option<&UserName>> = std::iter::once(None).chain(users.map(Some)).collect();
+        let active: Vec<[bool; 2]> =
+            names.iter().map(|user| user.map_or([true, true], active)).collect();
+        let numbers = names.iter().zip(0..).filter_map(|(user, at)| Some(((*user)?, at))).collect();
+        let members = sides.each_ref().map(|people| people.members(&names));
+        let same_groups = members.iter().zip(members.iter().skip(1)).all(|(old, new)| old == new);
+        let unmoved = same_groups && active.iter().all(|[old, new]| old == new);
+        Self { names, sides, unmoved, numbers, active, members, parted: HashMap::new() }
+    }
+
+    /// Everybody in crowds of the same standing in both sites; their names may still part them.
+    pub(super) fn crowds(&mut self, sites: [Option<&Site<'p>>; 2]) -> Vec<Crowd> {
+        let groups: BTreeSet<&GroupName> =
+            sites.into_iter().flatten().flat_map(groups_in).collect();
+        let by_groups = self.by_groups(groups.into_iter().cloned().collect());
+        let mut named: BTreeMap<usize, Vec<Tag>> = BTreeMap::new();
+        for (side, site) in sites.into_iter().enumerate() {
+            for (user, tag) in site.into_iter().flat_map(|site| tags(side, site)) {
+                if let Some(number) = self.numbers.get(user) {
+                    named.entry(*number).or_default().push(tag);
+                }
+            }
+        }
+        let alone: Crowd = named.keys().copied().collect();
+        let mut apart: BTreeMap<(usize, Vec<Tag>), Crowd> = BTreeMap::new();
+        for (number, mut tags) in named {
+            tags.sort_unstable();
+            tags.dedup();
+            let class = by_groups.iter().position(|crowd| crowd.contains(number));
+            apart.entry((class.unwrap_or_default(), tags)).or_default().insert(number);
+        }
+        let rest = by_groups.iter().map(|crowd| crowd.clone().without(&alone));
+        apart.into_values().chain(rest).filter(|crowd| crowd.first().is_some()).collect()
+    }
+
+    /// Everybody parted by who is active and in which of `groups`, before and after.
+    fn by_groups(&mut self, groups: Vec<GroupName>) -> Rc<Vec<Crowd>> {
+        if let Some(known) = self.parted.get(&groups) {
+            return Rc::clone(known);
+        }
+        let mut within: Vec<Vec<(usize, usize)>> = vec![Vec::new(); self.names.len()];
+        for (side, members) in self.members.iter().enumerate() {
+            for (at, group) in groups.iter().enumerate() {
+                for number in members.get(group).into_iter().flatten() {
+                    within.get_mut(*number).into_iter().for_each(|of| of.push((side, at)));
+                }
+            }
+        }
+        let mut crowds: BTreeMap<_, Crowd> = BTreeMap::new();
+        for (number, (within, active)) in within.into_iter().zip(&self.active).enumerate() {
+            crowds.entry((number > 0, *active, within)).or_default().insert(number);
+        }
+        let crowds = Rc::new(crowds.into_values().collect());
+        self.parted.insert(groups, Rc::clone(&crowds));
+        crowds
+    }
+
+    /// Everybody who is active on that side, somebody without an identity left out.
+    pub(super) fn active(&self, side: usize) -> Crowd {
+        let active = self.active.iter().zip(0..).skip(1);
+        active.filter(|(of, _)| of.get(side) == Some(&true)).map(|(_, number)| number).collect()
+    }
+}
+
+/// What in a site names a user: on which side, and by what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Tag {
+    Role(usize, usize),
+    Lead(usize),
+    Holder(usize, usize),
+}
+
+fn tags<'a>(side: usize, site: &'a Site<'_>) -> Vec<(&'a UserName, Tag)> {
+    let roles = site.project.roles.values().enumerate().flat_map(move |(at, members)| {
+        members.iter().filter_map(Member::user).map(move |user| (user, Tag::Role(side, at)))
     });
-    let holders = entries.iter().flat_map(|entry| entry.to.iter().flatten().chain(&entry.except));
-    let holders = holders.filter_map(|holder| match holder {
-        Holder::User(user) => Some(user),
+    let lead = site.project.lead.iter().map(|user| (user, Tag::Lead(side)));
+    let lists = site.entries.iter().flat_map(|e| [e.to.as_deref().unwrap_or_default(), &e.except]);
+    let holders = lists.enumerate().flat_map(move |(at, holders)| {
+        holders.iter().filter_map(move |holder| match holder {
+            Holder::User(user) => Some((user, Tag::Holder(side, at))),
+            _ => None,
+        })
+    });
+    roles.chain(lead).chain(holders).collect()
+}
+
+/// Groups that a site asks about.
+fn groups_in<'a>(site: &'a Site<'_>) -> impl Iterator<Item = &'a GroupName> {
+    let members = site.project.roles.values().flatten().filter_map(Member::group);
+    let holders = site.entries.iter().flat_map(|e| e.to.iter().flatten().chain(&e.except));
+    members.chain(holders.filter_map(|holder| match holder {
+        Holder::Group(group) => Some(group),
         _ => None,
-    });
-    members.chain(&project.lead).chain(holders).cloned().collect()
+    }))
 }
 
 /// Whom each entry is about: one bit an entry, `None` for somebody who is not active.
@@ -114,10 +222,11 @@ pub(super) fn lookups_in_play(
 pub(super) fn memberships(groups: &BTreeSet<GroupName>) -> (Vec<BTreeSet<GroupName>>, bool) {
     let mut sets: Vec<BTreeSet<GroupName>> = vec![BTreeSet::new()];
     let all = groups.len() <= COMBINED;
+    let most = if groups.len() <= PAIRED { 2 } else { 1 };
     for group in groups {
         let with: Vec<_> = sets
             .iter()
-            .filter(|set| all || set.len() < 2)
+            .filter(|set| all || set.len() < most)
             .map(|set| set.iter().chain([group]).cloned().collect())
             .collect();
         sets.extend(with);
@@ -127,63 +236,4 @@ pub(super) fn memberships(groups: &BTreeSet<GroupName>) -> (Vec<BTreeSet<GroupNa
     }
     sets.sort_by_key(BTreeSet::len);
     (sets, all)
-}
-
-/// How a person's name can matter to the patterns of some entries.
-pub(super) struct Names {
-    /// No pattern looks at the name.
-    pub blind: bool,
-    /// Single components that names could match; `None` where each name has to be looked at.
-    pieces: Option<Vec<Pattern>>,
-}
-
-/// What tells people apart by name.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) enum NameClass {
-    /// Nothing does.
-    Any,
-    /// Somebody without a name.
-    Nobody,
-    /// Those who match these pieces.
-    Like(Vec<bool>),
-    /// Nobody else.
-    Only(UserName),
-}
-
-impl Names {
-    /// Two names are alike if every component of every pattern matches both or neither, and
-    /// `${user}` is always a whole component: then exchanging them in a ref or path changes no
-    /// match. A `regex:` could look at any part of a name, so there nobody is like another.
-    pub(super) fn new(entries: &[&Entry]) -> Self {
-        let refs = entries.iter().flat_map(|e| e.refs.include.iter().chain(&e.refs.exclude));
-        let scopes = entries.iter().filter_map(|entry| entry.paths.as_ref());
-        let paths = scopes.flat_map(|paths| paths.include.iter().chain(&paths.exclude));
-        let patterns: Vec<&Pattern> = refs.map(|r| &r.pattern).chain(paths).collect();
-        let blind = !patterns.iter().any(|pattern| pattern.has_user());
-        let fixed = ["refs", "heads", "tags", "refwarden"];
-        let texts: BTreeSet<&str> = patterns.iter().map(|pattern| pattern.text()).collect();
-        let pieces = texts.iter().flat_map(|text| text.split('/')).chain(fixed);
-        let pieces: BTreeSet<&str> = pieces.filter(|p| *p != super::super::pattern::USER).collect();
-        let pieces = match patterns.iter().all(|pattern| pattern.as_glob().is_some()) {
-            true => pieces.into_iter().map(Self::piece).collect(),
-            false => None,
-        };
-        Self { blind, pieces }
-    }
-
-    /// `None` for part of a component: a brace that a slash cut, or `${user}` beside other text.
-    fn piece(text: &str) -> Option<Pattern> {
-        Pattern::parse(text)
-            .ok()
-            .filter(|pattern| !pattern.has_user() && pattern.as_glob().is_some())
-    }
-
-    pub(super) fn class(&self, user: Option<&UserName>) -> NameClass {
-        let Some(user) = user.filter(|_| !self.blind) else {
-            return if self.blind { NameClass::Any } else { NameClass::Nobody };
-        };
-        let Some(pieces) = &self.pieces else { return NameClass::Only(user.clone()) };
-        let like = |piece: &Pattern| piece.matches(user.as_str().as_bytes(), None).unwrap_or(true);
-        NameClass::Like(pieces.iter().map(like).collect())
-    }
 }

@@ -4,20 +4,54 @@ use super::{Change, Diff, Level, Note, Spot, Touching, Who};
 use crate::policy::name::UserName;
 use crate::push::action::Action;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
 /// Most names that a line lists.
 const NAMES: usize = 10;
+/// More names than this are counted.
+const MANY: usize = 100;
+/// Of those that are counted, how many are named.
+const FEW: usize = 3;
 
 impl Diff {
     /// One line a change, at most `most` of them and then how many there are besides.
     #[must_use]
     pub fn lines(&self, most: usize) -> Vec<String> {
-        let changes = self.changes.iter().map(ToString::to_string);
+        let mut changes: Vec<String> = self.changes.iter().map(ToString::to_string).collect();
+        if self.notes.len() + changes.len() > most {
+            changes = self.together();
+        }
         let notes = self.notes.iter().map(|note| format!("note   {}", note.text));
         let all: Vec<String> = notes.chain(changes).collect();
         capped(all, most, "changes")
+    }
+
+    /// Changes that differ only in the people, projects and entries, as one line each.
+    fn together(&self) -> Vec<String> {
+        let mut groups: Vec<(Change, usize)> = Vec::new();
+        let mut known = HashMap::new();
+        for change in &self.changes {
+            let who = (change.who.looked_up.clone(), change.who.anonymous);
+            let what = (change.gains, change.actions.clone(), change.refs.clone());
+            let how = (change.touching.kind(), change.from, change.before, change.after);
+            let at = *known.entry((who, what, how)).or_insert(groups.len());
+            match groups.get_mut(at) {
+                None => groups.push((change.clone(), 1)),
+                Some((group, count)) => {
+                    *count += 1;
+                    group.who.users.extend(change.who.users.iter().cloned());
+                    group.who.everyone |= change.who.everyone;
+                    group.projects.extend(change.projects.iter().cloned());
+                    group.through.extend(change.through.iter().cloned());
+                }
+            }
+        }
+        let line = |(group, count): (Change, usize)| match count {
+            1 => group.to_string(),
+            _ => format!("{group} (not all of them everywhere)"),
+        };
+        groups.into_iter().map(line).collect()
     }
 
     /// Everything, nothing left out.
@@ -41,6 +75,17 @@ pub(super) fn capped(mut all: Vec<String>, most: usize, what: &str) -> Vec<Strin
     all
 }
 
+/// `bob, carol and 12 more`, or where they are very many `987 projects (P1, P10, …)`.
+fn counted<'a>(names: impl ExactSizeIterator<Item = &'a str>, what: &str) -> String {
+    match names.len() {
+        count if count > MANY => {
+            let few: Vec<&str> = names.take(FEW).collect();
+            format!("{count} {what} ({}, ...)", few.join(", "))
+        }
+        _ => some_of(names),
+    }
+}
+
 /// `bob, carol and 12 more`
 pub(super) fn some_of<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
     let more = names.len().saturating_sub(NAMES);
@@ -55,7 +100,7 @@ impl fmt::Display for Who {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = match self.everyone {
             true => format!("everyone ({} users)", self.users.len()),
-            false => some_of(self.users.iter().map(UserName::as_str)),
+            false => counted(self.users.iter().map(UserName::as_str), "users"),
         };
         let nobody = "people without an identity";
         let groups: Vec<String> = self.looked_up.iter().map(|group| format!("@{group}")).collect();
@@ -120,7 +165,8 @@ impl fmt::Display for Change {
         if !self.refs.is_empty() {
             write!(f, " on {}", self.refs.join(", "))?;
         }
-        write!(f, " in {}", some_of(self.projects.iter().map(|name| name.as_str())))?;
+        let projects = counted(self.projects.iter().map(|name| name.as_str()), "projects");
+        write!(f, " in {projects}")?;
         if !self.example.is_empty() {
             write!(f, " (e.g. {})", self.example.escape_ascii())?;
         }
@@ -135,7 +181,10 @@ impl fmt::Display for Change {
             _ => {}
         }
         let through: Vec<String> = self.through.iter().map(ToString::to_string).collect();
-        if through.is_empty() { Ok(()) } else { write!(f, ", {}", through.join(", ")) }
+        if through.is_empty() {
+            return Ok(());
+        }
+        write!(f, ", {}", some_of(through.iter().map(String::as_str)))
     }
 }
 

@@ -4,18 +4,20 @@ use super::super::entry::{Entry, Holder, Permissions};
 use super::super::members::{Answers, Held, LookupsOf, Standing};
 use super::super::model::{Group, Policy, Settings, User};
 use super::super::name::{GroupName, UserName};
-use super::people::People;
+use super::contents::Contents;
+use super::people::{Everybody, People};
 use super::render::some_of;
 use super::{Note, Spot};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
-pub(super) fn compare(old: &Policy, new: &Policy, notes: &mut Vec<Note>) {
+pub(super) fn compare(everybody: &Everybody<'_>, contents: &mut Contents, notes: &mut Vec<Note>) {
+    let [old, new] = everybody.sides.each_ref().map(|people| people.policy);
     users(old, new, notes);
     lookups(old, new, notes);
-    globals(old, new, notes);
+    globals(everybody, notes);
     limits(&old.settings, &new.settings, notes);
     settings(&old.settings, &new.settings, notes);
-    bypasses(old, new, notes);
+    bypasses([old, new], contents, notes);
 }
 
 fn note(notes: &mut Vec<Note>, widens: bool, text: String) {
@@ -51,11 +53,8 @@ fn users(old: &Policy, new: &Policy, notes: &mut Vec<Note>) {
 }
 
 fn known_otherwise(a: &User, b: &User) -> bool {
-    let of = |u: &User| {
-        let keys = (u.ssh_keys.clone(), u.gpg_keys.clone());
-        (u.names.clone(), u.unix.clone(), keys, u.emails.clone(), u.jira.clone())
-    };
-    of(a) != of(b)
+    let keys = (&a.ssh_keys, &a.gpg_keys) != (&b.ssh_keys, &b.gpg_keys);
+    keys || (&a.names, &a.unix, &a.emails, &a.jira) != (&b.names, &b.unix, &b.emails, &b.jira)
 }
 
 /// Groups that are asked about elsewhere: who is in them then is not known here.
@@ -77,17 +76,20 @@ fn lookups(old: &Policy, new: &Policy, notes: &mut Vec<Note>) {
 }
 
 /// `[global]` rights, by person and by looked-up group.
-fn globals(old: &Policy, new: &Policy, notes: &mut Vec<Note>) {
+fn globals(everybody: &Everybody<'_>, notes: &mut Vec<Note>) {
     type Right = (&'static str, fn(&Settings) -> &[Holder]);
     let rights: [Right; 3] = [
         ("administer", |s| &s.administer),
         ("audit", |s| &s.auditors),
         ("bulk-change", |s| &s.bulk_change),
     ];
-    let (before, after) = (People::new(old), People::new(new));
+    let [before, after] = &everybody.sides;
     for (right, holders) in rights {
-        let was = held(&before, holders(&old.settings));
-        let is = held(&after, holders(&new.settings));
+        let (old, new) = (holders(&before.policy.settings), holders(&after.policy.settings));
+        if everybody.unmoved && old == new {
+            continue;
+        }
+        let (was, is) = (held(before, old), held(after, new));
         for (verb, widens, a, b) in [("gains", true, &is, &was), ("loses", false, &was, &is)] {
             let who: Vec<&str> = a.difference(b).map(String::as_str).collect();
             if !who.is_empty() {
@@ -160,15 +162,17 @@ fn settings(old: &Settings, new: &Settings, notes: &mut Vec<Note>) {
 }
 
 /// `bypass` lifts checks, which no decision about a ref shows: entries are compared as written.
-fn bypasses(old: &Policy, new: &Policy, notes: &mut Vec<Note>) {
+fn bypasses([old, new]: [&Policy; 2], contents: &mut Contents, notes: &mut Vec<Note>) {
     let (before, after) = (bypassing(old), bypassing(new));
-    let missing = |a: &[Entry], b: &[Entry], policy: &Policy, before: bool| {
-        let alike = |x: &Entry, y: &Entry| Entry { place: y.place, ..x.clone() } == *y;
-        let gone = a.iter().filter(|x| !b.iter().any(|y| alike(x, y)));
-        gone.map(|x| Spot::new(x.place, &policy.files, before).to_string()).collect::<BTreeSet<_>>()
+    let (was, is) = (contents.numbers(&before), contents.numbers(&after));
+    let missing = |a: &[&Entry], own: &[u32], other: &[u32], policy: &Policy, before: bool| {
+        let other: HashSet<&u32> = other.iter().collect();
+        let gone = a.iter().zip(own).filter(|(_, number)| !other.contains(number));
+        let spots = gone.map(|(x, _)| Spot::new(x.place, &policy.files, before).to_string());
+        spots.collect::<BTreeSet<_>>()
     };
-    let added = missing(&after, &before, new, false);
-    let removed = missing(&before, &after, old, true);
+    let added = missing(&after, &is, &was, new, false);
+    let removed = missing(&before, &was, &is, old, true);
     for (words, spots) in [("new", added), ("gone", removed)] {
         if !spots.is_empty() {
             let spots = some_of(spots.iter().map(String::as_str));
@@ -177,8 +181,8 @@ fn bypasses(old: &Policy, new: &Policy, notes: &mut Vec<Note>) {
     }
 }
 
-fn bypassing(policy: &Policy) -> Vec<Entry> {
+fn bypassing(policy: &Policy) -> Vec<&Entry> {
     let entries = policy.schemes.values().flat_map(|scheme| &scheme.entries);
     let entries = entries.chain(policy.grants.iter().map(|grant| &grant.entry));
-    entries.filter(|e| e.permissions.intersects(Permissions::BYPASS)).cloned().collect()
+    entries.filter(|e| e.permissions.intersects(Permissions::BYPASS)).collect()
 }

@@ -8,12 +8,14 @@ use regex_automata::nfa::thompson;
 use regex_automata::util::primitives::StateID;
 use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input, MatchKind};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Largest automaton, in bytes, and as much again while it is made.
 const SIZE_LIMIT: usize = 32 << 20;
 /// Most states that a walk visits.
 const VISIT_LIMIT: usize = 200_000;
+/// Most states of one machine in which a component may begin, where components are compared.
+const START_LIMIT: usize = 4096;
 
 /// The patterns are too many or too intricate to be compared state by state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +48,19 @@ impl Machine {
         Ok(Self { dfa, start })
     }
 
+    /// The states in which a component of a name may begin.
+    fn starts(&self) -> Vec<StateID> {
+        let bytes = distinct(&(1..=u8::MAX).collect::<Vec<u8>>(), self, None);
+        let (mut seen, mut open) = (HashSet::from([self.start]), vec![self.start]);
+        let mut found = BTreeSet::from([self.start]);
+        while let Some(state) = open.pop() {
+            found.insert(self.dfa.next_state(state, b'/'));
+            let next = bytes.iter().map(|byte| self.dfa.next_state(state, *byte));
+            open.extend(next.filter(|next| seen.insert(*next)));
+        }
+        found.into_iter().collect()
+    }
+
     fn after(&self, from: StateID, bytes: &[u8]) -> StateID {
         bytes.iter().fold(from, |state, byte| self.dfa.next_state(state, *byte))
     }
@@ -61,6 +76,39 @@ impl Machine {
             .collect();
         found.sort_unstable();
         found
+    }
+}
+
+/// What whole components do to a machine, wherever in a name they stand.
+pub(super) struct Component<'m> {
+    machine: &'m Machine,
+    /// For every number of leading bytes of the last component: where each start leads.
+    after: Vec<Vec<StateID>>,
+    last: Vec<u8>,
+}
+
+impl<'m> Component<'m> {
+    pub(super) fn new(machine: &'m Machine) -> Result<Self, TooLarge> {
+        let starts = machine.starts();
+        match starts.len() > START_LIMIT {
+            true => Err(TooLarge),
+            false => Ok(Self { machine, after: vec![starts], last: Vec::new() }),
+        }
+    }
+
+    /// Where the component leads from each state in which one may begin. Components that lead to
+    /// the same states can stand for each other. Quick where the last one began alike.
+    pub(super) fn key(&mut self, component: &[u8]) -> Vec<StateID> {
+        let alike = component.iter().zip(&self.last).take_while(|(a, b)| a == b).count();
+        self.after.truncate(alike + 1);
+        self.last.clear();
+        self.last.extend_from_slice(component);
+        for byte in component.iter().skip(alike) {
+            let from = self.after.last().into_iter().flatten();
+            let next = from.map(|state| self.machine.dfa.next_state(*state, *byte)).collect();
+            self.after.push(next);
+        }
+        self.after.last().cloned().unwrap_or_default()
     }
 }
 

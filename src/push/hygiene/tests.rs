@@ -116,11 +116,19 @@ fn a_tag_cannot_pose_as_a_branch_nor_a_branch_as_a_tag() {
 
 #[test]
 fn names_that_differ_only_in_case_meet() {
+    fn case_twins(created: &[&RefName], existing: &[&RefName]) -> Vec<(RefName, NameFault)> {
+        let mut twins = CaseTwins::new(created);
+        existing.iter().for_each(|name| twins.meet(name.as_bytes()));
+        twins.faults()
+    }
     let (lower, upper) = (name("refs/heads/main"), name("refs/heads/Main"));
-    let found = case_twins(&[&upper], [&lower]);
+    let found = case_twins(&[&upper], &[&lower]);
     assert_eq!(found, [(upper.clone(), NameFault::CaseTwin(lower.clone()))]);
-    assert_eq!(case_twins(&[&upper, &lower], []).len(), 2);
-    assert_eq!(case_twins(&[&lower], [&lower, &name("refs/tags/MAIN")]), []);
-    assert_eq!(case_twins(&[&name("refs/heads/Ä")], [&name("refs/heads/ä")]).len(), 1);
-    assert_eq!(case_twins(&[&name(b"refs/heads/A\xff")], [&name(b"refs/heads/a\xff")]).len(), 1);
+    assert_eq!(case_twins(&[&upper, &lower], &[]).len(), 2);
+    assert_eq!(case_twins(&[&lower], &[&lower, &name("refs/tags/MAIN")]), []);
+    assert_eq!(case_twins(&[&name("refs/heads/Ä")], &[&name("refs/heads/ä")]).len(), 1);
+    assert_eq!(case_twins(&[&name(b"refs/heads/A\xff")], &[&name(b"refs/heads/a\xff")]).len(), 1);
+    // The Kelvin sign is longer than the letter that it folds to.
+    assert_eq!(case_twins(&[&name("refs/heads/k")], &[&name("refs/heads/\u{212a}")]).len(), 1);
+    assert_eq!(case_twins(&[&name("refs/heads/\u{212a}")], &[&name("refs/heads/k")]).len(), 1);
 }
