@@ -2,6 +2,12 @@
 
 use std::io::Write;
 
+/// `1 user`, `2 users`.
+#[must_use]
+pub fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
 /// A command's standard output, as lines for people or as JSON.
 #[derive(Debug)]
 pub struct Out {

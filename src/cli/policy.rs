@@ -3,7 +3,7 @@
 use super::Failure;
 use super::exit::Exit;
 use super::explain;
-use super::out::Out;
+use super::out::{Out, counted};
 use super::rights;
 use super::site;
 use crate::audit::{Actor, Event, PolicyRecord, Record, Text};
@@ -104,8 +104,8 @@ pub fn load(path: &Path, account: Account, out: &Out) -> anyhow::Result<Loaded> 
         Ok((policy, warnings)) => Ok(Loaded { sources, policy, warnings }),
         Err(problems) => {
             tell(&problems, &sources, out);
-            let count = problems.len();
-            let words = format!("`{}` is not valid: {count} problem(s)", path.display());
+            let count = counted(problems.len(), "problem", "problems");
+            let words = format!("`{}` is not valid: {count}", path.display());
             Err(Failure::new(Exit::PolicyInvalid, words).into())
         }
     }
@@ -143,14 +143,14 @@ fn check(file: Option<&Path>, out: &Out) -> anyhow::Result<Exit> {
 }
 
 fn summary(policy: &Policy) -> String {
-    format!(
-        "{} users, {} groups, {} schemes, {} projects, {} grants",
-        policy.users.len(),
-        policy.groups.len(),
-        policy.schemes.len(),
-        policy.projects.len(),
-        policy.grants.len()
-    )
+    [
+        counted(policy.users.len(), "user", "users"),
+        counted(policy.groups.len(), "group", "groups"),
+        counted(policy.schemes.len(), "scheme", "schemes"),
+        counted(policy.projects.len(), "project", "projects"),
+        counted(policy.grants.len(), "grant", "grants"),
+    ]
+    .join(", ")
 }
 
 fn apply(dry_run: bool, out: &Out) -> anyhow::Result<Exit> {
@@ -186,6 +186,7 @@ fn replace(
     let digest = *Compiled::open(bytes, bytes.len() as u64)?.digest();
     let actor = site::actor(site);
     // Looking needs no other account, and `edit` still has the policy's file to replace.
+    site::require_state(site)?;
     if !dry_run {
         site::become_account(site)?;
     }
@@ -198,7 +199,9 @@ fn replace(
     let before = old.map(|old| old.policy()).transpose()?;
     rights::tell_difference(before.as_ref(), policy, clock::now().wall, out);
     if dry_run {
-        out.note("nothing was applied (--dry-run)");
+        if how != "edit" {
+            out.note("nothing was applied (--dry-run)");
+        }
         return Ok(Exit::Done);
     }
     let mut record = Record::new(Event::POLICY_APPLIED, crate::os::host_name())
@@ -259,34 +262,74 @@ fn fingerprints(user: &User) -> Result<Vec<String>, String> {
     ssh.chain(gpg).map(|result| result.map_err(|error| error.to_string())).collect()
 }
 
+/// What became of an edit.
+enum Edited {
+    /// The copy is as it was.
+    Nothing,
+    /// It was not to be applied.
+    Declined,
+    /// It stands in the policy's file.
+    Written(Box<Loaded>),
+}
+
 fn edit(out: &Out) -> anyhow::Result<Exit> {
     let site = site::find()?;
     let text = files::read_limited(&site.policy, 64 << 20)?;
     let folder = site.policy.parent().unwrap_or(Path::new("/"));
     let copy = folder
         .join(format!(".{}.edit", site.policy.file_name().unwrap_or_default().to_string_lossy()));
-    files::write_whole(&copy, &text, 0o600).context("make a copy to edit")?;
+    if copy.exists() {
+        go_on_with(&site, &copy, out)?;
+    } else {
+        files::write_whole(&copy, &text, 0o600).context("make a copy to edit")?;
+    }
     let done = edit_copy(&site, &copy, &text, out);
-    if done.as_ref().is_ok_and(|exit| *exit == Exit::Done) {
+    let untouched = || files::read_limited(&copy, 64 << 20).is_ok_and(|now| now == text);
+    // Now, since who applies becomes the account, which may not remove it.
+    if matches!(done, Ok(Edited::Nothing | Edited::Written(_))) || untouched() {
         let _ = std::fs::remove_file(&copy);
     } else {
-        out.note(format!("your edit is kept in `{}`; nothing was changed", copy.display()));
+        out.note(format!(
+            "your edit is kept in `{}`, the policy is as it was: `refwarden policy edit` goes on with it",
+            copy.display()
+        ));
     }
-    done
+    match done? {
+        Edited::Nothing => {
+            out.line("nothing was edited");
+            Ok(Exit::Done)
+        }
+        Edited::Declined => Ok(Exit::Failed),
+        Edited::Written(loaded) => put(&site, &loaded, false, "edit", out),
+    }
 }
 
-/// Lets the editor at the copy, then puts it in place of the policy and applies it.
-fn edit_copy(site: &Site, copy: &Path, before: &[u8], out: &Out) -> anyhow::Result<Exit> {
+/// An edit that was kept is gone on with, unless the policy was changed after it.
+fn go_on_with(site: &Site, copy: &Path, out: &Out) -> anyhow::Result<()> {
+    let time = |path: &Path| path.metadata().and_then(|meta| meta.modified()).ok();
+    if time(&site.policy) > time(copy) {
+        let words = format!(
+            "`{}` is an edit that was kept, and `{}` was changed since: take over what you need, and remove it",
+            copy.display(),
+            site.policy.display()
+        );
+        return Err(Failure::new(Exit::Failed, words).into());
+    }
+    out.note(format!("going on with the edit that was kept in `{}`", copy.display()));
+    Ok(())
+}
+
+/// Lets the editor at the copy, shows what it changes, and puts it in place of the policy.
+fn edit_copy(site: &Site, copy: &Path, before: &[u8], out: &Out) -> anyhow::Result<Edited> {
     crate::os::child::edit(copy)?;
     let after = files::read_limited(copy, 64 << 20)?;
     if after == before {
-        out.line("nothing was edited");
-        return Ok(Exit::Done);
+        return Ok(Edited::Nothing);
     }
     let loaded = load(copy, Some(site.account_uid), out)?;
     put(site, &loaded, true, "edit", out)?;
     if !out.confirm("apply it?") {
-        return Ok(Exit::Failed);
+        return Ok(Edited::Declined);
     }
     if files::read_limited(&site.policy, 64 << 20)? != before {
         return Err(
@@ -294,12 +337,13 @@ fn edit_copy(site: &Site, copy: &Path, before: &[u8], out: &Out) -> anyhow::Resu
         );
     }
     files::replace_text(&site.policy, &after)?;
-    let loaded = load(&site.policy, Some(site.account_uid), out)?;
-    put(site, &loaded, false, "edit", out)
+    Ok(Edited::Written(Box::new(load(&site.policy, Some(site.account_uid), out)?)))
 }
 
 fn list(out: &Out) -> anyhow::Result<Exit> {
     let site = site::find()?;
+    site::require_rights(&site)?;
+    let present = applied::digest(&site.state, site.account_uid).ok();
     for number in applied::history(&site.state)? {
         let kept = applied::open_kept(&site.state, site.account_uid, number)?;
         let time = kept.file.metadata().ok().and_then(|meta| meta.modified().ok());
@@ -310,9 +354,10 @@ fn list(out: &Out) -> anyhow::Result<Exit> {
         match out.json {
             true => out.value(&json!({ "number": number, "digest": digest, "kept": time })),
             false => out.line(format!(
-                "{number:>6}  {}  {}",
+                "{number:>6}  {}  counted until {}{}",
                 digest.chars().take(12).collect::<String>(),
-                time.unwrap_or_default()
+                time.unwrap_or_default(),
+                if present == Some(kept.digest) { ", and counts now" } else { "" }
             )),
         }
     }
@@ -326,11 +371,20 @@ fn rollback(to: Option<u32>, dry_run: bool, out: &Out) -> anyhow::Result<Exit> {
         None => applied::previous(&site.state, site.account_uid)?
             .ok_or_else(|| Failure::new(Exit::NotFound, "no other policy was applied before"))?,
     };
-    let kept = applied::open_kept(&site.state, site.account_uid, number)
-        .map_err(|error| Failure::new(Exit::NotFound, error.to_string()))?;
+    let kept =
+        applied::open_kept(&site.state, site.account_uid, number).map_err(|error| match error {
+            applied::AppliedError::None => Failure::new(
+                Exit::NotFound,
+                format!("no policy {number} is kept: `refwarden policy rollback --list` has them"),
+            ),
+            error => Failure::new(Exit::Unavailable, error.to_string()),
+        })?;
     let bytes = kept.payload()?;
     let policy = Payload::open(kept)?.policy()?;
     let exit = replace(&site, &policy, &bytes, dry_run, "rollback", out)?;
+    if dry_run {
+        return Ok(exit);
+    }
     out.note("the policy's files still say what they said: edit them, or the next `policy apply` undoes this");
     Ok(exit)
 }

@@ -30,6 +30,7 @@ impl Here {
     /// There is none, or it is not to be trusted.
     pub fn open() -> anyhow::Result<Self> {
         let site = find()?;
+        require_rights(&site)?;
         let (policy, _) = desk::open_policy(&site)
             .map_err(|refusal| Failure::new(Exit::Unavailable, refusal.for_admin()))?;
         let actor = actor(&site);
@@ -80,6 +81,37 @@ pub fn find() -> anyhow::Result<Site> {
     })
 }
 
+/// Whether root or the hosting account runs the command.
+///
+/// # Errors
+/// Somebody else does: what they can't open would look broken.
+pub fn require_rights(site: &Site) -> anyhow::Result<()> {
+    let uid = geteuid();
+    if uid.is_root() || uid.as_raw() == site.account_uid {
+        return Ok(());
+    }
+    let account = &site.account;
+    let words = format!(
+        "only root and the hosting account `{account}` may do this: try `sudo -u {account} refwarden ...`"
+    );
+    Err(Failure::new(Exit::Failed, words).into())
+}
+
+/// The state folder is there.
+///
+/// # Errors
+/// It is not; only `install.sh` makes it, with the right owner.
+pub fn require_state(site: &Site) -> anyhow::Result<()> {
+    if site.state.is_dir() {
+        return Ok(());
+    }
+    let words = format!(
+        "the state folder `{}` is not there: run install.sh again, or put it back",
+        site.state.display()
+    );
+    Err(Failure::new(Exit::Unavailable, words).into())
+}
+
 /// Becomes the hosting account, before state is touched, so that nothing in it ever belongs to
 /// root. Only root can; the hosting account is already there.
 ///
@@ -87,15 +119,9 @@ pub fn find() -> anyhow::Result<Site> {
 /// Somebody else runs the command, or the kernel refuses.
 pub fn become_account(site: &Site) -> anyhow::Result<()> {
     let uid = geteuid().as_raw();
+    require_rights(site)?;
     if uid == site.account_uid {
         return Ok(());
-    }
-    if uid != 0 {
-        let account = &site.account;
-        let words = format!(
-            "only root and the hosting account `{account}` may do this: try `sudo -u {account} refwarden ...`"
-        );
-        return Err(Failure::new(Exit::Failed, words).into());
     }
     let account = Account::find(&site.account)?;
     if account.uid != site.account_uid {

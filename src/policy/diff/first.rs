@@ -17,14 +17,7 @@ const LINES_A_PROJECT: usize = 10;
 #[must_use]
 pub fn summary(policy: &Policy) -> Vec<String> {
     let active = policy.users.values().filter(|user| user.active).count();
-    let count = format!(
-        "{} users ({active} active), {} groups, {} projects, {} schemes, {} grants",
-        policy.users.len(),
-        policy.groups.len(),
-        policy.projects.len(),
-        policy.schemes.len(),
-        policy.grants.len()
-    );
+    let count = format!("users that are active: {active} of {}", policy.users.len());
     let people = People::new(policy);
     let rights = policy.projects.keys().flat_map(|name| of_project(&people, name)).collect();
     std::iter::once(count).chain(capped(rights, LINES, "lines: `refwarden policy show`")).collect()
@@ -39,7 +32,9 @@ fn of_project(people: &People<'_>, name: &ProjectName) -> Vec<String> {
     let lines = entries.map(|entry| {
         let verb = if entry.is_forbid() { "may not" } else { "may" };
         let permissions = &entry.permissions;
-        format!("{name}: {} {verb} {permissions}{}", who(people, name, entry), refs(&entry.refs))
+        let (who, refs) = (who(people, name, entry), refs(&entry.refs));
+        let paths = entry.paths.as_ref().map(|paths| format!(" for {paths}")).unwrap_or_default();
+        format!("{name}: {who} {verb} {permissions}{refs}{paths}")
     });
     capped(lines.collect(), LINES_A_PROJECT, &format!("entries of {name}"))
 }
