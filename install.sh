@@ -7,7 +7,7 @@ umask 022
 
 usage() {
     cat <<'END'
-usage: install.sh [options] REPO.git...
+usage: install.sh [options] REPO.git...       (an upgrade needs no REPO.git)
        install.sh --uninstall [options] [REPO.git...]
        install.sh --demo
 
@@ -71,7 +71,7 @@ me=$(id -un)
 my_uid=$(id -u)
 
 prefix='' policy='' root='' account='' hooks='' host='' template=''
-copy=no system=no dry_run=no mode=install
+copy=no system=no dry_run=no first=no mode=install
 
 set_option() {
     [ -n "$2" ] || misused "$1 needs a value"
@@ -143,7 +143,7 @@ work=''
 finish() {
     status=$?
     if [ -n "$work" ]; then rm -rf -- "$work"; fi
-    if [ "$status" -ne 0 ]; then
+    if [ "$status" -ne 0 ] && [ "$placed" != nothing ]; then
         printf 'stopped while %s; in place: %s\n' "$stage" "$placed" >&2
     fi
     exit "$status"
@@ -285,6 +285,7 @@ file = $(toml_string "$log/audit.jsonl")
 
 # Which evidence tells who pushes. Nothing is auto-detected, nothing else is believed.
 #   "unix"         the hosting account itself: for a server of one person
+#   "env:PUSHER"   a variable that your own ssh wrapper sets (README.md has the wrapper)
 #   "remote-user"  the web server's own authentication, in front of git-http-backend
 #   "gitolite", "gitlab", "gitea", ...   the hosting stack's variables
 [identity]
@@ -356,6 +357,7 @@ write_starter() {
 install_policy() {
     stage='writing the policy'
     if [ ! -e "$policy" ] && [ ! -L "$policy" ]; then
+        first=yes
         act "write a commented policy to $policy" write_starter
     fi
     reached "the policy $policy"
@@ -382,7 +384,10 @@ apply_policy() {
 
 # Where shells and man look; a program that does not know the verbs has none.
 install_texts() {
-    [ "$dry_run" = no ] || return 0
+    if [ "$dry_run" = yes ]; then
+        say "install completions and man pages below $prefix/share"
+        return 0
+    fi
     stage='installing completions and man pages'
     work=$(mktemp -d)
     for pair in bash:bash-completion/completions/refwarden \
@@ -421,17 +426,16 @@ repo() {
 install_hooks() {
     stage='installing the hooks'
     if [ "$dry_run" = yes ] && [ ! -f "$lib/site.toml" ]; then
-        for path in "$@"; do say "$path: would be: installed"; done
+        for path in "$@"; do say "$path: put the hooks in, keep those that are there"; done
         return 0
     fi
     repo install "$@"
     reached 'the hooks'
 }
 look_at_it() {
-    [ "$dry_run" = no ] || return 0
+    if [ "$dry_run" = yes ] || [ $# -eq 0 ]; then return 0; fi
     stage='looking at the result (refwarden doctor)'
     say 'look at the result: refwarden doctor'
-    if [ $# -eq 0 ]; then return 0; fi
     as_account "$lib/refwarden" doctor --quiet "$@"
 }
 
@@ -460,7 +464,8 @@ settle_account() {
         account=git
         if [ $# -gt 0 ]; then account=$(stat -L -c %U -- "$1"); fi
     fi
-    account_uid=$(id -u -- "$account" 2>/dev/null) || fail "no account $account: give --account"
+    account_uid=$(id -u -- "$account" 2>/dev/null) ||
+        fail "this host has no account $account: make it, or name another with --account"
 }
 settle_prefix() {
     if [ -z "$prefix" ]; then
@@ -487,18 +492,19 @@ settle_paths() {
     root=$(real_folder "$root") || fail "the root is not a folder that can be entered"
     for path in "$@"; do
         is_below "$(real_folder "$path")" "$root" ||
-            fail "$path lies outside the root $root: give --root"
+            fail "$path is not below the root $root: give another --root"
     done
 }
 
 install() {
     trap finish EXIT
     trap 'exit 130' INT TERM HUP
-    if [ $# -eq 0 ] && [ -z "$template" ] && [ "$system" = no ]; then
+    settle_prefix
+    # An upgrade needs none: hooks that are links lead to the new programs.
+    if [ $# -eq 0 ] && [ -z "$template" ] && [ "$system" = no ] && [ ! -f "$lib/site.toml" ]; then
         misused "name a repository"
     fi
     for path in "$@"; do check_repository "$path"; done
-    settle_prefix
     settle_account "$@"
     settle_paths "$@"
     find_programs
@@ -508,9 +514,24 @@ install() {
     install_folders
     apply_policy
     install_texts
-    install_hooks "$@"
+    if [ $# -gt 0 ] || [ -n "$template" ] || [ "$system" = yes ]; then install_hooks "$@"; fi
     look_at_it "$@"
-    [ "$dry_run" = yes ] || say "installed; the policy is $policy"
+    tell_the_end
+}
+# What stands now, and what comes next.
+tell_the_end() {
+    if [ "$dry_run" = yes ]; then
+        say 'nothing was changed (--dry-run)'
+        return 0
+    fi
+    say "installed; the policy is $policy"
+    if [ "$first" = no ]; then return 0; fi
+    if [ "$my_uid" = 0 ]; then
+        say 'it permits nobody anything yet, so every push there is refused: edit it, then'
+        say "  $prefix/bin/refwarden policy apply"
+    fi
+    say "other repositories below $root have no hooks before you say"
+    say "  $prefix/bin/refwarden repo install --all"
 }
 
 remove_programs() {
@@ -537,12 +558,14 @@ uninstall() {
     trap 'exit 130' INT TERM HUP
     settle_prefix
     [ -x "$lib/refwarden" ] || fail "no installation in $lib"
+    stays="$(site_value policy) and $(site_value state)"
     placed='what was installed, but for the steps above'
     stage='removing the hooks'
     [ "$my_uid" != 0 ] || system=yes
     if [ $# -gt 0 ]; then repo uninstall "$@"; else repo uninstall --all; fi
     if [ "$dry_run" = yes ]; then
         say "remove the programs in $lib, when no repository needs them any more"
+        say 'nothing was changed (--dry-run)'
         return 0
     fi
     # A link to a program that is gone is skipped by git without a word.
@@ -554,7 +577,7 @@ uninstall() {
     fi
     stage='removing the programs'
     act "remove the programs in $lib" remove_programs
-    say 'uninstalled; policy, state and trail stay'
+    say "uninstalled; $stays stay, and the trail"
 }
 
 # ---------------------------------------------------------------- demo

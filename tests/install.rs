@@ -274,10 +274,25 @@ fn a_repository_outside_the_root_or_none_at_all_is_refused_before_anything_is_do
     std::fs::create_dir_all(&root).unwrap();
     let before = tree(bed.folder.path());
     let said = bed.refused(&["--root", root.to_str().unwrap()], &[&inside]);
-    assert!(said.contains("outside the root"), "{said}");
+    assert!(said.contains("is not below the root"), "{said}");
     assert!(bed.refused(&[], &[&root]).contains("is not a git repository"));
     assert!(bed.refused(&[], &[]).contains("name a repository"));
     assert_eq!(tree(bed.folder.path()), before);
+}
+
+#[test]
+fn an_upgrade_names_no_repository_and_the_first_run_says_what_comes_next() {
+    let bed = Bed::new();
+    let repository = bed.repository("a.git");
+    let dry = bed.install(&["--dry-run"], &[&repository]);
+    assert!(dry.contains("install completions and man pages"), "{dry}");
+    assert!(dry.ends_with("nothing was changed (--dry-run)\n"), "{dry}");
+    assert!(bed.install(&[], &[&repository]).contains("repo install --all"));
+    bed.release("version 2");
+    let again = bed.install(&[], &[]);
+    assert!(!again.contains("repo install --all"), "{again}");
+    assert!(std::fs::read_to_string(bed.lib("update")).unwrap().contains("version 2"));
+    assert!(repository.join("hooks/update").is_symlink());
 }
 
 #[test]

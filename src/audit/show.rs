@@ -11,6 +11,8 @@ use chrono_tz::Tz;
 
 /// How many digits of an object id are shown.
 const ID: usize = 10;
+/// How many digits of a policy's digest are shown.
+const DIGEST: usize = 12;
 
 /// `record`, which stands in `line`, as lines of text, the first one flush left and the others
 /// indented; ends with a newline.
@@ -79,6 +81,11 @@ fn ref_row(one: &RefRecord) -> String {
     words.into_iter().flatten().collect::<Vec<_>>().join("  ")
 }
 
+/// As much of a policy's digest as `policy apply` and `policy rollback --list` show.
+fn start(digest: &Text) -> String {
+    digest.ascii().chars().take(DIGEST).collect()
+}
+
 /// What has a name of its own, in the order of interest.
 fn facts(line: &Line, record: &Record) -> Vec<(String, String)> {
     let fact = |name: &str, value: Option<&Text>| value.map(|v| (name.to_owned(), v.ascii()));
@@ -90,7 +97,7 @@ fn facts(line: &Line, record: &Record) -> Vec<(String, String)> {
         fact("request", record.request.as_ref()),
         fact("entitlement", record.entitlement.as_ref()),
         (!approvers.is_empty()).then(|| ("approved by".to_owned(), approvers.join(", "))),
-        fact("policy", record.policy.as_ref().map(|policy| &policy.digest)),
+        record.policy.as_ref().map(|policy| ("policy".to_owned(), start(&policy.digest))),
         line.text("clock").map(|clock| ("the clock said".to_owned(), ascii(clock))),
         line.number("unidentified")
             .map(|n| ("refused before this without an identity".to_owned(), n.to_string())),

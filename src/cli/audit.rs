@@ -132,7 +132,10 @@ fn filter(selection: &Selection) -> anyhow::Result<Filter> {
     let pattern = selection.reference.as_deref().map(Pattern::parse).transpose();
     Ok(Filter {
         user: text(&selection.user),
-        repository: text(&selection.repository),
+        repository: selection
+            .repository
+            .as_deref()
+            .map(|name| Text::new(name.strip_suffix(".git").unwrap_or(name))),
         reference: pattern.map_err(|error| Failure::new(Exit::Usage, format!("--ref: {error}")))?,
         grant: text(&selection.grant),
         event: selection.event.as_deref().map(Event::named),
@@ -144,8 +147,9 @@ fn filter(selection: &Selection) -> anyhow::Result<Filter> {
 
 fn show(here: &Here, selection: &Selection, out: &Out) -> anyhow::Result<Exit> {
     let zone = here.settings().timezone.0;
-    let mut damaged = 0;
+    let (mut damaged, mut shown) = (0, 0);
     read::each(&here.audit_file(), &filter(selection)?, &mut |seen| {
+        shown += 1;
         match seen {
             Seen::Line { text, .. } if out.json => out.line(String::from_utf8_lossy(text)),
             Seen::Line { line, record, .. } => out.line(show::human(line, record, zone).trim_end()),
@@ -156,6 +160,9 @@ fn show(here: &Here, selection: &Selection, out: &Out) -> anyhow::Result<Exit> {
         }
         Ok(())
     })?;
+    if shown == 0 {
+        out.note("no line of the trail is like that");
+    }
     Ok(if damaged == 0 { Exit::Done } else { Exit::Failed })
 }
 
@@ -207,7 +214,7 @@ fn tell(verified: &Verified, sound: bool, out: &Out) {
     ));
     for damage in &verified.damages {
         let at = format!("{}:{}", damage.at.file.display(), damage.at.line);
-        out.line(format!("{at}: damage was recorded here, {} lines are lost", damage.lost));
+        out.line(format!("{at}: damage was recorded here, lines lost: {}", damage.lost));
     }
     for file in &verified.compressed {
         out.line(format!("{}: compressed, not read", file.display()));

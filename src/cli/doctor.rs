@@ -11,7 +11,7 @@ pub use installation::trail;
 
 use super::exit::Exit;
 use super::finding::{Finding, Level, worst};
-use super::out::Out;
+use super::out::{Out, counted};
 use super::repo::target::{Installation, Target};
 use crate::os::git_config;
 use crate::os::host_facts;
@@ -52,6 +52,7 @@ pub const APPLIED: &[InstallationCheck] = &[applied::policy];
 /// Everything that is looked at in each repository.
 pub const REPOSITORY: &[RepositoryCheck] = &[
     repository::hooks,
+    repository::project,
     repository::hooks_path,
     repository::owners,
     repository::shared,
@@ -68,6 +69,7 @@ pub const REPOSITORY: &[RepositoryCheck] = &[
 /// There is no installation to look at.
 pub fn run(args: &DoctorArgs, more: &[InstallationCheck], out: &Out) -> anyhow::Result<Exit> {
     let home = Installation::find()?;
+    super::site::require_rights(&home.site)?;
     let mut findings: Vec<Finding> =
         INSTALLATION.iter().chain(more).flat_map(|check| check(&home)).collect();
     let (repositories, limits) = repositories(args, &home);
@@ -115,10 +117,11 @@ fn tell(args: &DoctorArgs, findings: &[Finding], repositories: usize, out: &Out)
     }
     let count = |level| findings.iter().filter(|finding| finding.level == level).count();
     out.line(format!(
-        "{repositories} repositories: {} fail open, {} broken, {} warnings",
+        "{}: {} fail open, {} broken, {}",
+        counted(repositories, "repository", "repositories"),
         count(Level::FailOpen),
         count(Level::Broken),
-        count(Level::Warn)
+        counted(count(Level::Warn), "warning", "warnings")
     ));
 }
 

@@ -9,7 +9,7 @@ use super::policy as policy_verb;
 use super::site::{self, Here};
 use super::{Failure, when};
 use crate::code::Code;
-use crate::decision::{self, Decision, Outcome, Paths, Question, Verdict};
+use crate::decision::{self, Decision, Outcome, Paths, Question, Verdict, Why};
 use crate::os::{clock, groups};
 use crate::policy::entry::{Entry, Kind};
 use crate::policy::members::Answers;
@@ -19,6 +19,7 @@ use crate::policy::refs::ChangedPath;
 use crate::policy::scope::Scopes;
 use crate::push::Action;
 use crate::pusher::Source;
+use crate::text::Safe;
 use chrono::{DateTime, Duration, Utc};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -295,6 +296,9 @@ impl<'p> Bench<'p> {
             .collect();
         let known = (args.no_paths || !changed.is_empty()).then_some(changed.as_slice());
         let question = question(action, &reference, known, at);
+        if reference.is_empty() && action != Action::Read {
+            return Err(Failure::new(Exit::Usage, "--ref is empty").into());
+        }
         let repository = args.repository.clone().unwrap_or_default();
         if let Some(name) = repository.strip_suffix(".git") {
             let words =
@@ -318,7 +322,7 @@ impl<'p> Bench<'p> {
                 "{user}: {action}{reference} in {repository}, {}",
                 at.format("%Y-%m-%d %H:%M:%S UTC")
             ));
-            self.tell(&answered, out);
+            self.tell(&question, &answered, out);
         }
         Ok(match answered {
             Answered::Decided(Decision { verdict: Verdict::Allowed(_), .. }, _) => Exit::Done,
@@ -334,10 +338,15 @@ impl<'p> Bench<'p> {
         .collect()
     }
 
-    fn tell(&self, answered: &Answered<'_>, out: &Out) {
+    fn tell(&self, question: &Question<'_>, answered: &Answered<'_>, out: &Out) {
         let (decision, entries) = match answered {
             Answered::Refused(code, words) => {
-                return out.line(format!("refused: {code} {}: {words}", code.title()));
+                let why = if words.ends_with(code.title()) {
+                    "names are paths below the site's root, without `.git`"
+                } else {
+                    words.as_str()
+                };
+                return out.line(format!("refused: {code} {}: {why}", code.title()));
             }
             Answered::Decided(decision, entries) => (decision, entries),
         };
@@ -362,16 +371,38 @@ impl<'p> Bench<'p> {
             Verdict::Refused(refused) => {
                 for reason in refused.reasons() {
                     let by = by(reason.entry).unwrap_or_default();
-                    out.line(format!("refused: {} {}{by}", reason.code, reason.code.title()));
+                    let why = paths_of(&reason.why).unwrap_or_default();
+                    out.line(format!("refused: {} {}{by}{why}", reason.code, reason.code.title()));
                 }
             }
         }
+        let (mut blind, unknown) = (false, question.paths == Paths::Unknown);
         out.line("entries considered:");
         for (entry, outcome) in entries.iter().zip(&decision.trace) {
             let what = format!("{:20} {:7} {}", self.place(entry), kind(entry), entry.permissions);
-            out.line(format!("  {what:52} {}", words(outcome)));
+            let paths = entry.paths.as_ref().filter(|_| *outcome == Outcome::Applies);
+            blind |= unknown && paths.is_some();
+            let about = paths.map_or_else(String::new, |paths| format!(" to {paths}"));
+            out.line(format!("  {what:52} {}{about}", words(outcome)));
+        }
+        if blind {
+            out.line("the changed paths are unknown: say them with --path, or --no-paths");
         }
     }
+}
+
+/// The paths that a refusal is about.
+fn paths_of(why: &Why) -> Option<String> {
+    let (word, first, count) = match why {
+        Why::PathsForbidden(first, count) => ("it covers", first, count),
+        Why::PathsUncovered(first, count) => ("no permit covers", first, count),
+        _ => return None,
+    };
+    let names: Vec<String> =
+        first.iter().map(|path| Safe::new(path, 200).as_str().to_owned()).collect();
+    let more = count.saturating_sub(first.len());
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    Some(format!(": {word} {}{more}", names.join(", ")))
 }
 
 /// A branch's name made full.

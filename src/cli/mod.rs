@@ -29,7 +29,7 @@ use out::Out;
 #[command(name = "refwarden", version, arg_required_else_help = true, max_term_width = 100)]
 #[command(
     after_help = "Start with `refwarden doctor`; a refused push is explained by `refwarden policy explain`.\n\
-    Exit codes: 0 done or allowed, 1 failed, 2 usage, 3 refused, 4 policy invalid, 5 waiting, 6 not found, 7 store or audit unavailable."
+    Exit codes: 0 done or allowed, 1 failed, 2 usage, 3 refused, 4 policy invalid, 6 not found, 7 store or audit unavailable."
 )]
 pub struct Cli {
     /// Print JSON, one value a line, for scripts.
@@ -116,16 +116,21 @@ impl Failure {
     }
 }
 
-/// Prints an error with its causes, one line: what was being done, then why it failed.
-fn fail(error: &anyhow::Error, out: &Out) -> Exit {
+/// An error with its causes, each of them once.
+fn said(error: &anyhow::Error) -> String {
     let mut words = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {
-        // Many errors end with their cause already.
-        if !words.ends_with(&cause) {
+        // Many errors hold the words of their cause already.
+        if !words.contains(&cause) {
             words = format!("{words}: {cause}");
         }
     }
-    let words = crate::text::Safe::new(words.as_bytes(), 4000);
+    words
+}
+
+/// Prints an error with its causes, one line: what was being done, then why it failed.
+fn fail(error: &anyhow::Error, out: &Out) -> Exit {
+    let words = crate::text::Safe::new(said(error).as_bytes(), 4000);
     if out.json {
         out.value(&serde_json::json!({ "error": words.as_str() }));
     }

@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 use std::io::Write;
 
-/// A number and what it counts: `1 user`, `2 users`.
+/// `1 user`, `2 users`.
 #[must_use]
-pub fn count(number: usize, what: &str) -> String {
-    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+pub fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 /// A command's standard output, as lines for people or as JSON.

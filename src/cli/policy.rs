@@ -3,7 +3,7 @@
 use super::Failure;
 use super::exit::Exit;
 use super::explain;
-use super::out::{Out, count};
+use super::out::{Out, counted};
 use super::rights;
 use super::site;
 use crate::audit::{Actor, Event, PolicyRecord, Record, Text};
@@ -110,8 +110,8 @@ pub fn load(path: &Path, account: Account, out: &Out) -> anyhow::Result<Loaded> 
         Ok((policy, warnings)) => Ok(Loaded { sources, policy, warnings }),
         Err(problems) => {
             tell(&problems, &sources, out);
-            let problems = count(problems.len(), "problem");
-            let words = format!("`{}` is not valid: {problems}", path.display());
+            let count = counted(problems.len(), "problem", "problems");
+            let words = format!("`{}` is not valid: {count}", path.display());
             Err(Failure::new(Exit::PolicyInvalid, words).into())
         }
     }
@@ -150,41 +150,24 @@ fn check(file: Option<&Path>, out: &Out) -> anyhow::Result<Exit> {
 }
 
 fn summary(policy: &Policy) -> String {
-    let parts = [
-        count(policy.users.len(), "user"),
-        count(policy.groups.len(), "group"),
-        count(policy.schemes.len(), "scheme"),
-        count(policy.projects.len(), "project"),
-        count(policy.grants.len(), "grant"),
-    ];
-    parts.join(", ")
+    [
+        counted(policy.users.len(), "user", "users"),
+        counted(policy.groups.len(), "group", "groups"),
+        counted(policy.schemes.len(), "scheme", "schemes"),
+        counted(policy.projects.len(), "project", "projects"),
+        counted(policy.grants.len(), "grant", "grants"),
+    ]
+    .join(", ")
 }
 
 fn apply(dry_run: bool, out: &Out) -> anyhow::Result<Exit> {
     let site = site::find()?;
     let loaded = load(&site.policy.clone(), Some(site.account_uid), out)?;
-    put(&site, &loaded, Mode::of(dry_run), "apply", out)
-}
-
-/// How far to go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mode {
-    /// To the end.
-    Apply,
-    /// Up to the difference, because `--dry-run` asks for it.
-    DryRun,
-    /// Up to the difference, before a question.
-    Look,
-}
-
-impl Mode {
-    fn of(dry_run: bool) -> Self {
-        if dry_run { Self::DryRun } else { Self::Apply }
-    }
+    put(&site, &loaded, dry_run, "apply", out)
 }
 
 /// Shows what changes, and makes it count.
-fn put(site: &Site, loaded: &Loaded, mode: Mode, how: &str, out: &Out) -> anyhow::Result<Exit> {
+fn put(site: &Site, loaded: &Loaded, dry_run: bool, how: &str, out: &Out) -> anyhow::Result<Exit> {
     tell(&loaded.warnings, &loaded.sources, out);
     let unbuilt = diag::unbuilt(&loaded.policy, &loaded.sources);
     if !unbuilt.is_empty() {
@@ -195,7 +178,7 @@ fn put(site: &Site, loaded: &Loaded, mode: Mode, how: &str, out: &Out) -> anyhow
     same_store(site, &loaded.policy)?;
     let digests = digests(&loaded.sources, &loaded.policy.files);
     let bytes = compiled::compile(&loaded.policy, &digests, &fingerprints)?;
-    replace(site, &loaded.policy, &bytes, mode, how, out)
+    replace(site, &loaded.policy, &bytes, dry_run, how, out)
 }
 
 /// Compares with what counts now, records the change, and puts `bytes` in place.
@@ -203,14 +186,15 @@ fn replace(
     site: &Site,
     policy: &Policy,
     bytes: &[u8],
-    mode: Mode,
+    dry_run: bool,
     how: &str,
     out: &Out,
 ) -> anyhow::Result<Exit> {
     let digest = *Compiled::open(bytes, bytes.len() as u64)?.digest();
     let actor = site::actor(site);
     // Looking needs no other account, and `edit` still has the policy's file to replace.
-    if mode == Mode::Apply {
+    site::require_state(site)?;
+    if !dry_run {
         site::become_account(site)?;
     }
     let old = match applied::open(&site.state, site.account_uid) {
@@ -221,8 +205,8 @@ fn replace(
     let same = old.as_ref().is_some_and(|old| *old.digest() == digest);
     let before = old.map(|old| old.policy()).transpose()?;
     rights::tell_difference(before.as_ref(), policy, clock::now().wall, out);
-    if mode != Mode::Apply {
-        if mode == Mode::DryRun {
+    if dry_run {
+        if how != "edit" {
             out.note("nothing was applied (--dry-run)");
         }
         return Ok(Exit::Done);
@@ -285,6 +269,16 @@ fn fingerprints(user: &User) -> Result<Vec<String>, String> {
     ssh.chain(gpg).map(|result| result.map_err(|error| error.to_string())).collect()
 }
 
+/// What became of an edit.
+enum Edited {
+    /// The copy is as it was.
+    Nothing,
+    /// It was not to be applied.
+    Declined,
+    /// It stands in the policy's file.
+    Written(Box<Loaded>),
+}
+
 fn edit(out: &Out) -> anyhow::Result<Exit> {
     let site = site::find()?;
     let text = files::read_limited(&site.policy, 64 << 20)?;
@@ -293,31 +287,58 @@ fn edit(out: &Out) -> anyhow::Result<Exit> {
     let copy = folder.join(format!(".{name}.edit"));
     let _lock = files::lock(&folder.join(format!(".{name}.edit.lock")), Duration::ZERO)
         .context("somebody else is editing the policy")?;
-    match copy.exists() {
-        true => out.note(format!("going on with the edit that was kept in `{}`", copy.display())),
-        false => files::write_whole(&copy, &text, 0o600).context("make a copy to edit")?,
+    if copy.exists() {
+        go_on_with(&site, &copy, out)?;
+    } else {
+        files::write_whole(&copy, &text, 0o600).context("make a copy to edit")?;
     }
     let done = edit_copy(&site, &copy, &text, out);
-    if done.as_ref().is_ok_and(|exit| *exit == Exit::Done) {
+    let untouched = || files::read_limited(&copy, 64 << 20).is_ok_and(|now| now == text);
+    // Now, since who applies becomes the account, which may not remove it.
+    if matches!(done, Ok(Edited::Nothing | Edited::Written(_))) || untouched() {
         let _ = std::fs::remove_file(&copy);
     } else {
-        out.note(format!("your edit is kept in `{}`; nothing was changed", copy.display()));
+        out.note(format!(
+            "your edit is kept in `{}`, the policy is as it was: `refwarden policy edit` goes on with it",
+            copy.display()
+        ));
     }
-    done
+    match done? {
+        Edited::Nothing => {
+            out.line("nothing was edited");
+            Ok(Exit::Done)
+        }
+        Edited::Declined => Ok(Exit::Failed),
+        Edited::Written(loaded) => put(&site, &loaded, false, "edit", out),
+    }
 }
 
-/// Lets the editor at the copy, then puts it in place of the policy and applies it.
-fn edit_copy(site: &Site, copy: &Path, before: &[u8], out: &Out) -> anyhow::Result<Exit> {
+/// An edit that was kept is gone on with, unless the policy was changed after it.
+fn go_on_with(site: &Site, copy: &Path, out: &Out) -> anyhow::Result<()> {
+    let time = |path: &Path| path.metadata().and_then(|meta| meta.modified()).ok();
+    if time(&site.policy) > time(copy) {
+        let words = format!(
+            "`{}` is an edit that was kept, and `{}` was changed since: take over what you need, and remove it",
+            copy.display(),
+            site.policy.display()
+        );
+        return Err(Failure::new(Exit::Failed, words).into());
+    }
+    out.note(format!("going on with the edit that was kept in `{}`", copy.display()));
+    Ok(())
+}
+
+/// Lets the editor at the copy, shows what it changes, and puts it in place of the policy.
+fn edit_copy(site: &Site, copy: &Path, before: &[u8], out: &Out) -> anyhow::Result<Edited> {
     crate::os::child::edit(copy)?;
     let after = files::read_limited(copy, 64 << 20)?;
     if after == before {
-        out.line("nothing was edited");
-        return Ok(Exit::Done);
+        return Ok(Edited::Nothing);
     }
     let loaded = load(copy, Some(site.account_uid), out)?;
-    put(site, &loaded, Mode::Look, "edit", out)?;
+    put(site, &loaded, true, "edit", out)?;
     if !out.confirm("apply it?") {
-        return Ok(Exit::Failed);
+        return Ok(Edited::Declined);
     }
     if files::read_limited(&site.policy, 64 << 20)? != before {
         return Err(
@@ -325,12 +346,13 @@ fn edit_copy(site: &Site, copy: &Path, before: &[u8], out: &Out) -> anyhow::Resu
         );
     }
     files::replace_text(&site.policy, &after)?;
-    let loaded = load(&site.policy, Some(site.account_uid), out)?;
-    put(site, &loaded, Mode::Apply, "edit", out)
+    Ok(Edited::Written(Box::new(load(&site.policy, Some(site.account_uid), out)?)))
 }
 
 fn list(out: &Out) -> anyhow::Result<Exit> {
     let site = site::find()?;
+    site::require_rights(&site)?;
+    let present = applied::digest(&site.state, site.account_uid).ok();
     for number in applied::history(&site.state)? {
         let kept = applied::open_kept(&site.state, site.account_uid, number)?;
         let time = kept.file.metadata().ok().and_then(|meta| meta.modified().ok());
@@ -341,9 +363,10 @@ fn list(out: &Out) -> anyhow::Result<Exit> {
         match out.json {
             true => out.value(&json!({ "number": number, "digest": digest, "kept": time })),
             false => out.line(format!(
-                "{number:>6}  {}  {}",
+                "{number:>6}  {}  counted until {}{}",
                 digest.chars().take(12).collect::<String>(),
-                time.unwrap_or_default()
+                time.unwrap_or_default(),
+                if present == Some(kept.digest) { ", and counts now" } else { "" }
             )),
         }
     }
@@ -357,13 +380,20 @@ fn rollback(to: Option<u32>, dry_run: bool, out: &Out) -> anyhow::Result<Exit> {
         None => applied::previous(&site.state, site.account_uid)?
             .ok_or_else(|| Failure::new(Exit::NotFound, "no other policy was applied before"))?,
     };
-    let kept = applied::open_kept(&site.state, site.account_uid, number)
-        .map_err(|error| Failure::new(Exit::NotFound, error.to_string()))?;
+    let kept =
+        applied::open_kept(&site.state, site.account_uid, number).map_err(|error| match error {
+            applied::AppliedError::None => Failure::new(
+                Exit::NotFound,
+                format!("no policy {number} is kept: `refwarden policy rollback --list` has them"),
+            ),
+            error => Failure::new(Exit::Unavailable, error.to_string()),
+        })?;
     let bytes = kept.payload()?;
     let policy = Payload::open(kept)?.policy()?;
-    let exit = replace(&site, &policy, &bytes, Mode::of(dry_run), "rollback", out)?;
-    if !dry_run {
-        out.note("the policy's files still say what they said: edit them, or the next `policy apply` undoes this");
+    let exit = replace(&site, &policy, &bytes, dry_run, "rollback", out)?;
+    if dry_run {
+        return Ok(exit);
     }
+    out.note("the policy's files still say what they said: edit them, or the next `policy apply` undoes this");
     Ok(exit)
 }

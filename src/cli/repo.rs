@@ -205,7 +205,7 @@ fn each(
 }
 
 fn say(out: &Out, path: &Path, steps: &[Step], result: anyhow::Result<()>, word: &str, dry: bool) {
-    let error = result.err().map(|error| format!("{error:#}"));
+    let error = result.err().map(|error| super::said(&error));
     if out.json {
         let steps: Vec<_> = steps
             .iter()

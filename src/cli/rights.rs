@@ -124,10 +124,7 @@ fn line(policy: &Policy, entry: &Entry) -> String {
         text.push_str(&format!(" but {}", refs(&entry.refs.exclude)));
     }
     if let Some(paths) = &entry.paths {
-        text.push_str(&format!(
-            " paths {}",
-            join(paths.include.iter().map(ToString::to_string).collect())
-        ));
+        text.push_str(&format!(" for {paths}"));
     }
     match &entry.to {
         Some(to) => {

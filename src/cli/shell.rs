@@ -45,6 +45,9 @@ pub fn man(args: &ManArgs, command: Command, out: &Out) -> anyhow::Result<Exit> 
     };
     crate::os::files::ensure_folder(folder)
         .with_context(|| format!("make `{}`", folder.display()))?;
+    let mut command = command;
+    // Gives every subcommand its whole name, for the synopsis.
+    command.build();
     write_pages(folder, command, "refwarden", out)
 }
 

@@ -30,7 +30,7 @@ impl Here {
     /// There is none, or it is not to be trusted.
     pub fn open() -> anyhow::Result<Self> {
         let site = find()?;
-        may_run(&site)?;
+        require_rights(&site)?;
         let (policy, _) = desk::open_policy(&site)
             .map_err(|refusal| Failure::new(Exit::Unavailable, refusal.for_admin()))?;
         let actor = actor(&site);
@@ -81,14 +81,46 @@ pub fn find() -> anyhow::Result<Site> {
     })
 }
 
+/// Whether root or the hosting account runs the command.
+///
+/// # Errors
+/// Somebody else does: what they can't open would look broken.
+pub fn require_rights(site: &Site) -> anyhow::Result<()> {
+    let uid = geteuid();
+    if uid.is_root() || uid.as_raw() == site.account_uid {
+        return Ok(());
+    }
+    let account = &site.account;
+    let words = format!(
+        "only root and the hosting account `{account}` may do this: try `sudo -u {account} refwarden ...`"
+    );
+    Err(Failure::new(Exit::Failed, words).into())
+}
+
+/// The state folder is there.
+///
+/// # Errors
+/// It is not; only `install.sh` makes it, with the right owner.
+pub fn require_state(site: &Site) -> anyhow::Result<()> {
+    if site.state.is_dir() {
+        return Ok(());
+    }
+    let words = format!(
+        "the state folder `{}` is not there: run install.sh again, or put it back",
+        site.state.display()
+    );
+    Err(Failure::new(Exit::Unavailable, words).into())
+}
+
 /// Becomes the hosting account, before state is touched, so that nothing in it ever belongs to
 /// root. Only root can; the hosting account is already there.
 ///
 /// # Errors
 /// Somebody else runs the command, or the kernel refuses.
 pub fn become_account(site: &Site) -> anyhow::Result<()> {
-    may_run(site)?;
-    if geteuid().as_raw() == site.account_uid {
+    let uid = geteuid().as_raw();
+    require_rights(site)?;
+    if uid == site.account_uid {
         return Ok(());
     }
     let account = Account::find(&site.account)?;
@@ -107,18 +139,6 @@ pub fn become_account(site: &Site) -> anyhow::Result<()> {
     rustix::thread::set_thread_res_gid(gid, gid, gid)?;
     rustix::thread::set_thread_res_uid(uid, uid, uid)?;
     Ok(())
-}
-
-/// Only root and the hosting account have anything to do with the site's state.
-fn may_run(site: &Site) -> anyhow::Result<()> {
-    let (uid, account) = (geteuid().as_raw(), &site.account);
-    if uid == site.account_uid || uid == 0 {
-        return Ok(());
-    }
-    let words = format!(
-        "only root and the hosting account `{account}` may do this: try `sudo -u {account} refwarden ...`"
-    );
-    Err(Failure::new(Exit::Failed, words).into())
 }
 
 /// Who runs the command, for the trail: `root@host` or `account@host`.

@@ -28,6 +28,7 @@ pub fn run(verb: &Verb, out: &Out) -> anyhow::Result<Exit> {
         Verb::Init => {
             let site = site::find()?;
             site::become_account(&site)?;
+            site::require_state(&site)?;
             epoch::create(&site.state)?;
             Ok(Exit::Done)
         }
@@ -49,6 +50,9 @@ fn reset_clock(out: &Out) -> anyhow::Result<Exit> {
     let mut record = Record::new(Event::CLOCK_RESET, crate::os::host_name());
     record.actor = Some(Actor { user: Some(Text::new(&here.actor)), ..Actor::default() });
     let appended = here.trail().reset_clock(record, clock::now().wall)?;
-    out.line(format!("the trail goes on at {}", appended.time.to_rfc3339()));
+    out.line(format!(
+        "the trail goes on at {}",
+        appended.time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
+    ));
     Ok(Exit::Done)
 }

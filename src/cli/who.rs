@@ -61,7 +61,8 @@ pub fn run(args: &Args, out: &Out) -> anyhow::Result<Exit> {
         found += usize::from(asker.one(user, args.repository.as_bytes(), &question, out)?);
     }
     if found == 0 {
-        out.note("nobody");
+        let name = if name.is_empty() { String::new() } else { format!(" {name}") };
+        out.note(format!("nobody can {action}{name} in {}", args.repository));
     }
     Ok(if found == 0 { Exit::NotFound } else { Exit::Done })
 }
@@ -119,7 +120,8 @@ fn tell(policy: &Policy, user: &UserName, entry: Option<&Entry>, if_member: bool
         out.value(&json!({ "user": user.as_str(), "entry": place, "paths": paths, "if_looked_up": if_member }));
         return;
     }
-    let only = paths.map(|paths| format!(", only paths {}", paths.join(", "))).unwrap_or_default();
+    let only = entry.and_then(|entry| entry.paths.as_ref());
+    let only = only.map(|paths| format!(", only {paths}")).unwrap_or_default();
     let member = if if_member { ", where a looked-up group has them" } else { "" };
     out.line(format!("{user:24} {}{only}{member}", place.unwrap_or_else(|| "warn-only".into())));
 }

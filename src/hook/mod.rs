@@ -6,7 +6,7 @@
 pub mod desk;
 pub mod foreign;
 mod identity;
-mod judge;
+pub(crate) mod judge;
 pub mod post_receive;
 pub mod pre_receive;
 mod record;

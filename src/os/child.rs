@@ -78,7 +78,7 @@ pub enum ChildError {
         limit: usize,
     },
     /// Reading from it, writing to it or waiting for it failed.
-    #[error("lost `{program}`: {source}")]
+    #[error("`{program}`: {source}")]
     Lost {
         /// The program.
         program: String,

@@ -46,6 +46,9 @@ pub enum Standing {
     Foreign,
 }
 
+/// Why git skips a file that `chmod` makes run.
+pub const NO_EXECUTE_BIT: &str = "it has no execute bit";
+
 /// What was done, or would be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
@@ -216,7 +219,7 @@ impl HooksDir {
             return Some("it is not a file".to_owned());
         }
         if stat.st_mode & 0o111 == 0 {
-            return Some("it has no execute bit".to_owned());
+            return Some(NO_EXECUTE_BIT.to_owned());
         }
         let mount = rustix::fs::fstatvfs(&target).ok()?;
         let noexec = mount.f_flag.contains(StatVfsMountFlags::NOEXEC);

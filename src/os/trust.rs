@@ -62,6 +62,20 @@ pub enum TrustError {
     File(#[from] FileError),
 }
 
+impl TrustError {
+    /// What is wrong and, apart from it, the command that mends it.
+    #[must_use]
+    pub fn split(&self) -> (String, Option<String>) {
+        let words = self.to_string();
+        match (self, words.rsplit_once(": ")) {
+            (Self::Owner { .. } | Self::Writable { .. }, Some((what, cure))) => {
+                (what.to_owned(), Some(cure.to_owned()))
+            }
+            _ => (words, None),
+        }
+    }
+}
+
 /// Opens a regular file for reading, if it and all its folders are trusted.
 ///
 /// # Errors

@@ -3,6 +3,7 @@
 use super::name::UserName;
 use super::pattern::{Broken, Pattern};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 const HEADS: &[u8] = b"refs/heads/";
 const TAGS: &[u8] = b"refs/tags/";
@@ -114,6 +115,21 @@ pub struct PathScope {
     pub include: Vec<Pattern>,
     /// `except-paths`.
     pub exclude: Vec<Pattern>,
+}
+
+impl fmt::Display for PathScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list =
+            |all: &[Pattern]| all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        match (self.include.is_empty(), self.exclude.is_empty()) {
+            (true, true) => f.write_str("all paths"),
+            (true, false) => write!(f, "all paths except {}", list(&self.exclude)),
+            (false, true) => write!(f, "paths {}", list(&self.include)),
+            (false, false) => {
+                write!(f, "paths {} except {}", list(&self.include), list(&self.exclude))
+            }
+        }
+    }
 }
 
 /// A path that an update changes.

@@ -124,7 +124,7 @@ pub fn syslog(_: &Installation) -> Vec<Finding> {
 pub fn trail(path: &Path, home: &Installation) -> Vec<Finding> {
     let uid = home.site.account_uid;
     let folder = path.parent().unwrap_or(Path::new("/"));
-    let cure = format!("chown {uid} {0} and chmod 0600 it", path.display());
+    let cure = format!("chown {uid} {0} && chmod 0600 {0}", path.display());
     // Looking must not make it: what root makes, the account can't write.
     let Ok((owner, mode)) = host_facts::owner_and_mode(path) else {
         let what = format!("`{}` is not there and can't be made", path.display());
@@ -154,14 +154,10 @@ fn untrusted(
     result: Result<(), TrustError>,
     otherwise: fn(&'static str, String, String) -> Finding,
 ) -> Option<Finding> {
-    let error = result.err()?;
-    let what = error.to_string();
-    Some(match error {
-        TrustError::File(_) | TrustError::Kind { .. } => {
+    Some(match result.err()?.split() {
+        (what, Some(cure)) => otherwise(check, what, cure),
+        (what, None) => {
             Finding::broken(check, what, "put it where the site file says, or run install.sh again")
-        }
-        TrustError::Owner { .. } | TrustError::Writable { .. } => {
-            otherwise(check, what, "as the words say".to_owned())
         }
     })
 }

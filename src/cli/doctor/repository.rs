@@ -6,9 +6,11 @@
 use crate::cli::finding::Finding;
 use crate::cli::repo::survey;
 use crate::cli::repo::target::{Installation, Target};
+use crate::hook::{desk, judge};
 use crate::os::git_config::ConfigError;
 use crate::os::host_facts;
 use crate::os::trust::{self, TrustError};
+use crate::policy::scope::NoScope;
 
 /// From here on a walk without a commit-graph is felt (facts/git.md 20).
 const MANY_OBJECTS: u64 = 100_000;
@@ -20,6 +22,29 @@ pub fn hooks(target: &Target, home: &Installation) -> Vec<Finding> {
         return vec![Finding::ok("hooks", target.named.display().to_string())];
     }
     found
+}
+
+/// The applied policy has one project for it. That nothing is applied is another check's finding.
+pub fn project(target: &Target, home: &Installation) -> Vec<Finding> {
+    let Ok((policy, _)) = desk::open_policy(&home.site) else { return Vec::new() };
+    let Some(name) = judge::repository(&home.site.root, &target.git_folder) else {
+        return Vec::new();
+    };
+    let shown = String::from_utf8_lossy(&name).into_owned();
+    match policy.ground(None, &name) {
+        Err(NoScope::NoProject) => {
+            let what = format!("no project has `{shown}`: every push there is refused (RW105)");
+            vec![Finding::warn("project", what, "name it in a project of the policy, then apply")]
+        }
+        Err(NoScope::Ambiguous(one, two)) => {
+            let what = format!(
+                "the projects `{one}` and `{two}` both have `{shown}`: every push there is refused (RW503)"
+            );
+            let cure = "name it exactly in one of them, then refwarden policy apply";
+            vec![Finding::broken("project", what, cure)]
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// Who decides where git looks for hooks.
@@ -53,15 +78,12 @@ pub fn owners(target: &Target, home: &Installation) -> Vec<Finding> {
 }
 
 fn owner(error: &TrustError, target: &Target) -> Finding {
-    let what = error.to_string();
-    match error {
-        TrustError::Owner { .. } | TrustError::Writable { .. } => {
-            let cure = "as the words say: who can write the files needs no push";
-            Finding::open("owners", what, cure)
+    match error.split() {
+        (what, Some(cure)) => {
+            Finding::open("owners", format!("{what}: who can write the files needs no push"), cure)
         }
-        TrustError::File(_) | TrustError::Kind { .. } => {
-            let cure = format!("look at {}", target.git_folder.display());
-            Finding::broken("owners", what, cure)
+        (what, None) => {
+            Finding::broken("owners", what, format!("look at {}", target.git_folder.display()))
         }
     }
 }
@@ -84,7 +106,7 @@ pub fn shared(target: &Target, _: &Installation) -> Vec<Finding> {
 }
 
 /// git looks at what is pushed before the hooks do.
-pub fn fsck_objects(target: &Target, _: &Installation) -> Vec<Finding> {
+pub fn fsck_objects(target: &Target, home: &Installation) -> Vec<Finding> {
     let checked = || -> Result<bool, ConfigError> {
         match target.config.effective("receive.fsckObjects", "bool")? {
             Some(set) => Ok(set.value == "true"),
@@ -94,7 +116,7 @@ pub fn fsck_objects(target: &Target, _: &Installation) -> Vec<Finding> {
     match checked() {
         Ok(false) => {
             let what = format!("receive.fsckObjects is off in `{}`", target.named.display());
-            let cure = format!("git -C {} config receive.fsckObjects true", target.named.display());
+            let cure = by_account(home, target, "config receive.fsckObjects true");
             vec![Finding::warn("fsck-objects", what, cure)]
         }
         other => unread("fsck-objects", other.map(drop)),
@@ -117,7 +139,7 @@ pub fn proc_receive(target: &Target, _: &Installation) -> Vec<Finding> {
 }
 
 /// A large repository has a commit-graph, or pushes are slow.
-pub fn commit_graph(target: &Target, _: &Installation) -> Vec<Finding> {
+pub fn commit_graph(target: &Target, home: &Installation) -> Vec<Finding> {
     let objects = host_facts::packed_objects(&target.git_folder);
     if objects < MANY_OBJECTS || host_facts::has_commit_graph(&target.git_folder) {
         return Vec::new();
@@ -125,8 +147,18 @@ pub fn commit_graph(target: &Target, _: &Installation) -> Vec<Finding> {
     let path = target.named.display();
     let what =
         format!("`{path}` has {objects} packed objects and no commit-graph: pushes are slow");
-    let cure = format!("git -C {path} commit-graph write --reachable");
+    let cure = by_account(home, target, "commit-graph write --reachable");
     vec![Finding::warn("commit-graph", what, cure)]
+}
+
+/// A command of git in the repository. git refuses to work for root in what another account owns,
+/// and what root writes there would be root's.
+fn by_account(home: &Installation, target: &Target, command: &str) -> String {
+    let path = target.named.display();
+    match rustix::process::geteuid().as_raw() == home.site.account_uid {
+        true => format!("git -C {path} {command}"),
+        false => format!("sudo -u {} git -C {path} {command}", home.site.account),
+    }
 }
 
 fn unread(check: &'static str, result: Result<(), ConfigError>) -> Vec<Finding> {

@@ -7,7 +7,7 @@ use super::change::{self, PUSH_OPTIONS};
 use super::layout::{self, Hook, Slot};
 use super::target::{Installation, Target};
 use crate::cli::finding::Finding;
-use crate::os::hooks_dir::{HookError, HooksDir, Standing, Way};
+use crate::os::hooks_dir::{HookError, HooksDir, NO_EXECUTE_BIT, Standing, Way};
 use serde::{Serialize, Serializer};
 use std::path::{Path, PathBuf};
 
@@ -92,7 +92,8 @@ fn look(slot: &Slot, home: &Installation) -> Result<Option<HookState>, HookError
         Standing::Foreign => ("foreign", false, false),
     };
     let path = slot.path();
-    let skipped = folder.would_not_run(slot.name).or_else(|| {
+    let there = standing != "absent";
+    let skipped = there.then(|| folder.would_not_run(slot.name)).flatten().or_else(|| {
         let out = home.account.kept_from_running(&path)?;
         Some(format!("the account `{}` can't get past `{}`", home.account.name, out.display()))
     });
@@ -107,10 +108,15 @@ fn judge(state: &HookState, home: &Installation, findings: &mut Vec<Finding>) {
     let path = state.path.display();
     if let (true, Some(why)) = (state.ours, &state.skipped) {
         let what = format!("git skips `{path}`: {why}");
-        let cure = format!(
-            "chmod 0755 {} and its folders' search bits, and mount without noexec",
-            home.programs.join(state.hook).display()
-        );
+        let program = home.programs.join(state.hook);
+        let cure = match why.as_str() {
+            NO_EXECUTE_BIT => format!("chmod 0755 {}", program.display()),
+            _ => format!(
+                "let the account `{}` reach and run {}: search bits of its folders, no noexec mount",
+                home.account.name,
+                program.display()
+            ),
+        };
         findings.push(match state.hook {
             "post-receive" => Finding::warn("execute", what, cure),
             _ => Finding::open("execute", what, cure),
@@ -121,7 +127,8 @@ fn judge(state: &HookState, home: &Installation, findings: &mut Vec<Finding>) {
         findings.push(Finding::warn("version", what, "run refwarden repo install again"));
     }
     if let (false, Some(_)) = (state.ours, state.kept) {
-        let what = format!("`{path}` is not ours, and a hook is kept beside it that nobody runs");
+        let is = if state.standing == "absent" { "gone" } else { "not ours" };
+        let what = format!("`{path}` is {is}, and a hook is kept beside it that nobody runs");
         let cure = "run refwarden repo install again, or move the kept one back";
         findings.push(Finding::open("hooks", what, cure));
     }
@@ -143,11 +150,17 @@ fn judge_all(target: &Target, found: &mut Survey) {
     let install = format!("refwarden repo install {path}");
     let mut findings = Vec::new();
     if !decides {
-        let what = format!(
-            "no pre-receive of ours in `{}`: nothing judges what is pushed",
-            target.hooks_path.display()
-        );
-        findings.push(Finding::open("hooks", what, install.clone()));
+        let folder = target.hooks_path.display();
+        let (by, cure) = match target.hooks_path_scope.as_deref() {
+            Some(scope) => (
+                format!(", where core.hooksPath ({scope}) leads"),
+                format!("git config --unset core.hooksPath there if that is not meant; {install}"),
+            ),
+            None => (String::new(), install.clone()),
+        };
+        let what =
+            format!("no pre-receive of ours in `{folder}`{by}: nothing judges what is pushed");
+        findings.push(Finding::open("hooks", what, cure));
     }
     if confirms && !decides {
         let what = format!("`{path}` has `update` without pre-receive: every push is refused");

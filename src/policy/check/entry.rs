@@ -65,7 +65,13 @@ impl Check<'_> {
                 None => {
                     let message = format!("there is no permission `{text}`");
                     let problem = Problem::new(PolicyCode::UnknownValue, at, message);
-                    self.problems.push_near(problem, text, Permissions::words(), "");
+                    let mut problem = problem.suggest(text, Permissions::words(), "");
+                    if problem.help.is_none() {
+                        let built = Permissions::words().filter(|word| *word != "bypass");
+                        let all = built.collect::<Vec<_>>().join(", ");
+                        problem = problem.help(format!("there are {all}"));
+                    }
+                    self.problems.push(problem);
                 }
             }
         }

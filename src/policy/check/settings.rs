@@ -108,6 +108,11 @@ impl Check<'_> {
                     SourceError::Unknown if text == "forgejo" => {
                         self.problems.push(problem.help("Forgejo is the source `gitea`"));
                     }
+                    SourceError::Unknown
+                        if Source::parse(&format!("env:{text}")).is_ok() && is_upper(text) =>
+                    {
+                        self.problems.push(problem.help(format!("did you mean `env:{text}`?")));
+                    }
                     SourceError::Unknown => {
                         self.problems.push_near(problem, text, Source::plain_names(), "");
                     }
@@ -147,4 +152,9 @@ impl Check<'_> {
             self.problems.push(problem.help("write `refuse = \"push\"`"));
         }
     }
+}
+
+/// Whether a word is written as variables are.
+fn is_upper(word: &str) -> bool {
+    word.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
 }

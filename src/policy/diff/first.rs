@@ -17,14 +17,7 @@ const LINES_A_PROJECT: usize = 10;
 #[must_use]
 pub fn summary(policy: &Policy) -> Vec<String> {
     let active = policy.users.values().filter(|user| user.active).count();
-    let count = format!(
-        "{} users ({active} active), {} groups, {} projects, {} schemes, {} grants",
-        policy.users.len(),
-        policy.groups.len(),
-        policy.projects.len(),
-        policy.schemes.len(),
-        policy.grants.len()
-    );
+    let count = format!("users that are active: {active} of {}", policy.users.len());
     let people = People::new(policy);
     let mut rights = Vec::new();
     for name in policy.projects.keys() {
@@ -54,7 +47,8 @@ fn of_project(people: &People<'_>, name: &ProjectName, entries: &[&Entry]) -> Ve
     for entry in entries.iter().take(LINES_A_PROJECT) {
         let verb = if entry.is_forbid() { "may not" } else { "may" };
         let (who, permissions) = (who(&standings, entry), &entry.permissions);
-        lines.push(format!("{name}: {who} {verb} {permissions}{}", refs(&entry.refs)));
+        let paths = entry.paths.as_ref().map(|paths| format!(" for {paths}")).unwrap_or_default();
+        lines.push(format!("{name}: {who} {verb} {permissions}{}{paths}", refs(&entry.refs)));
     }
     let more = entries.len().saturating_sub(LINES_A_PROJECT);
     lines.extend((more > 0).then(|| format!("and {more} more entries of {name}")));

@@ -133,6 +133,10 @@ impl Reader<'_> {
         if let (Shape::List(_), DeValue::String(_)) = (shape, found) {
             problem = problem.help(format!("write `[{}]`", self.sources.text(at)));
         }
+        let header = self.sources.text(at);
+        if let (Shape::List(_), DeValue::Table(_), true) = (shape, found, header.starts_with('[')) {
+            problem = problem.help(format!("write `[{header}]`, once for each entry"));
+        }
         self.report(problems, problem);
         Value::Broken
     }

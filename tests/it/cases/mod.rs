@@ -2,6 +2,7 @@
 
 mod actions;
 mod clock;
+mod commands;
 mod faults;
 mod foreign;
 mod grants;

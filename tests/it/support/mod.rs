@@ -20,7 +20,7 @@ pub use outcome::{Outcome, Refs};
 pub use person::Person;
 pub use policy::{Policy, forbid, grant, permit};
 pub use repo::{Format, Repo};
-pub use site::{Site, own_account};
+pub use site::{Run, Site, own_account};
 pub use trail::Trail;
 pub use wire::{Wire, null, pack_of};
 
