@@ -19,7 +19,7 @@ use chrono::Duration;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Most refs of one push that are looked at at all.
 pub const MAX_REFS: usize = 100_000;
@@ -35,6 +35,8 @@ const MAX_PATHS: u32 = 5_000_000;
 pub struct Known {
     /// The git directory's real path.
     pub git_dir: Vec<u8>,
+    /// The folder from which git runs hooks.
+    pub hooks: Option<PathBuf>,
     /// The repository's name.
     pub repository: Option<Vec<u8>>,
     /// Who pushes.
@@ -94,6 +96,7 @@ pub fn judge(
     let reader = Reader::open(git_dir, &GitEnv::new(env.variables()), desk.site.account_uid)
         .map_err(|error| git_refusal(&error))?;
     known.git_dir = reader.git_dir().as_os_str().as_bytes().to_vec();
+    known.hooks = Some(reader.hooks_folder());
     let lines = line::parse(stdin, reader.config().object_format, MAX_REFS);
     let updates = lines.as_ref().map(Vec::clone).unwrap_or_default();
     known.repository = repository(&desk.site.root, reader.common_dir());

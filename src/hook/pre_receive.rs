@@ -253,11 +253,13 @@ impl Answered<'_> {
     }
 
     /// `refuse = "ref"` lets pre-receive say yes although a ref is refused, so it must be sure that
-    /// git will run our `update`, from the folder from which it ran us.
+    /// git will run our `update`: in the folder that git's configuration names, which need not be
+    /// the one that we were run from (another hook may have run us).
     fn prove_update(&self) -> Result<(), Refusal> {
         let ours = Site::home().map(|home| home.join("update"));
-        let there = self.argv0.with_file_name("update");
-        let same = ours.is_ok_and(|ours| files::same_executable(&there, &ours));
+        let there = self.known.hooks.as_ref().map(|hooks| hooks.join("update"));
+        let same = ours.ok().zip(there);
+        let same = same.is_some_and(|(ours, there)| files::same_executable(&there, &ours));
         if self.desk.service.is_some() && same {
             return Ok(());
         }
