@@ -87,7 +87,7 @@ fn refuse(desk: &Desk, known: &Known, mut refusal: Refusal) -> Refusal {
             line.verdict = Some(Verdict::Refused);
             line.code = Some(Text::new(refusal.code.to_string()));
             line.reason = Some(Text::new(refusal.for_admin()));
-            trail.append(&line, desk.now.wall).map(|_| ())
+            record::refused(desk, line).map(|_| ())
         }
     };
     if let Err(error) = recorded {
@@ -117,7 +117,7 @@ impl Answered<'_> {
         }
         let line = self.line(stops);
         if stops {
-            return Ok(self.stop(&report, &line));
+            return Ok(self.stop(&report, line));
         }
         let seq = self.record(&line)?;
         faults::point("pre-receive-recorded");
@@ -162,9 +162,9 @@ impl Answered<'_> {
     }
 
     /// The report first goes to the trail; that it could not is no reason to let anything through.
-    fn stop(&self, report: &PushReport, line: &Record) -> End {
+    fn stop(&self, report: &PushReport, line: Record) -> End {
         let mut report = report.clone();
-        if let Err(error) = self.desk.trail().append(line, self.desk.now.wall) {
+        if let Err(error) = record::refused(self.desk, line) {
             let _ = syslog::send(
                 syslog::Severity::Error,
                 &format!("a refusal was not recorded: {error}"),
@@ -179,8 +179,9 @@ impl Answered<'_> {
     fn record(&self, line: &Record) -> Result<u64, Refusal> {
         match self.desk.trail().append(line, self.desk.now.wall) {
             Ok(appended) => Ok(appended.seq),
-            Err(error @ TrailError::Clock { .. }) => {
-                Err(refuse(self.desk, self.known, Refusal::server(Code::Clock, &error)))
+            // A refusal can still be recorded where a yes can't.
+            Err(error @ (TrailError::Clock { .. } | TrailError::TooLong(_))) => {
+                Err(refuse(self.desk, self.known, Refusal::server(error.code(), &error)))
             }
             Err(error) => Err(self.framed(Refusal::server(error.code(), &error))),
         }
