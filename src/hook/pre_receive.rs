@@ -79,7 +79,14 @@ fn refuse(desk: &Desk, known: &Known, mut refusal: Refusal) -> Refusal {
     let trail = desk.trail();
     let nobody = known.pusher.is_none();
     let recorded = match refusal.code {
-        Code::NoIdentity | Code::UnknownUser | Code::Malformed if nobody => {
+        // Whatever stops a push before anybody was identified must not fill the disk.
+        Code::NoIdentity
+        | Code::UnknownUser
+        | Code::Malformed
+        | Code::ProcReceive
+        | Code::Limit
+            if nobody =>
+        {
             trail.count_unidentified(&Text::new(crate::os::host_name()), desk.now.wall).map(|_| ())
         }
         _ => {
