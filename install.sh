@@ -193,6 +193,7 @@ cargo_build() {
 
 # By rename: a hook that is running keeps the file that it was started from.
 install_program() {
+    rm -f -- "$lib/.$1.new"
     cp -- "$built/$1" "$lib/.$1.new"
     chmod 0755 "$lib/.$1.new"
     mv -f -- "$lib/.$1.new" "$lib/$1"
@@ -237,7 +238,8 @@ site_text() {
     say "root = $(toml_string "$root")"
 }
 write_site() {
-    site_text >"$lib/.site.toml.new"
+    rm -f -- "$lib/.site.toml.new"
+    (set -C && site_text >"$lib/.site.toml.new")
     chmod 0644 "$lib/.site.toml.new"
     mv -f -- "$lib/.site.toml.new" "$lib/site.toml"
 }
@@ -252,7 +254,8 @@ install_site() {
 own_folder() {
     mkdir -p -- "$(dirname -- "$1")"
     mkdir -m 0700 -- "$1"
-    [ "$my_uid" != 0 ] || chown -- "$account_uid" "$1"
+    # Never through a link: the folder above may be the account's own.
+    [ "$my_uid" != 0 ] || chown -h -- "$account_uid" "$1"
 }
 install_folders() {
     stage='making the folders for state and trail'
@@ -351,7 +354,9 @@ END
 }
 write_starter() {
     mkdir -p -- "$(dirname -- "$policy")"
-    starter >"$policy.new"
+    # A link of that name would be written through.
+    rm -f -- "$policy.new"
+    (set -C && starter >"$policy.new")
     mv -- "$policy.new" "$policy"
 }
 install_policy() {

@@ -42,15 +42,15 @@ pub(super) fn of(
     let Some(new) = change.new_id() else { return Ok(Changed::None) };
     let is_new = change.old().is_none();
     let old = if is_new { base } else { change.old() };
-    let Some(new) = history.peel(new)? else { return Ok(Changed::Unknown) };
+    let meter = Meter::new(limits);
+    let Some(new) = history.peel(new, &meter)? else { return Ok(Changed::Unknown) };
     let old = match old {
         None => None,
-        Some(old) => match history.peel(old)? {
+        Some(old) => match history.peel(old, &meter)? {
             None => return Ok(Changed::Unknown),
             Some(old) => Some(history.node(old)?),
         },
     };
-    let meter = Meter::new(limits);
     let paths = union(history, history.node(new)?, old, is_new, &meter)?;
     let mut paths: Vec<_> =
         paths.into_iter().map(|(path, link)| ChangedPath { path, link }).collect();

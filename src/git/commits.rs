@@ -6,6 +6,7 @@
 #![expect(clippy::disallowed_methods, reason = "reads the shallow file of a repository")]
 
 use super::error::detail_of;
+use super::limits::Meter;
 use super::{GitEnv, GitError, objects::Objects};
 use gix::ObjectId;
 use gix::bstr::ByteSlice;
@@ -108,10 +109,16 @@ impl History {
     }
 
     /// The commit that `id` is or, through tags, stands for; `None` for trees and blobs.
-    pub(super) fn peel(&self, id: ObjectId) -> Result<Option<ObjectId>, GitError> {
+    pub(super) fn peel(
+        &self,
+        id: ObjectId,
+        meter: &Meter<'_>,
+    ) -> Result<Option<ObjectId>, GitError> {
         let mut at = id;
         let mut buffer = Vec::new();
         loop {
+            // A chain of tags is as long as its author likes.
+            meter.step()?;
             match self.kind(at)? {
                 Kind::Commit => return Ok(Some(at)),
                 Kind::Tree | Kind::Blob => return Ok(None),

@@ -16,6 +16,7 @@ use gix::config::file::init::Options;
 use gix::config::path::interpolate;
 use gix::config::{File, Source};
 use gix::hash::Kind;
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -28,6 +29,8 @@ pub struct RepoConfig {
     pub reftable: bool,
     /// `core.ignoreCase`: names that differ only in case are one file.
     pub ignore_case: bool,
+    /// `core.hooksPath`, with `~/` resolved; as it stands where it begins otherwise.
+    pub hooks_path: Option<PathBuf>,
     /// `receive.certNonceSeed`.
     pub cert_nonce_seed: Option<BString>,
     /// `receive.certNonceSlop`, in seconds.
@@ -68,6 +71,7 @@ impl RepoConfig {
             object_format,
             reftable,
             ignore_case: boolean("core.ignoreCase")?.unwrap_or(false),
+            hooks_path: file.string("core.hooksPath").map(|path| resolved(path.as_ref(), env)),
             cert_nonce_seed: file.string("receive.certNonceSeed"),
             cert_nonce_slop: u64::try_from(slop).unwrap_or(0),
             proc_receive: file
@@ -127,6 +131,13 @@ impl ProcReceive {
 fn is_below(name: &RefName, prefix: &BStr) -> bool {
     let rest = name.as_bytes().strip_prefix(prefix.as_bytes());
     rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'/')))
+}
+
+/// A path of the configuration; `~user/` and `%(prefix)/` are kept, and lead nowhere.
+fn resolved(path: &BStr, env: &GitEnv) -> PathBuf {
+    let plain = Path::new(OsStr::from_bytes(path)).to_owned();
+    let below = path.strip_prefix(b"~/").map(|rest| Path::new(OsStr::from_bytes(rest)));
+    below.zip(env.path("HOME")).map_or(plain, |(below, home)| home.join(below))
 }
 
 /// The rules of both keys in the order in which they stand.

@@ -12,7 +12,7 @@ use super::{Changed, GitEnv, GitError, Limits, RefValue, RepoConfig, ancestry, c
 use crate::push::hygiene::{self, CaseTwins, NameFault};
 use crate::push::{Action, Change, RefName, RefUpdate};
 use gix::ObjectId;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A repository that root or the hosting account owns.
 pub struct Reader {
@@ -54,6 +54,15 @@ impl Reader {
     #[must_use]
     pub fn common_dir(&self) -> &Path {
         &self.repo.common_dir
+    }
+
+    /// The folder from which git runs hooks: `core.hooksPath`, which counts from where hooks run.
+    #[must_use]
+    pub fn hooks_folder(&self) -> PathBuf {
+        match &self.config.hooks_path {
+            Some(path) => self.repo.git_dir.join(path),
+            None => self.repo.common_dir.join("hooks"),
+        }
     }
 
     /// Its settings.

@@ -7,9 +7,9 @@ use super::GitError;
 use super::limits::Meter;
 use super::objects::Objects;
 use gix::ObjectId;
-use gix::bstr::BString;
+use gix::bstr::{BString, ByteSlice};
+use gix::hash;
 use gix::objs::Kind;
-use gix::objs::TreeRefIter;
 use gix::objs::tree::EntryKind;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -116,11 +116,12 @@ impl<'a> Trees<'a> {
         if data.kind != Kind::Tree {
             return Err(GitError::damaged(id, "it is no tree"));
         }
-        let mut entries = Vec::new();
-        for entry in TreeRefIter::from_bytes(data.data, self.objects.format()) {
-            let entry = entry.map_err(|error| GitError::damaged(id, error))?;
-            let (name, kind) = (entry.filename.into(), entry.mode.kind());
-            entries.push(Entry { name, kind, id: entry.oid.to_owned() });
+        let malformed = || GitError::damaged(id, "it is no tree");
+        let (mut entries, mut rest) = (Vec::new(), data.data);
+        while !rest.is_empty() {
+            let (entry, after) = entry(rest, self.objects.format()).ok_or_else(malformed)?;
+            entries.push(entry);
+            rest = after;
         }
         entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         // Of two entries of one name, nobody knows which one counts.
@@ -130,6 +131,37 @@ impl<'a> Trees<'a> {
         }
         Ok(entries.into())
     }
+}
+
+/// The entry at the start of a tree, and what follows it (git's `decode_tree_entry`).
+///
+/// Not `gix`'s parser: it takes the mode `140000`, which to git is a submodule, for a folder, and a
+/// folder could be replaced unseen.
+fn entry(data: &[u8], format: hash::Kind) -> Option<(Entry, &[u8])> {
+    let (mode, rest) = data.split_at_checked(data.find_byte(b' ')?)?;
+    let (name, rest) = rest.get(1..)?.split_at_checked(rest.find_byte(0)?.checked_sub(1)?)?;
+    let (id, rest) = rest.get(1..)?.split_at_checked(format.len_in_bytes())?;
+    let (kind, id) = (kind(mode)?, ObjectId::try_from(id).ok()?);
+    (!name.is_empty()).then(|| (Entry { name: name.into(), kind, id }, rest))
+}
+
+/// What git takes an entry for: its `get_mode` and `canon_mode`. A mode of more bits than git has
+/// kinds for is nobody's.
+fn kind(mode: &[u8]) -> Option<EntryKind> {
+    const KIND: u32 = 0o170_000;
+    let digit = |bits: u32, digit: &u8| match digit {
+        b'0'..=b'7' => Some((bits << 3) | u32::from(digit - b'0')),
+        _ => None,
+    };
+    let bits = mode.iter().try_fold(0, |bits, next| digit(bits, next).filter(|b| *b <= 0o177_777));
+    let bits = bits.filter(|_| !mode.is_empty())?;
+    Some(match bits & KIND {
+        0o040_000 => EntryKind::Tree,
+        0o120_000 => EntryKind::Link,
+        0o100_000 if bits & 0o100 != 0 => EntryKind::BlobExecutable,
+        0o100_000 => EntryKind::Blob,
+        _ => EntryKind::Commit,
+    })
 }
 
 /// Compares what stands under one name, as a file and as a folder.

@@ -17,9 +17,9 @@ use crate::pusher::{Pusher, Source};
 use crate::report::Raw;
 use chrono::Duration;
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Most refs of one push that are looked at at all.
 pub const MAX_REFS: usize = 100_000;
@@ -35,6 +35,8 @@ const MAX_PATHS: u32 = 5_000_000;
 pub struct Known {
     /// The git directory's real path.
     pub git_dir: Vec<u8>,
+    /// The folder from which git runs hooks.
+    pub hooks: Option<PathBuf>,
     /// The repository's name.
     pub repository: Option<Vec<u8>>,
     /// Who pushes.
@@ -94,6 +96,7 @@ pub fn judge(
     let reader = Reader::open(git_dir, &GitEnv::new(env.variables()), desk.site.account_uid)
         .map_err(|error| git_refusal(&error))?;
     known.git_dir = reader.git_dir().as_os_str().as_bytes().to_vec();
+    known.hooks = Some(reader.hooks_folder());
     let lines = line::parse(stdin, reader.config().object_format, MAX_REFS);
     let updates = lines.clone().unwrap_or_default();
     known.repository = repository(&desk.site.root, reader.common_dir());
@@ -136,17 +139,17 @@ pub fn repository(root: &Path, common_dir: &Path) -> Option<Vec<u8>> {
     (!name.is_empty() && !name.ends_with(b"/")).then(|| name.to_vec())
 }
 
-/// `x` and `x.git` side by side would be one name for two repositories.
+/// `x`, `x.git` and `x/.git` side by side would be one name for several repositories.
 fn twin(common_dir: &Path) -> Result<(), Refusal> {
-    let name = common_dir.file_name().unwrap_or_default().as_bytes();
-    if name == b".git" {
-        return Ok(());
-    }
-    let other = match name.strip_suffix(b".git") {
-        Some(bare) => bare.to_vec(),
-        None => [name, b".git"].concat(),
+    let inner = common_dir.file_name() == Some(OsStr::new(".git"));
+    let folder = if inner { common_dir.parent().unwrap_or(common_dir) } else { common_dir };
+    let name = folder.file_name().unwrap_or_default().as_bytes();
+    let beside = |name: Vec<u8>| folder.with_file_name(OsString::from_vec(name));
+    let others = match name.strip_suffix(b".git").filter(|_| !inner) {
+        Some(bare) => vec![beside(bare.to_vec()), beside(bare.to_vec()).join(".git")],
+        None => vec![beside([name, b".git"].concat())],
     };
-    match common_dir.with_file_name(OsString::from_vec(other)).join("objects").is_dir() {
+    match others.iter().any(|other| other.join("objects").is_dir()) {
         true => Err(Refusal::new(
             Code::AmbiguousProject,
             ["this repository stands both with and without `.git` on the server"],
@@ -358,5 +361,31 @@ fn fault(action: Option<Action>, error: &GitError) -> Result<Ruled, Refusal> {
         code => {
             Ok(Ruled { action, answer: Answer::Fault(code, vec![error.to_string().into_bytes()]) })
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::disallowed_methods, reason = "tests make folders")]
+
+    use super::*;
+
+    #[test]
+    fn two_repositories_of_one_name_are_refused_from_either_side() {
+        let code = |folders: &[&str], at: &str| {
+            let root = tempfile::tempdir().unwrap();
+            for folder in folders {
+                std::fs::create_dir_all(root.path().join(folder).join("objects")).unwrap();
+            }
+            twin(&root.path().join(at)).err().map(|refusal| refusal.code)
+        };
+        let both = Some(Code::AmbiguousProject);
+        for (one, other) in [("x", "x.git"), ("x/.git", "x.git")] {
+            for at in [one, other] {
+                assert_eq!(code(&[one, other], at), both, "{one} {other} at {at}");
+                assert_eq!(code(&[at], at), None, "{at}");
+            }
+        }
+        assert_eq!(code(&["x.git", "y.git", "y/.git"], "x.git"), None);
     }
 }

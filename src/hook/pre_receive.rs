@@ -79,7 +79,14 @@ fn refuse(desk: &Desk, known: &Known, mut refusal: Refusal) -> Refusal {
     let trail = desk.trail();
     let nobody = known.pusher.is_none();
     let recorded = match refusal.code {
-        Code::NoIdentity | Code::UnknownUser | Code::Malformed if nobody => {
+        // Whatever stops a push before anybody was identified must not fill the disk.
+        Code::NoIdentity
+        | Code::UnknownUser
+        | Code::Malformed
+        | Code::ProcReceive
+        | Code::Limit
+            if nobody =>
+        {
             trail.count_unidentified(&Text::new(crate::os::host_name()), desk.now.wall).map(|_| ())
         }
         _ => {
@@ -87,7 +94,7 @@ fn refuse(desk: &Desk, known: &Known, mut refusal: Refusal) -> Refusal {
             line.verdict = Some(Verdict::Refused);
             line.code = Some(Text::new(refusal.code.to_string()));
             line.reason = Some(Text::new(refusal.for_admin()));
-            trail.append(&line, desk.now.wall).map(|_| ())
+            record::refused(desk, line).map(|_| ())
         }
     };
     if let Err(error) = recorded {
@@ -117,7 +124,7 @@ impl Answered<'_> {
         }
         let line = self.line(stops);
         if stops {
-            return Ok(self.stop(&report, &line));
+            return Ok(self.stop(&report, line));
         }
         let seq = self.record(&line)?;
         faults::point("pre-receive-recorded");
@@ -162,9 +169,9 @@ impl Answered<'_> {
     }
 
     /// The report first goes to the trail; that it could not is no reason to let anything through.
-    fn stop(&self, report: &PushReport, line: &Record) -> End {
+    fn stop(&self, report: &PushReport, line: Record) -> End {
         let mut report = report.clone();
-        if let Err(error) = self.desk.trail().append(line, self.desk.now.wall) {
+        if let Err(error) = record::refused(self.desk, line) {
             let _ = syslog::send(
                 syslog::Severity::Error,
                 &format!("a refusal was not recorded: {error}"),
@@ -179,8 +186,9 @@ impl Answered<'_> {
     fn record(&self, line: &Record) -> Result<u64, Refusal> {
         match self.desk.trail().append(line, self.desk.now.wall) {
             Ok(appended) => Ok(appended.seq),
-            Err(error @ TrailError::Clock { .. }) => {
-                Err(refuse(self.desk, self.known, Refusal::server(Code::Clock, &error)))
+            // A refusal can still be recorded where a yes can't.
+            Err(error @ (TrailError::Clock { .. } | TrailError::TooLong(_))) => {
+                Err(refuse(self.desk, self.known, Refusal::server(error.code(), &error)))
             }
             Err(error) => Err(self.framed(Refusal::server(error.code(), &error))),
         }
@@ -253,11 +261,13 @@ impl Answered<'_> {
     }
 
     /// `refuse = "ref"` lets pre-receive say yes although a ref is refused, so it must be sure that
-    /// git will run our `update`, from the folder from which it ran us.
+    /// git will run our `update`: in the folder that git's configuration names, which need not be
+    /// the one that we were run from (another hook may have run us).
     fn prove_update(&self) -> Result<(), Refusal> {
         let ours = Site::home().map(|home| home.join("update"));
-        let there = self.argv0.with_file_name("update");
-        let same = ours.is_ok_and(|ours| files::same_executable(&there, &ours));
+        let there = self.known.hooks.as_ref().map(|hooks| hooks.join("update"));
+        let same = ours.ok().zip(there);
+        let same = same.is_some_and(|(ours, there)| files::same_executable(&there, &ours));
         if self.desk.service.is_some() && same {
             return Ok(());
         }

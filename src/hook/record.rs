@@ -2,13 +2,33 @@
 
 use super::desk::{Desk, hex};
 use super::judge::{Answer, Known, Ruled};
-use crate::audit::{Actor, Entry, Event, PolicyRecord, Push, Record, RefRecord, Text, Verdict};
+use crate::audit::{
+    Actor, Appended, Entry, Event, PolicyRecord, Push, Record, RefRecord, Text, TrailError, Verdict,
+};
 use crate::code::Code;
 use crate::decision::{self, Decision};
 use crate::policy::entry::{self, Kind};
 use crate::policy::scope::Ground;
 use crate::push::RefUpdate;
 use gix::ObjectId;
+
+/// How many refs are kept of a refusal that is too long for one line.
+const KEPT: usize = 100;
+
+/// Records a refusal. One with more refs than a line can hold is recorded with the first of them
+/// and the number of the others: what a push names must not keep it out of the trail.
+///
+/// # Errors
+/// As [`crate::audit::Trail::append`].
+pub fn refused(desk: &Desk, mut line: Record) -> Result<Appended, TrailError> {
+    match desk.trail().append(&line, desk.now.wall) {
+        Err(TrailError::TooLong(_)) if line.refs.len() > KEPT => {
+            let left_out = line.refs.split_off(KEPT).len();
+            desk.trail().append(&line.with("refs-left-out", left_out.to_string()), desk.now.wall)
+        }
+        other => other,
+    }
+}
 
 /// A record that has what is known of the push, and no answer yet.
 pub fn begin(desk: &Desk, event: Event, known: &Known) -> Record {

@@ -166,7 +166,9 @@ pub fn ensure_folder(path: &Path) -> Result<(), FileError> {
     }
     let (parent, _) = split(path).map_err(wrong)?;
     let parent = open_folder(parent).map_err(|e| wrong(e.into()))?;
-    let folder = open_folder(path).map_err(|e| wrong(e.into()))?;
+    // The parent's owner may have put a link in its place meanwhile: root must not give that away.
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let folder = rustix::fs::open(path, flags, Mode::empty()).map_err(|e| wrong(e.into()))?;
     give_to_owner_of(&parent, &folder).map_err(wrong)
 }
 
@@ -210,7 +212,8 @@ pub fn replace_text(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let about = std::fs::metadata(&real).map_err(|e| FileError::new(path, "read", e))?;
     write_whole(&real, bytes, about.mode() & 0o7777)?;
     let (uid, gid) = (Some(about.uid()), Some(about.gid()));
-    std::os::unix::fs::chown(&real, uid, gid).map_err(|e| FileError::new(path, "give back", e))
+    // Never through a link that was put there meanwhile.
+    std::os::unix::fs::lchown(&real, uid, gid).map_err(|e| FileError::new(path, "give back", e))
 }
 
 /// Why standard input could not be read.

@@ -355,7 +355,16 @@ impl HooksDir {
         let path = self.path.join(name);
         let owner = rustix::fs::fstat(&self.folder).map_err(|e| wrong(&path, "own", e))?;
         let (uid, gid) = (Uid::from_raw(owner.st_uid), Gid::from_raw(owner.st_gid));
-        rustix::fs::chownat(&self.folder, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)
+        // The folder's owner may have put a second name of another file there: that has two names.
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let new = rustix::fs::openat(&self.folder, name, flags, Mode::empty())
+            .map_err(|e| wrong(&path, "own", e))?;
+        let about = rustix::fs::fstat(&new).map_err(|e| wrong(&path, "own", e))?;
+        let is_folder = FileType::from_raw_mode(about.st_mode) == FileType::Directory;
+        if about.st_nlink != 1 && !is_folder {
+            return Err(wrong(&path, "own", Errno::MLINK).into());
+        }
+        rustix::fs::chownat(&new, "", Some(uid), Some(gid), AtFlags::EMPTY_PATH)
             .map_err(|e| wrong(&path, "own", e).into())
     }
 

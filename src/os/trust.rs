@@ -131,6 +131,10 @@ pub fn open_trail(path: &Path, account_uid: u32) -> Result<File, TrustError> {
     let file = rustix::fs::openat(&parent, name, flags, Mode::from_raw_mode(0o600))
         .map_err(|error| open_error(path, error))?;
     check(&file, path, account_uid, FileType::RegularFile)?;
+    // A second name of some other file: it would be written over, and given away by root.
+    if rustix::fs::fstat(&file).map_err(|error| open_error(path, error))?.st_nlink != 1 {
+        return Err(open_error(path, Errno::MLINK));
+    }
     let file = File::from(file);
     // Made by root just now: else the hooks could not append to it.
     if file.metadata().is_ok_and(|about| about.len() == 0) {

@@ -55,6 +55,20 @@ pub enum ChangeError {
         /// Its name.
         hook: &'static str,
     },
+    /// Root would write where the repository's owner sends it.
+    #[error(
+        "`{}` belongs to uid {owner}, but the repository that leads there to uid {repository}: \
+        root does not follow; chown one of them, or run this as the repository's owner",
+        path.display()
+    )]
+    LeadsAway {
+        /// The folder or file.
+        path: PathBuf,
+        /// Who owns it.
+        owner: u32,
+        /// Who owns the repository.
+        repository: u32,
+    },
     /// The account could never run it, and git would go on without.
     #[error(
         "the account `{account}` can't reach `{}`: git would skip the hooks, chmod o+x it",
@@ -83,6 +97,7 @@ pub fn install(
         .iter()
         .map(|hook| layout::slot(plan.host, *hook, &target.git_folder, &target.hooks_path))
         .collect();
+    check_owners(target)?;
     for slot in &wanted {
         check_before(slot, home)?;
     }
@@ -106,6 +121,28 @@ fn note_shared(target: &Target, steps: &mut Vec<Step>) {
         let did = "is core.hooksPath: what was done there counts for all that share it";
         steps.push(Step { path: target.hooks_path.clone(), did });
     }
+}
+
+/// Where hooks lie and which file the settings are in is the word of the repository's owner; root,
+/// who may write anywhere, follows it only to what that owner has. The system's own `core.hooksPath`
+/// is root's word.
+fn check_owners(target: &Target) -> Result<(), ChangeError> {
+    let owner = |path: &Path| rustix::fs::stat(path).ok().map(|about| about.st_uid);
+    let repository = owner(&target.git_folder).unwrap_or_default();
+    if repository == 0 || !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    let by_system = target.hooks_path_scope.as_deref() == Some("system");
+    let hooks = Some(&target.hooks_path).filter(|_| !by_system).cloned();
+    let below = ["config", "custom_hooks"].map(|name| target.git_folder.join(name));
+    for path in hooks.into_iter().chain(below) {
+        // What is not there yet is made in the nearest folder above.
+        let there = path.ancestors().find_map(|path| Some((path, owner(path)?)));
+        if let Some((path, owner)) = there.filter(|(_, owner)| *owner != repository) {
+            return Err(ChangeError::LeadsAway { path: path.to_owned(), owner, repository });
+        }
+    }
+    Ok(())
 }
 
 /// What can be known to fail is found before anything is changed.
@@ -165,6 +202,7 @@ pub fn uninstall(
     act: bool,
     steps: &mut Vec<Step>,
 ) -> Result<(), ChangeError> {
+    check_owners(target)?;
     for slot in layout::everywhere(&target.git_folder, &target.hooks_path) {
         remove_slot(&slot, home, act, steps)?;
     }

@@ -245,3 +245,40 @@ fn a_setting_of_a_repository_shows_in_its_own_file_alone() {
     let config = GitConfig::new(Place::Repository(other), &bed.home.account);
     assert!(config.own(change::PUSH_OPTIONS).unwrap().is_empty());
 }
+
+#[test]
+fn root_does_not_follow_a_repository_into_folders_and_files_of_others() {
+    if !rustix::process::geteuid().is_root() {
+        return; // only root could write there
+    }
+    for how in ["link", "setting", "config"] {
+        let bed = Bed::new();
+        let path = bed.repository();
+        let roots = bed.folder.path().join("roots");
+        file(&roots.join("conf"), "[user]\n", 0o644);
+        match how {
+            "link" => {
+                std::fs::remove_dir_all(path.join("hooks")).unwrap();
+                symlink(&roots, path.join("hooks")).unwrap();
+            }
+            "setting" => {
+                let at = roots.join("new");
+                let arguments = ["-C", path.to_str().unwrap(), "config", "core.hooksPath"];
+                bed.git(&[&arguments[..], &[at.to_str().unwrap()]].concat());
+            }
+            _ => {
+                std::fs::remove_file(path.join("config")).unwrap();
+                symlink(roots.join("conf"), path.join("config")).unwrap();
+            }
+        }
+        for owned in tree(&path).into_keys().chain([path.clone()]) {
+            std::os::unix::fs::lchown(&owned, Some(4242), Some(4242)).unwrap();
+        }
+        let before = tree(&roots);
+        let error = bed.install(&path, &plan(None)).unwrap_err().to_string();
+        assert!(error.contains("root does not follow"), "{how}: {error}");
+        let mut steps = Vec::new();
+        assert!(change::uninstall(&bed.target(&path), &bed.home, true, &mut steps).is_err());
+        assert_eq!(tree(&roots), before, "{how}");
+    }
+}

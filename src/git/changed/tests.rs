@@ -206,3 +206,63 @@ fn a_shallow_server_ends_where_it_says() {
     assert_eq!(create(&repo, c, None), ["f", "g"]);
     assert_eq!(paths(&repo, b, c), ["f"]);
 }
+
+#[test]
+fn a_folder_replaced_by_an_odd_kind_of_submodule_is_seen() {
+    for repo in [Repo::new(), Repo::sha256()] {
+        let a = repo.commit(&[("open", "1"), ("secret/k", "x")], &[]);
+        let folder = repo.rev(&format!("{a}:secret"));
+        // git takes every kind that it does not know for a submodule.
+        for mode in ["140000", "20000", "0", "140755"] {
+            let mut text = b"100644 open\0".to_vec();
+            text.extend(repo.rev(&format!("{a}:open")).as_slice());
+            text.extend(format!("{mode} secret\0").into_bytes());
+            text.extend(folder.as_slice());
+            let args = ["hash-object", "-t", "tree", "-w", "--literally", "--stdin"];
+            let tree = ObjectId::from_hex(repo.git_in(&args, text).as_bytes()).unwrap();
+            assert!(repo.git(&["ls-tree", &tree.to_string()]).contains("160000"), "{mode}");
+            let b = repo.commit_tree(tree, &[a], 1_700_000_001);
+            let want = [("secret".to_owned(), true), ("secret/k".to_owned(), false)];
+            assert_eq!(update(&repo, a, b), want, "{mode}");
+        }
+    }
+}
+
+#[test]
+fn modes_that_git_reads_alike_are_no_change_and_nonsense_is_refused() {
+    let repo = Repo::new();
+    let a = repo.commit(&[("d/f", "1")], &[]);
+    let folder = repo.rev(&format!("{a}:d"));
+    let commit = |mode: &str| {
+        let text = [format!("{mode} d\0").as_bytes(), folder.as_slice()].concat();
+        let args = ["hash-object", "-t", "tree", "-w", "--literally", "--stdin"];
+        let tree = ObjectId::from_hex(repo.git_in(&args, text).as_bytes()).unwrap();
+        repo.commit_tree(tree, &[a], 1_700_000_001)
+    };
+    for mode in ["40000", "040000", "40755"] {
+        assert!(paths(&repo, a, commit(mode)).is_empty(), "{mode}");
+    }
+    for mode in ["", "4000x", "1040000", "40000040000"] {
+        let change = Change::Update { old: a, new: commit(mode) };
+        let read = of(&history(&repo), &change, None, &WIDE);
+        assert!(matches!(read, Err(GitError::Damaged { .. })), "{mode}");
+    }
+}
+
+#[test]
+fn a_chain_of_tags_is_followed_within_the_time_budget() {
+    let repo = Repo::new();
+    let mut at = repo.blob("x");
+    let mut kind = "blob";
+    for _ in 0..300 {
+        let text = format!("object {at}\ntype {kind}\ntag t\ntagger T <t@t> 1 +0000\n\n");
+        at = ObjectId::from_hex(repo.git_in(&["mktag"], text).as_bytes()).unwrap();
+        kind = "tag";
+    }
+    let change = Change::Create { new: at };
+    assert_eq!(of(&history(&repo), &change, None, &WIDE).unwrap(), Changed::Unknown);
+    let asked = std::cell::Cell::new(0);
+    let expired = || asked.replace(asked.get() + 1) > 0;
+    let read = of(&history(&repo), &change, None, &Limits { expired: &expired, ..WIDE });
+    assert!(matches!(read, Err(GitError::Time)), "the clock is asked again on the way: {read:?}");
+}

@@ -196,3 +196,20 @@ fn the_folder_of_the_programs_is_never_changed() {
     assert_eq!(own.uninstall(P, P, true).unwrap(), Change::None);
     assert_eq!(std::fs::read_to_string(programs.join(P)).unwrap(), "version 1");
 }
+
+#[test]
+fn root_gives_no_file_away_that_has_a_second_name_elsewhere() {
+    use std::os::unix::fs::MetadataExt;
+    if !rustix::process::geteuid().is_root() {
+        return; // only root can give a file away
+    }
+    let bed = Bed::new();
+    let victim = bed._folder.path().join("victim");
+    std::fs::write(&victim, "root's").unwrap();
+    std::fs::hard_link(&victim, bed.path("new")).unwrap();
+    rustix::fs::chown(&bed.hooks.path, Some(Uid::from_raw(4242)), None).unwrap();
+    assert!(bed.hooks.give(OsStr::new("new")).is_err());
+    assert_eq!(victim.metadata().unwrap().uid(), 0);
+    bed.install(Way::Link).unwrap();
+    assert_eq!(bed.path(P).symlink_metadata().unwrap().uid(), 4242);
+}

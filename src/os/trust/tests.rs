@@ -181,3 +181,12 @@ fn what_root_makes_in_the_accounts_folder_belongs_to_the_account() {
         assert_eq!((about.uid(), about.gid()), (4242, 4243), "{name}");
     }
 }
+
+#[test]
+fn a_trail_that_is_a_second_name_of_another_file_is_refused() {
+    let folder = folder();
+    let other = file(folder.path(), "other");
+    let path = folder.path().join("audit.jsonl");
+    std::fs::hard_link(&other, &path).unwrap();
+    assert!(open_trail(&path, me()).is_err());
+}

@@ -207,3 +207,27 @@ fn more_commits_than_the_limit_are_refused_not_judged_in_part() {
     alice.push(&["main"]).refused("RW308").says("max-commits-per-push");
     alice.push(&["main~3:main"]).silent();
 }
+
+#[test]
+fn a_closed_folder_replaced_by_an_odd_kind_of_submodule_is_seen() {
+    use std::io::Write;
+    let (_site, _repo, alice) = closed();
+    // To git every unknown kind of entry is a submodule; this one has the id of the folder itself.
+    let raw = |revision: &str| {
+        let id = alice.id(revision);
+        let byte = |at: usize| u8::from_str_radix(&id[at..at + 2], 16).unwrap();
+        (0..id.len()).step_by(2).map(byte).collect::<Vec<u8>>()
+    };
+    let mut tree = b"140000 secret\0".to_vec();
+    tree.extend(raw("main:secret"));
+    let mut command = alice.command();
+    command.args(["hash-object", "-t", "tree", "-w", "--literally", "--stdin"]);
+    command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(&tree).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let tree = String::from_utf8(output.stdout).unwrap();
+    let commit = alice.run(&["commit-tree", "-p", "main", "-m", "m", tree.trim()]);
+    alice.run(&["reset", "--quiet", "--soft", commit.trim()]);
+    refused(&alice, "secret/key");
+}

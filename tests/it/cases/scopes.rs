@@ -147,13 +147,22 @@ fn with_refuse_ref_an_atomic_push_is_whole_or_nothing() {
 
 #[test]
 fn with_refuse_ref_but_without_our_update_hook_the_whole_push_is_refused() {
-    for how in ["absent", "not executable", "foreign", "elsewhere"] {
+    for how in ["absent", "not executable", "foreign", "elsewhere", "run from elsewhere"] {
         let site = Site::new(&ref_by_ref());
         let (repo, alice) = site.started();
         repo.unlink("update");
         match how {
             "absent" => {}
             "foreign" => crate::support::script(&repo.hook("update"), "exit 0"),
+            "run from elsewhere" => {
+                // Ours and its `update` stand side by side, but not where git looks for `update`.
+                repo.link(&["update"]);
+                let other = site.path("hooks");
+                std::fs::create_dir(&other).unwrap();
+                let body = format!("exec {}", repo.hook("pre-receive").display());
+                crate::support::script(&other.join("pre-receive"), &body);
+                repo.config("core.hooksPath", &other.display().to_string());
+            }
             "elsewhere" => {
                 // Hooks from another folder: pre-receive alone is ours there.
                 let other = site.path("hooks");

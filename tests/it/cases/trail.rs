@@ -1,6 +1,6 @@
 //! The audit trail: no yes without a line on the disk, and no damage in silence.
 
-use crate::support::{Site, chmod, skip};
+use crate::support::{Site, Wire, chmod, null, pack_of, skip};
 use std::io::Write;
 use std::path::Path;
 use std::process::Command;
@@ -275,4 +275,23 @@ fn no_file_descriptors_and_no_memory_refuse_or_let_through_correctly() {
         assert_eq!(repo.id("main"), new, "{limit}: the state is intact afterwards");
         site.trail_verifies();
     }
+}
+
+#[test]
+fn a_refused_push_too_long_for_a_line_is_recorded_all_the_same() {
+    let (site, _repo, alice) = Site::standard();
+    let id = alice.id("main");
+    // Each byte takes five in the line.
+    let long = vec![0xff; 65_000];
+    let name = |n: usize| [format!("refs/heads/{n}/").as_bytes(), &long].concat();
+    let names: Vec<Vec<u8>> = (0..220).map(name).collect();
+    let commands: Vec<_> = names.iter().map(|name| (null(), id.clone(), name.as_slice())).collect();
+    let before = site.trail().events("push.decided").len();
+    Wire::push(&alice, &commands, &pack_of(&alice, &format!("{id} ^{id}"))).refused("RW302");
+    let after = site.trail().events("push.decided");
+    assert_eq!(after.len(), before + 1);
+    let last = after.last().unwrap();
+    assert_eq!((&last["verdict"], &last["actor"]["user"]), (&"refused".into(), &"alice".into()));
+    assert_eq!(last["refs"].as_array().unwrap().len(), 100);
+    assert!(last.to_string().contains("\"refs-left-out\":\"120\""));
 }
