@@ -245,3 +245,18 @@ fn a_setting_of_a_repository_shows_in_its_own_file_alone() {
     let config = GitConfig::new(Place::Repository(other), &bed.home.account);
     assert!(config.own(change::PUSH_OPTIONS).unwrap().is_empty());
 }
+
+#[test]
+fn what_another_installation_put_there_keeps_its_setting() {
+    let bed = Bed::new();
+    let path = bed.repository();
+    bed.install(&path, &plan(None)).unwrap();
+    for hook in Hook::ALL {
+        let link = path.join("hooks").join(hook.name());
+        std::fs::remove_file(&link).unwrap();
+        symlink(Path::new("/opt/other/lib/refwarden").join(hook.name()), link).unwrap();
+    }
+    let before = tree(&path);
+    bed.uninstall(&path);
+    assert_eq!(tree(&path), before);
+}
