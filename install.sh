@@ -441,7 +441,8 @@ look_at_it() {
     if [ "$dry_run" = yes ] || [ $# -eq 0 ]; then return 0; fi
     stage='looking at the result (refwarden doctor)'
     say 'look at the result: refwarden doctor'
-    as_account "$lib/refwarden" doctor --quiet "$@"
+    # As who reads it: its cures are for them to type.
+    "$lib/refwarden" doctor --quiet "$@"
 }
 
 # ---------------------------------------------------------------- install, uninstall

@@ -341,7 +341,7 @@ impl<'p> Bench<'p> {
     fn tell(&self, question: &Question<'_>, answered: &Answered<'_>, out: &Out) {
         let (decision, entries) = match answered {
             Answered::Refused(code, words) => {
-                let why = if words.ends_with(code.title()) {
+                let why = if *code == Code::NoProject {
                     "names are paths below the site's root, without `.git`"
                 } else {
                     words.as_str()

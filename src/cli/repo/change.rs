@@ -192,6 +192,11 @@ fn is_ours(slot: &Slot, home: &Installation) -> Result<bool, ChangeError> {
     Ok(matches!(folder.standing(slot.name, slot.hook.name())?, Standing::Ours { .. }))
 }
 
+fn is_of_another(slot: &Slot, home: &Installation) -> Result<bool, ChangeError> {
+    let Some(folder) = open(slot, home)? else { return Ok(false) };
+    Ok(matches!(folder.standing(slot.name, slot.hook.name())?, Standing::Other(_)))
+}
+
 /// Takes everything of ours away, `update` first, and gives back what was there.
 ///
 /// # Errors
@@ -203,11 +208,18 @@ pub fn uninstall(
     steps: &mut Vec<Step>,
 ) -> Result<(), ChangeError> {
     check_owners(target)?;
-    for slot in layout::everywhere(&target.git_folder, &target.hooks_path) {
-        remove_slot(&slot, home, act, steps)?;
+    let slots = layout::everywhere(&target.git_folder, &target.hooks_path);
+    let mut another = false;
+    for slot in &slots {
+        another |= is_of_another(slot, home)?;
+        remove_slot(slot, home, act, steps)?;
     }
     tidy(target, home, act)?;
     note_shared(target, steps);
+    // An installation that stays in the repository needs the setting.
+    if another {
+        return Ok(());
+    }
     remove_push_options(&target.config, &target.git_folder, act, steps)
 }
 
@@ -254,7 +266,7 @@ fn note(steps: &mut Vec<Step>, slot: &Slot, change: Change) {
     let did = match change {
         Change::None => return,
         Change::Installed => "installed",
-        Change::Replaced => "replaced an older one of ours",
+        Change::Replaced => "replaced one of another version or installation of refwarden",
         Change::KeptForeign => "installed; the hook that was there is kept and runs too",
         Change::Removed => "removed",
         Change::Restored => "removed; the hook that was there before is back",

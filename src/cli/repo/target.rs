@@ -22,7 +22,7 @@ pub struct Installation {
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
     /// There is no installation to link to.
-    #[error("{0}: run install.sh")]
+    #[error("{0}; install.sh writes that file anew")]
     Site(#[from] SiteError),
     /// The host does not know the account.
     #[error(transparent)]

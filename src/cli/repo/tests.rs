@@ -282,3 +282,18 @@ fn root_does_not_follow_a_repository_into_folders_and_files_of_others() {
         assert_eq!(tree(&roots), before, "{how}");
     }
 }
+
+#[test]
+fn what_another_installation_put_there_keeps_its_setting() {
+    let bed = Bed::new();
+    let path = bed.repository();
+    bed.install(&path, &plan(None)).unwrap();
+    for hook in Hook::ALL {
+        let link = path.join("hooks").join(hook.name());
+        std::fs::remove_file(&link).unwrap();
+        symlink(Path::new("/opt/other/lib/refwarden").join(hook.name()), link).unwrap();
+    }
+    let before = tree(&path);
+    bed.uninstall(&path);
+    assert_eq!(tree(&path), before);
+}
