@@ -355,6 +355,23 @@ fn somebody_elses_command_of_that_name_is_not_overwritten() {
 }
 
 #[test]
+fn links_laid_in_the_way_of_new_files_are_not_written_through() {
+    let bed = Bed::new();
+    let repository = bed.repository("a.git");
+    let victim = bed.at("victim");
+    file(&victim, "theirs", 0o600);
+    let ways = ["lib/refwarden/.update.new", "lib/refwarden/.site.toml.new"];
+    let ways = ways.into_iter().chain(["etc/refwarden/policy.toml.new"]);
+    for way in ways.map(|way| bed.at("prefix").join(way)) {
+        std::fs::create_dir_all(way.parent().unwrap()).unwrap();
+        symlink(&victim, &way).unwrap();
+    }
+    bed.install(&[], &[&repository]);
+    assert_eq!(std::fs::read_to_string(&victim).unwrap(), "theirs");
+    assert!(std::fs::read_to_string(bed.lib("site.toml")).unwrap().contains("version = 1"));
+}
+
+#[test]
 fn a_policy_that_is_there_is_not_touched() {
     let bed = Bed::new();
     let repository = bed.repository("a.git");

@@ -11,6 +11,7 @@ fn without_an_identity_nothing_goes_and_the_trail_only_counts() {
         alice.nameless().push(&["main"]).refused("RW101");
         alice.as_user("").push(&["main"]).refused("RW101");
         alice.as_user("mallory").push(&["main"]).refused("RW102");
+        alice.nameless().with("GIT_NAMESPACE", "n").push(&["main"]).refused("RW309");
     }
     let lines = site.trail().lines().len() - before;
     assert!(lines <= 1, "nobody outside can fill the disk: {lines} lines");
