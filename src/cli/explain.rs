@@ -21,7 +21,7 @@ use crate::push::Action;
 use crate::pusher::Source;
 use crate::text::Safe;
 use chrono::{DateTime, Duration, Utc};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -60,6 +60,43 @@ pub struct Args {
     /// `ref` is a full name. Exit code 2 when a line was no question.
     #[arg(long, conflicts_with_all = ["user", "repository", "action", "reference", "paths", "at"])]
     stdin: bool,
+}
+
+/// An answer as JSON, written as it is: there may be very many.
+#[derive(Debug, Serialize)]
+struct Short<'a> {
+    code: Option<Shown>,
+    entry: Option<Spot<'a>>,
+    verdict: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<&'a str>,
+    /// The code of a warning, `null` without one; only where the verdict is a yes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    would_refuse: Option<Option<Shown>>,
+}
+
+impl<'a> Short<'a> {
+    fn refused(code: Code, entry: Option<Spot<'a>>) -> Self {
+        let code = Some(Shown(code));
+        Self { code, entry, verdict: "refused", why: None, would_refuse: None }
+    }
+}
+
+/// Where an entry is written.
+#[derive(Debug, Serialize)]
+struct Spot<'a> {
+    file: Option<&'a str>,
+    line: u32,
+}
+
+/// A code as people read it.
+#[derive(Debug)]
+struct Shown(Code);
+
+impl Serialize for Shown {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
 }
 
 /// A question as JSON.
@@ -187,16 +224,18 @@ impl<'p> Bench<'p> {
             Err(error) => return Answered::Refused(error.code(), error.to_string()),
         };
         let known = name.as_ref().and_then(|name| self.answers.get(name)).unwrap_or(&self.none);
-        let needs = decision::needs(&scope, question, known);
-        if let (Some(name), false) = (&name, needs.lookups.is_empty()) {
-            let answers = self.answers.entry(name.clone()).or_default();
-            for group in needs.lookups {
-                let answer = look_up(self.policy, name, &group, self.account);
-                answers.insert(group, answer);
+        let decision = match (decision::decide_or_ask(&scope, question, known), &name) {
+            (Ok(decision), _) => decision,
+            (Err(_), None) => decision::decide(&scope, question, known),
+            (Err(groups), Some(name)) => {
+                let answers = self.answers.entry(name.clone()).or_default();
+                for group in groups {
+                    let answer = look_up(self.policy, name, &group, self.account);
+                    answers.insert(group, answer);
+                }
+                decision::decide(&scope, question, answers)
             }
-        }
-        let known = name.as_ref().and_then(|name| self.answers.get(name)).unwrap_or(&self.none);
-        let decision = decision::decide(&scope, question, known);
+        };
         Answered::Decided(decision, self.scopes.entries(repository))
     }
 
@@ -212,11 +251,14 @@ impl<'p> Bench<'p> {
             if line.trim_ascii().is_empty() {
                 continue;
             }
-            let answer = self.answer_line(&line).unwrap_or_else(|words| {
-                exit = Exit::Usage;
-                json!({ "error": words, "line": number })
-            });
-            writeln!(output, "{}", json_line(&answer))?;
+            let answer = match self.answered(&line) {
+                Ok(answered) => json_line(&self.short(&answered)),
+                Err(words) => {
+                    exit = Exit::Usage;
+                    json_line(&json!({ "error": words, "line": number }))
+                }
+            };
+            writeln!(output, "{answer}")?;
             if input.buffer().is_empty() {
                 output.flush()?;
             }
@@ -225,7 +267,7 @@ impl<'p> Bench<'p> {
         Ok(exit)
     }
 
-    fn answer_line(&mut self, line: &[u8]) -> Result<Value, String> {
+    fn answered(&mut self, line: &[u8]) -> Result<Answered<'p>, String> {
         let asked: Asked<'_> = serde_json::from_slice(line).map_err(|error| error.to_string())?;
         let action = Action::parse(&asked.action)
             .ok_or_else(|| format!("`{}` is not an action", asked.action))?;
@@ -243,38 +285,39 @@ impl<'p> Bench<'p> {
             (None, _) => return Err("`ref` is missing".into()),
         };
         let question = question(action, reference, changed.as_deref(), now);
-        let answered = self.ask(asked.user.as_deref(), asked.repository.as_bytes(), &question);
-        Ok(self.short(&answered))
+        Ok(self.ask(asked.user.as_deref(), asked.repository.as_bytes(), &question))
     }
 
-    fn short(&self, answered: &Answered<'_>) -> Value {
+    fn short<'a>(&'a self, answered: &'a Answered<'_>) -> Short<'a> {
         match answered {
             Answered::Refused(code, words) => {
-                json!({ "verdict": "refused", "code": code.to_string(), "entry": null, "why": words })
+                let why = Some(words.as_str());
+                Short { why, ..Short::refused(*code, None) }
             }
             Answered::Decided(decision, entries) => {
-                let place = |at: Option<usize>| {
-                    at.and_then(|at| entries.get(at)).map(|entry| self.place_json(entry))
+                let spot = |at: Option<usize>| {
+                    at.and_then(|at| entries.get(at)).map(|entry| self.spot(entry))
                 };
                 match &decision.verdict {
-                    Verdict::Allowed(allowed) => {
-                        let warning =
-                            allowed.warnings().first().map(|warning| warning.code.to_string());
-                        let entry = place(allowed.permits().first().copied());
-                        json!({ "verdict": "allowed", "code": null, "entry": entry, "would_refuse": warning })
-                    }
+                    Verdict::Allowed(allowed) => Short {
+                        code: None,
+                        entry: spot(allowed.permits().first().copied()),
+                        verdict: "allowed",
+                        why: None,
+                        would_refuse: Some(allowed.warnings().first().map(|one| Shown(one.code))),
+                    },
                     Verdict::Refused(refused) => {
-                        let entry = place(refused.reasons().next().and_then(|first| first.entry));
-                        json!({ "verdict": "refused", "code": refused.code().to_string(), "entry": entry })
+                        let entry = refused.reasons().next().and_then(|first| first.entry);
+                        Short::refused(refused.code(), spot(entry))
                     }
                 }
             }
         }
     }
 
-    fn place_json(&self, entry: &Entry) -> Value {
-        let file = self.policy.files.get(usize::from(entry.place.file));
-        json!({ "file": file, "line": entry.place.line })
+    fn spot(&self, entry: &Entry) -> Spot<'_> {
+        let file = self.policy.files.get(usize::from(entry.place.file)).map(String::as_str);
+        Spot { file, line: entry.place.line }
     }
 
     fn place(&self, entry: &Entry) -> String {
@@ -307,7 +350,7 @@ impl<'p> Bench<'p> {
         }
         let answered = self.ask(args.user.as_deref(), repository.as_bytes(), &question);
         if out.json {
-            let mut value = self.short(&answered);
+            let mut value = json!(self.short(&answered));
             if let (Value::Object(map), Answered::Decided(decision, entries)) =
                 (&mut value, &answered)
             {
@@ -333,7 +376,7 @@ impl<'p> Bench<'p> {
     fn trace_json(&self, decision: &Decision, entries: &[&Entry]) -> Value {
         let both = entries.iter().zip(&decision.trace);
         both.map(|(entry, outcome)| {
-            json!({ "entry": self.place_json(entry), "kind": kind(entry), "outcome": words(outcome) })
+            json!({ "entry": self.spot(entry), "kind": kind(entry), "outcome": words(outcome) })
         })
         .collect()
     }

@@ -47,8 +47,9 @@ impl Out {
 /// `value` on one line of printable ASCII: JSON lets DEL, C1 and bidi characters stand as they are,
 /// and a terminal may obey them.
 #[must_use]
-pub fn json_line(value: &serde_json::Value) -> String {
-    let text = value.to_string();
+pub fn json_line(value: &impl serde::Serialize) -> String {
+    // Values of ours have string keys and no infinite numbers, so they can always be written.
+    let text = serde_json::to_string(value).unwrap_or_default();
     if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return text;
     }

@@ -14,6 +14,7 @@ use crate::os::site::Site;
 use crate::os::{clock, files};
 use crate::policy::compiled::{self, Compiled};
 use crate::policy::diag::{self, Problem};
+use crate::policy::diff::{self, Diff};
 use crate::policy::model::{Policy, User};
 use crate::policy::source::Sources;
 use crate::pusher::{keys, openpgp};
@@ -203,8 +204,11 @@ fn replace(
         Err(error) => return Err(Failure::new(Exit::Unavailable, error.to_string()).into()),
     };
     let same = old.as_ref().is_some_and(|old| *old.digest() == digest);
-    let before = old.map(|old| old.policy()).transpose()?;
-    rights::tell_difference(before.as_ref(), policy, clock::now().wall, out);
+    match old {
+        Some(_) if same => rights::tell(&Diff::default(), out),
+        Some(old) => rights::tell(&diff::diff(&old.policy()?, policy, clock::now().wall), out),
+        None => rights::tell_first(policy, out),
+    }
     if dry_run {
         if how != "edit" {
             out.note("nothing was applied (--dry-run)");

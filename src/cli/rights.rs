@@ -4,27 +4,26 @@ use super::Failure;
 use super::exit::Exit;
 use super::out::Out;
 use super::site::{self, Here};
-use crate::policy::diff;
+use crate::policy::diff::{self, Diff};
 use crate::policy::entry::{Entry, Kind};
 use crate::policy::model::{Member, Policy, Project};
 use crate::policy::name::ProjectName;
 use crate::policy::refs::Space;
-use chrono::{DateTime, Utc};
 use serde_json::json;
 
 /// Most lines of a difference that are printed.
 const MOST: usize = 200;
 
-/// Prints who gains and loses what between two policies.
-pub fn tell_difference(before: Option<&Policy>, after: &Policy, now: DateTime<Utc>, out: &Out) {
-    let Some(before) = before else {
-        if !out.json {
-            out.line("the first policy of this site:");
-            diff::summary(after).iter().for_each(|line| out.line(line));
-        }
-        return;
-    };
-    let diff = diff::diff(before, after, now);
+/// Prints in short what the first policy says.
+pub fn tell_first(policy: &Policy, out: &Out) {
+    if !out.json {
+        out.line("the first policy of this site:");
+        diff::summary(policy).iter().for_each(|line| out.line(line));
+    }
+}
+
+/// Prints who gains and loses what.
+pub fn tell(diff: &Diff, out: &Out) {
     if out.json {
         out.value(&diff.to_json());
     } else if diff.is_empty() {

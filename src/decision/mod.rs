@@ -78,14 +78,24 @@ pub struct Needs {
 /// What [`decide`] would have to know that `answers` and `question.paths` may not say yet.
 #[must_use]
 pub fn needs(scope: &Scope<'_>, question: &Question<'_>, answers: &Answers) -> Needs {
+    needs_of(scope, question, &trace(scope, question, answers))
+}
+
+/// What became of every entry, in order.
+fn trace(scope: &Scope<'_>, question: &Question<'_>, answers: &Answers) -> Vec<Outcome> {
+    let each = scope.entries.iter();
+    each.map(|entry| consider(entry, scope.standing, question, answers)).collect()
+}
+
+fn needs_of(scope: &Scope<'_>, question: &Question<'_>, trace: &[Outcome]) -> Needs {
     let mut needs = Needs::default();
     let (mut path_forbid, mut path_permit, mut plain_permit) = (false, false, false);
-    for entry in &scope.entries {
-        match consider(entry, scope.standing, question, answers) {
+    for (entry, outcome) in scope.entries.iter().zip(trace) {
+        match outcome {
             Outcome::Applies if entry.is_forbid() => path_forbid |= entry.paths.is_some(),
             Outcome::Applies if entry.paths.is_some() => path_permit = true,
             Outcome::Applies => plain_permit = true,
-            Outcome::Unasked(groups) => needs.lookups.extend(groups),
+            Outcome::Unasked(groups) => needs.lookups.extend(groups.iter().cloned()),
             _ => {}
         }
     }
@@ -97,13 +107,28 @@ pub fn needs(scope: &Scope<'_>, question: &Question<'_>, answers: &Answers) -> N
 /// Decides. Look-ups that `answers` lacks refuse.
 #[must_use]
 pub fn decide(scope: &Scope<'_>, question: &Question<'_>, answers: &Answers) -> Decision {
-    let trace: Vec<Outcome> = scope
-        .entries
-        .iter()
-        .map(|entry| consider(entry, scope.standing, question, answers))
-        .collect();
+    let trace = trace(scope, question, answers);
     let verdict = judge::judge(scope, question, answers, &trace);
     Decision { verdict, trace }
+}
+
+/// Decides, unless groups have to be looked up first: then says which. Every entry is considered
+/// once.
+///
+/// # Errors
+/// The groups that the answer may depend on and `answers` lacks.
+pub fn decide_or_ask(
+    scope: &Scope<'_>,
+    question: &Question<'_>,
+    answers: &Answers,
+) -> Result<Decision, BTreeSet<GroupName>> {
+    let trace = trace(scope, question, answers);
+    let lookups = needs_of(scope, question, &trace).lookups;
+    if !lookups.is_empty() {
+        return Err(lookups);
+    }
+    let verdict = judge::judge(scope, question, answers, &trace);
+    Ok(Decision { verdict, trace })
 }
 
 /// Whether a push of `count` refs is over `[global] max-refs-per-push` for somebody without

@@ -12,9 +12,15 @@ use crate::push::action::Action;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
-/// What, by which entries, and in which looked-up groups; an example of it, and who.
-type OfProject =
-    BTreeMap<(Rc<Difference>, BTreeSet<Line>, BTreeSet<GroupName>), (Rc<Difference>, Crowd)>;
+/// What, and in which looked-up groups.
+type OfProject = BTreeMap<(Rc<Difference>, BTreeSet<GroupName>), Here>;
+
+/// In one project: an example of it, by which entries, and who.
+struct Here {
+    example: Rc<Difference>,
+    through: BTreeSet<Line>,
+    crowd: Crowd,
+}
 
 /// An entry: whether it is of the old policy, and where.
 type Line = (bool, Place);
@@ -50,31 +56,37 @@ impl<'p> Gathered<'p> {
             self.name = Some(name);
         }
         for (difference, example) in found {
-            let through = example.through.iter().filter_map(|at| line(pair, *at));
-            let through: BTreeSet<Line> = through.collect();
-            let key = (Rc::clone(difference), through, set.clone());
-            let new = || (Rc::clone(example), Crowd::default());
-            self.here.entry(key).or_insert_with(new).1.extend(crowd);
+            let new = || Here {
+                example: Rc::clone(example),
+                through: BTreeSet::new(),
+                crowd: Crowd::default(),
+            };
+            let key = (Rc::clone(difference), set.clone());
+            let here = self.here.entry(key).or_insert_with(new);
+            here.through.extend(example.through.iter().filter_map(|at| line(pair, *at)));
+            here.crowd.extend(crowd);
         }
     }
 
     /// Brings together what differs in the action alone, then adds it to what other projects have.
     fn end_project(&mut self) {
         let Some(name) = self.name else { return };
-        let mut by_action: BTreeMap<_, (Rc<Difference>, BTreeSet<Action>)> = BTreeMap::new();
-        for ((what, through, set), (example, crowd)) in std::mem::take(&mut self.here) {
+        let mut by_action: BTreeMap<_, (Here, BTreeSet<Action>)> = BTreeMap::new();
+        for ((what, set), mut here) in std::mem::take(&mut self.here) {
             let action = what.action;
             let read = action == Action::Read;
             let what = Difference { action: Action::Read, ..(*what).clone() };
-            let key = (what, set, self.number(crowd), through, read);
-            let new = || (example, BTreeSet::new());
-            by_action.entry(key).or_insert_with(new).1.insert(action);
+            let key = (what, set, self.number(std::mem::take(&mut here.crowd)), read);
+            let through = here.through.clone();
+            let (of, actions) = by_action.entry(key).or_insert_with(|| (here, BTreeSet::new()));
+            of.through.extend(through);
+            actions.insert(action);
         }
-        for ((what, set, number, through, _), (example, actions)) in by_action {
-            let new = || (example, BTreeSet::new(), BTreeSet::new());
+        for ((what, set, number, _), (here, actions)) in by_action {
+            let new = || (here.example, BTreeSet::new(), BTreeSet::new());
             let of = self.told.entry((what, set, number, actions)).or_insert_with(new);
             of.1.insert(name);
-            of.2.extend(through);
+            of.2.extend(here.through);
         }
     }
 

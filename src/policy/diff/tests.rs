@@ -159,6 +159,66 @@ fn a_name_that_a_pattern_spells_out_is_told_apart_from_others() {
 }
 
 #[test]
+fn a_name_under_which_no_ref_can_lie_speaks_for_nobody_else() {
+    let own = at(4, permit(Permissions::PUSH, &["users/${user}/**"], vec![Holder::Authenticated]));
+    // The expression makes nobody like another who could be taken for a part of it.
+    let scratch = at(5, permit(Permissions::PUSH, &["regex:(tmp|wip)/[0-9]+"], vec![Holder::Lead]));
+    let mut old = payments(vec![scratch.clone()]);
+    for name in ["a.lock", "tmp", "7"] {
+        old.users.insert(lab::user(name), lab::declared());
+    }
+    let mut new = old.clone();
+    new.schemes = payments(vec![scratch, own]).schemes;
+    let told = reported(&diff(&old, &new, lab::now()));
+    let gain =
+        |user: &str| told.contains(&(user.to_owned(), "PAY".to_owned(), Action::Create, true));
+    assert!(["alice", "bob", "tmp", "7"].into_iter().all(gain), "{told:?}");
+    assert!(!gain("a.lock"));
+}
+
+#[test]
+fn many_people_and_projects_are_told_in_few_lines_and_counted() {
+    let mut old = payments(vec![]);
+    for number in 0..300 {
+        old.users.insert(lab::user(&format!("u{number}")), lab::declared());
+        let project = lab::plain_project(&[&format!("p{number}/**")], &format!("s{number}"));
+        old.projects.insert(lab::project(&format!("P{number}")), project);
+        old.schemes.insert(lab::scheme(&format!("s{number}")), Scheme::default());
+    }
+    let mut new = old.clone();
+    for (scheme, line) in new.schemes.values_mut().zip(1..) {
+        let everyone = vec![Holder::Authenticated];
+        scheme.entries =
+            vec![at(line, permit(Permissions::DELETE, &["users/${user}/**"], everyone))];
+    }
+    let found = diff(&old, &new, lab::now());
+    assert_eq!(found.changes.iter().map(|c| c.projects.len()).collect::<Vec<_>>(), [301, 301]);
+    let lines = found.lines(50);
+    assert_eq!(lines.len(), 2);
+    let head = "gains  everyone (304 users)   delete on users/${user}/** in 301 projects (P0, P1, P10, ...)";
+    assert!(lines.iter().any(|line| line.starts_with(head)), "{lines:?}");
+}
+
+#[test]
+fn what_is_left_out_because_of_many_looked_up_groups_may_be_a_gain() {
+    let staff: Vec<String> = (0..5).map(|number| format!("staff{number}")).collect();
+    let holders = staff.iter().map(|name| Holder::Group(lab::group(name))).collect();
+    let entry = permit(Permissions::PUSH, &["main"], holders);
+    let mut old = payments(vec![entry]);
+    for name in &staff {
+        old.groups.insert(lab::group(name), Group::Lookup(Lookup::Unix("staff".into())));
+    }
+    let mut new = old.clone();
+    new.schemes.get_mut(&lab::scheme("default")).unwrap().entries[0].refs.include.clear();
+    let found = diff(&old, &new, lab::now());
+    let note = Note {
+        text: "in PAY, not every combination of looked-up groups is compared".into(),
+        widens: true,
+    };
+    assert!(found.notes.contains(&note), "{:?}", found.notes);
+}
+
+#[test]
 fn what_is_too_large_is_said_to_be_and_its_entries_are_listed() {
     let huge = at(77, permit(Permissions::PUSH, &["regex:.*a[^/]{40}.*b.{30}"], vec![role()]));
     let found = diff(&payments(vec![]), &payments(vec![huge]), lab::now());
@@ -339,8 +399,10 @@ fn brute_force(old: &Policy, new: &Policy) -> Asked {
             let times: Vec<_> =
                 times.iter().copied().filter(|at| windows.insert(open(at))).collect();
             let answers = [lab::answers(old, member), lab::answers(new, member)];
+            let entries: Vec<&Entry> = entries().copied().collect();
+            let (refs, paths) = unlike(&entries, user.as_ref());
             for action in Action::ALL {
-                each_question(action, &times, looks, |q| {
+                each_question(action, (&times, &refs, &paths), looks, |q| {
                     let (was, is) =
                         (level(was.as_ref(), q, &answers[0]), level(is.as_ref(), q, &answers[1]));
                     if was != is {
@@ -353,16 +415,32 @@ fn brute_force(old: &Policy, new: &Policy) -> Asked {
     found
 }
 
+/// Refs and paths, those left out that every entry takes as it takes another.
+fn unlike(entries: &[&Entry], user: Option<&UserName>) -> (Vec<&'static str>, Vec<ChangedPath>) {
+    let mut seen = HashSet::new();
+    let covers = |name: &[u8]| {
+        let both = entries.iter().map(|e| (e.refs.permits(name, user), e.refs.forbids(name, user)));
+        both.map(|(permits, forbids)| (permits.unwrap(), forbids.unwrap())).collect::<Vec<_>>()
+    };
+    let refs = REFS.into_iter().filter(|name| seen.insert(covers(name.as_bytes()))).collect();
+    seen.clear();
+    let touches = |path: &ChangedPath| {
+        let scopes = entries.iter().filter_map(|entry| entry.paths.as_ref());
+        let both = scopes.map(|paths| (paths.permits(path, user), paths.forbids(path, user)));
+        both.map(|(permits, forbids)| (permits.unwrap(), forbids.unwrap())).collect::<Vec<_>>()
+    };
+    let paths = PATHS
+        .into_iter()
+        .flat_map(|path| [false, true].map(|link| ChangedPath { path: path.into(), link }));
+    (refs, paths.filter(|path| seen.insert(touches(path))).collect())
+}
+
 fn each_question(
     action: Action,
-    times: &[DateTime<Utc>],
+    (times, refs, paths): (&[DateTime<Utc>], &[&str], &[ChangedPath]),
     looks: bool,
     mut ask: impl FnMut(&Question<'_>),
 ) {
-    let paths: Vec<ChangedPath> = PATHS
-        .iter()
-        .flat_map(|path| [false, true].map(|link| ChangedPath { path: (*path).into(), link }))
-        .collect();
     let mut changed = vec![Paths::Known(&[])];
     if matches!(action, Action::Read | Action::Delete) {
         changed = vec![Paths::None];
@@ -370,7 +448,7 @@ fn each_question(
         changed.push(Paths::Unknown);
         changed.extend(paths.iter().map(|path| Paths::Known(std::slice::from_ref(path))));
     }
-    let refs = if action == Action::Read { &REFS[..1] } else { &REFS[..] };
+    let refs = if action == Action::Read { &refs[..1] } else { refs };
     for now in times {
         for name in refs {
             for paths in &changed {
