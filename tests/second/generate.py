@@ -35,7 +35,8 @@ PIECES = (
     "[!a-c]*", "[a-]*", r"[\]a]", r"[!\-a]", "{a,b}", "{a*,b}", "{ab,a}*", r"\a", "${user}", "*${user}*",
     "{${user},x}", r"\{a", "a.b", "\u00e9", "*\u00e9", "?\u00e9", r"a\,b", r"{a\,b,b}", "a,b", "!a", r"\*", r"a\*b",
     "**", "**", "**", "{a/b,b}", "{a/**,b}", "{**,b}", "{[ab],x}", "*.md", "*a*", "a}b".replace("}", r"\}"),
-    "$a", r"\$*", "]", "a]b", "[A-Z]", "[!b]*", "{a}", "v*", "alice", "[*]", "[a?]", "[{,}]*", ".*",
+    "$a", r"\$*", "]", "a]b", "[A-Z]", "[!b]*", "{a}", "v*", "alice", "[*]", "[a?]", "[{,}]*", ".*", "{*,b}*",
+    "*{*,x}", r"\**", "[**]", r"[\]-a]", "{a/**,x/y}", "{a,b}/**", "x/**", "docs/**", "a/**", "{a/b,x}/**",
 )
 FOLDERS = (
     "refs/heads/", "refs/heads/", "refs/tags/", "refs/notes/", "refs/notes/", "refs/", "refs/*/",
@@ -149,7 +150,7 @@ class Generator:
 
     def holders(self, groups, permit, read):
         of = [*USERS, *("@" + group for group in groups), *("role:" + role for role in ROLES)] * 2
-        of += ["lead", "authenticated", "authenticated"]
+        of += ["lead", *(["authenticated"] * 12)]
         if permit:
             of += ["assignee", "field:customfield_1"]
         if read:
@@ -162,7 +163,7 @@ class Generator:
                 entry[kind] = self.patterns(kind, permit)
             if self.chance(12):
                 entry["except-" + kind] = self.patterns(kind, False)
-        if self.chance(25):
+        if self.chance(35):
             entry["paths"] = self.patterns("paths", permit)
         if self.chance(12):
             entry["except-paths"] = self.patterns("paths", False)
@@ -188,6 +189,8 @@ class Generator:
         return entry
 
     def permissions(self):
+        if self.chance(40):
+            return ["write"]
         return self.some(("create", "update", "force", "delete", "push", "push", "write"), 1, 2)
 
     def grant(self, number, groups):
@@ -242,7 +245,7 @@ class Generator:
         policy["schemes"] = {}
         for number, name in enumerate(names):
             scheme = {"extends": self.random.choice(names[:number])} if number and self.chance(70) else {}
-            scheme["permit"] = [self.entry("permit", groups) for _ in range(self.random.randint(0, 4))]
+            scheme["permit"] = [self.entry("permit", groups) for _ in range(self.random.randint(1, 6))]
             scheme["forbid"] = [self.entry("forbid", groups) for _ in range(self.random.randint(0, 2))]
             policy["schemes"][name] = scheme
         policy["projects"] = {name: self.project(names) for name in ("P", "Q", "R")}
@@ -257,7 +260,9 @@ class Generator:
 
     def question(self, repositories):
         action = self.random.choice(("create", "update", "update", "update", "force", "delete", "read"))
-        question = {"user": self.random.choice(USERS), "repository": self.random.choice(repositories)}
+        # Dave holds nothing: now and then is enough.
+        user = self.random.choice(USERS if self.chance(20) else USERS[:-1])
+        question = {"user": user, "repository": self.random.choice(repositories)}
         if self.chance(2):
             question["user"] = self.random.choice(("nobody", "Alice", "authenticated"))
         if action == "read" and self.chance(25):
@@ -268,8 +273,13 @@ class Generator:
             name = self.random.choice(of)
             prefix = {BRANCHES: "refs/heads/", TAGS: "refs/tags/"}.get(of, "")
             question["ref"] = prefix + name
+            if of is BRANCHES and self.chance(10):
+                question["ref"] = name
         if self.chance(75):
-            question["paths"] = self.some(PATHS, 0, 3)
+            question["paths"] = [
+                {"path": path, "link": self.chance(70)} if self.chance(25) else path
+                for path in self.some(PATHS, 0, 3)
+            ]
         time = self.random.choice(INSTANTS)
         step = self.random.choice((0, 0, -1, 1, 1800, -1800, 3600, -3600, 5400, 86400, -86400, 0.5, -0.5))
         question["time"] = self.spelled(time + datetime.timedelta(seconds=step))

@@ -20,6 +20,7 @@ DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 KINDS = {"branches": b"refs/heads/", "tags": b"refs/tags/", "refs": b""}
 NAMED = (b"refs/heads/", b"refs/tags/")
 NEVER = b"refs/refwarden/"
+ANY = "\0"
 
 
 # --- patterns ---------------------------------------------------------------------------------
@@ -53,6 +54,23 @@ def expand(glob):
         else:
             i += 1
     return [glob]
+
+
+def marked(glob):
+    """The glob with every written `**` as one NUL: two stars that braces bring together are two."""
+    found, i = "", 0
+    while i < len(glob):
+        end = i + 1
+        if glob[i] == "\\":
+            end = i + 2
+        elif glob[i] == "[":
+            end = class_end(glob, i) + 1
+        elif glob.startswith("**", i):
+            found, i = found + ANY, i + 2
+            continue
+        found += glob[i:end]
+        i = end
+    return found
 
 
 def class_end(glob, i):
@@ -107,7 +125,7 @@ def parts_match(globs, names):
     """Whole names, component by component."""
     if not globs:
         return not names
-    if globs[0] == b"**":
+    if globs[0] == ANY.encode():
         if len(globs) == 1:
             return len(names) > 0
         return any(parts_match(globs[1:], names[i:]) for i in range(len(names) + 1))
@@ -117,7 +135,12 @@ def parts_match(globs, names):
 @functools.cache
 def glob_matches(glob, name):
     """Whether the glob matches the whole name (bytes)."""
-    return any(parts_match(one.encode().split(b"/"), name.split(b"/")) for one in expand(glob))
+    return any(one_matches(one, name) for one in expand(marked(glob)))
+
+
+def one_matches(one, name):
+    """The same for a glob that is marked and has no braces."""
+    return parts_match(one.encode().split(b"/"), name.split(b"/"))
 
 
 def matches(pattern, user, name, prefix=b""):
@@ -169,15 +192,27 @@ def covers_ref(entry, user, ref, permit):
     )
 
 
+def below(pattern, user, path):
+    """Whether `x/**` is about this path as the entry `x`, a symbolic link or submodule."""
+    return not pattern.startswith("regex:") and any(
+        one.endswith("/" + ANY) and one_matches(one[:-2], path)
+        for one in expand(marked(pattern.replace("${user}", literally(user or ""))))
+    )
+
+
 def has_paths(entry):
     return "paths" in entry or "except-paths" in entry
 
 
-def covers_path(entry, user, path):
-    """Whether an entry is about a change to this path."""
+def covers_path(entry, user, change, permit):
+    """Whether an entry is about a change to this path: its name, or {path, link}."""
+    link = not permit and isinstance(change, dict) and change["link"]
+    path = (change["path"] if isinstance(change, dict) else change).encode()
     if any(matches(p, user, path) for p in entry.get("except-paths", [])):
         return False
-    return "paths" not in entry or any(matches(p, user, path) for p in entry["paths"])
+    return "paths" not in entry or any(
+        matches(p, user, path) or (link and below(p, user, path)) for p in entry["paths"]
+    )
 
 
 def permissions(entry):
@@ -354,7 +389,7 @@ def push_problems(permits, forbids, user, question):
         ref = b"refs/heads/" + ref
     # A deletion has no paths; paths that are not given can't be known.
     known = "paths" in question
-    paths = [path.encode() for path in question.get("paths", [])]
+    paths = question.get("paths", [])
 
     for entry in forbids:
         warn = entry.get("enforce") == "warn"
@@ -366,7 +401,7 @@ def push_problems(permits, forbids, user, question):
             yield "RW202", warn
         elif action == "delete":
             continue
-        elif not known or any(covers_path(entry, user, path) for path in paths):
+        elif not known or any(covers_path(entry, user, path, permit=False) for path in paths):
             yield "RW203", warn
 
     matching = [
@@ -379,7 +414,9 @@ def push_problems(permits, forbids, user, question):
         paths = []
     if not matching:
         yield "RW201", False
-    elif not all(any(covers_path(entry, user, path) for entry in matching) for path in paths):
+    elif not all(
+        any(covers_path(entry, user, path, permit=True) for entry in matching) for path in paths
+    ):
         yield "RW203", False
 
 
