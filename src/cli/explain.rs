@@ -280,11 +280,11 @@ impl<'p> Bench<'p> {
         let changed: Option<Vec<ChangedPath>> =
             asked.paths.map(|paths| paths.into_iter().map(Into::into).collect());
         let reference = match (asked.reference.as_deref(), action) {
-            (Some(name), _) => name,
-            (None, Action::Read) => "",
+            (Some(name), _) => full_name(name),
+            (None, Action::Read) => String::new(),
             (None, _) => return Err("`ref` is missing".into()),
         };
-        let question = question(action, reference, changed.as_deref(), now);
+        let question = question(action, &reference, changed.as_deref(), now);
         Ok(self.ask(asked.user.as_deref(), asked.repository.as_bytes(), &question))
     }
 

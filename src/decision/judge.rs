@@ -38,18 +38,24 @@ pub(super) fn judge(
         Err(broken) => refused(vec![broken_reason(None, &broken)]),
         Ok(permits) => {
             let ends = if warn_only { None } else { ends(scope, q, answers, trace, &permits) };
-            Verdict::Allowed(Allowed { permits, ends, warnings: all })
+            Verdict::Allowed(Allowed { permits, ends, warnings: in_order(all) })
         }
     }
 }
 
-fn refused(mut reasons: Vec<Reason>) -> Verdict {
-    reasons.sort_by_key(|reason| (precedence(reason.code), reason.entry));
+fn refused(reasons: Vec<Reason>) -> Verdict {
+    let mut reasons = in_order(reasons);
     let first = match reasons.is_empty() {
         true => Reason { code: Code::Internal, entry: None, why: Why::NoPermit },
         false => reasons.remove(0),
     };
     Verdict::Refused(Refused { first, others: reasons })
+}
+
+/// The reason that gives the code first.
+fn in_order(mut reasons: Vec<Reason>) -> Vec<Reason> {
+    reasons.sort_by_key(|reason| (precedence(reason.code), reason.entry));
+    reasons
 }
 
 /// What can't be decided comes first, then 02-policy.md's order.

@@ -217,6 +217,26 @@ fn warn_only_lets_by_what_it_alone_refuses_and_says_so() {
 }
 
 #[test]
+fn warnings_stand_in_the_order_of_codes_whichever_entry_comes_first() {
+    let touched = changed(&["a"]);
+    let q = ask(Action::Update, "refs/heads/main", Paths::Known(&touched));
+    let permit = entry(Kind::Permit, Permissions::UPDATE, Some("bob"));
+    let mut plain = entry(Kind::Forbid, Permissions::UPDATE, None);
+    plain.enforce = Enforce::Warn;
+    let about_a = PathScope { include: paths(&["a"]), exclude: vec![] };
+    let on_paths = Entry { paths: Some(about_a), ..plain.clone() };
+    for entries in [[&permit, &plain, &on_paths], [&on_paths, &permit, &plain]] {
+        let Verdict::Allowed(allowed) =
+            run(&entries.map(Clone::clone), &bob(), &q, &Answers::new()).verdict
+        else {
+            panic!("a warning refused");
+        };
+        let codes: Vec<Code> = allowed.warnings().iter().map(|warning| warning.code).collect();
+        assert_eq!(codes, [Code::Forbidden, Code::PathNotCovered]);
+    }
+}
+
+#[test]
 fn every_end_counts_early_by_the_margin_and_the_answer_ends_before_it() {
     let mut grant = entry(Kind::Grant("g".into()), Permissions::UPDATE, Some("bob"));
     grant.when.until = Some(instant(10));

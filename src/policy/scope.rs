@@ -167,13 +167,16 @@ impl<'p> Scopes<'p> {
     /// What could speak about a user, or somebody without an identity, in a repository.
     ///
     /// # Errors
-    /// [`NoScope`]: RW105 or RW503 about the repository, RW102 or RW103 about the user.
+    /// [`NoScope`]: RW102 or RW103 about the user, then RW105 or RW503 about the repository.
     pub fn scope<'a>(
         &'a mut self,
         user: Option<&UserName>,
         repository: &[u8],
         confirmed_by: &'a [Source],
     ) -> Result<(Scope<'a>, &'p ProjectName), NoScope> {
+        if let Some(user) = user {
+            active(self.policy, user)?;
+        }
         if self.sites.len() >= REPOSITORIES {
             self.sites.clear();
         }
@@ -188,7 +191,6 @@ impl<'p> Scopes<'p> {
         let standing = match user {
             None => &self.nobody,
             Some(user) => {
-                active(self.policy, user)?;
                 if self.standings.len() >= STANDINGS {
                     self.standings.clear();
                 }
@@ -235,7 +237,8 @@ mod tests {
             ("alice", "pay/x", 503),
             ("zed", "a", 102),
             ("dave", "a", 103),
-            ("zed", "other", 105),
+            ("zed", "other", 102),
+            ("dave", "pay/x", 103),
         ] {
             let none = scopes.scope(Some(&lab::user(user)), repository.as_bytes(), &[]);
             assert_eq!(none.unwrap_err().code().number(), code, "{user} in {repository}");

@@ -5,8 +5,9 @@ use super::names::Named;
 use super::projects::needs_base;
 use crate::policy::diag::{At, PolicyCode, Problem};
 use crate::policy::entry::Kind;
-use crate::policy::model::{Grant, Project};
+use crate::policy::model::{Grant, Project, project_of};
 use crate::policy::name::ProjectName;
+use crate::policy::pattern::{Glob, Pattern};
 use crate::policy::raw::{Table, Word};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,13 +29,13 @@ impl Check<'_> {
             let id = id.map(|id| id.text).unwrap_or_default();
             let entry = self.entry(table, at, Kind::Grant(id.into()), when);
             self.applies_somewhere(table, at);
-            let grant = Grant {
-                projects: self.projects_of(table),
-                repositories: self.repositories(table).into_iter().map(|(p, _)| p).collect(),
-                entry,
-            };
-            self.bases(&grant, table, projects);
-            grants.push(grant);
+            let repositories = self.repositories(table);
+            let names = self.projects_of(table);
+            if needs_base(&entry) {
+                self.bases(table, &repositories, projects);
+            }
+            let repositories = repositories.into_iter().map(|(pattern, _)| pattern).collect();
+            grants.push(Grant { projects: names, repositories, entry });
         }
         grants
     }
@@ -73,12 +74,19 @@ impl Check<'_> {
         words.words.iter().filter_map(known).collect()
     }
 
-    /// Projects that a grant with paths names need `base` as well.
-    fn bases(&mut self, grant: &Grant, table: &Table, projects: &BTreeMap<ProjectName, Project>) {
-        if !needs_base(&grant.entry) {
-            return;
+    /// Projects that a grant with paths names, or can be seen to reach, need `base` as well.
+    fn bases(
+        &mut self,
+        table: &Table,
+        repositories: &[(Pattern, At)],
+        projects: &BTreeMap<ProjectName, Project>,
+    ) {
+        let mut named: Vec<Word<'_>> = table.texts("projects").map_or_else(Vec::new, |t| t.words);
+        for (pattern, at) in repositories {
+            let reached = reached(pattern, projects);
+            named.extend(reached.into_iter().map(|name| Word { text: name.as_str(), at: *at }));
         }
-        for word in table.texts("projects").map(|words| words.words).unwrap_or_default() {
+        for word in named {
             let project = ProjectName::parse(word.text).ok().and_then(|name| projects.get(&name));
             let written = self.root.table("projects").and_then(|all| all.table(word.text));
             let has_base = written.is_some_and(|table| table.has("base"));
@@ -87,4 +95,27 @@ impl Check<'_> {
             }
         }
     }
+}
+
+/// Projects that have a repository which the pattern matches, as far as can be seen without looking
+/// at the repositories: one of the two is an exact name, or they are the same, or it is `**`.
+fn reached<'p>(
+    pattern: &Pattern,
+    projects: &'p BTreeMap<ProjectName, Project>,
+) -> Vec<&'p ProjectName> {
+    if let Some(repository) = exact(pattern) {
+        let all = projects.iter().map(|(name, p)| (name, p.repositories.as_slice()));
+        return project_of(repository, all).into_iter().collect();
+    }
+    let everywhere = pattern.as_glob().is_some_and(Glob::is_everything);
+    let meets = |own: &Pattern| {
+        let inside = exact(own).is_some_and(|name| pattern.matches(name, None).unwrap_or(true));
+        everywhere || inside || own.text() == pattern.text()
+    };
+    let reached = projects.iter().filter(|(_, project)| project.repositories.iter().any(meets));
+    reached.map(|(name, _)| name).collect()
+}
+
+fn exact(pattern: &Pattern) -> Option<&[u8]> {
+    pattern.as_glob().filter(|glob| glob.is_literal()).map(|glob| glob.literal_prefix())
 }

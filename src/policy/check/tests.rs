@@ -150,6 +150,24 @@ fn the_base_is_needed_wherever_entries_with_paths_apply() {
 }
 
 #[test]
+fn a_grant_with_paths_needs_the_base_of_projects_that_it_reaches_by_repository() {
+    let grant = |repositories: &str| {
+        with(&format!(
+            "[projects.A]\nrepositories = [\"a/**\", \"x\"]\n[projects.B]\nrepositories = [\"a/b\"]\n\
+             base = \"main\"\n[[grants]]\nid = \"g\"\nto = [\"authenticated\"]\n\
+             repositories = [\"{repositories}\"]\npermissions = [\"push\"]\npaths = [\"docs/**\"]\n\
+             until = 2027-01-01T00:00:00Z\nreason = \"docs\"\n"
+        ))
+    };
+    for reaches in ["a/c", "x", "a/**", "?", "**"] {
+        assert_eq!(codes(&grant(reaches)), [PolicyCode::BaseMissing], "{reaches}");
+    }
+    for elsewhere in ["a/b", "nowhere", "y/**"] {
+        assert_eq!(codes(&grant(elsewhere)), [], "{elsewhere}");
+    }
+}
+
+#[test]
 fn every_truncation_of_the_example_is_answered() {
     let mut end = 0;
     for line in EXAMPLE.split_inclusive('\n') {

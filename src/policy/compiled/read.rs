@@ -209,18 +209,18 @@ impl<R: ReadAt> Compiled<R> {
     /// # Errors
     /// [`NoScope`]: the same as [`super::super::scope::Scopes::scope`] gives, or the file is damaged.
     pub fn ground(&self, user: Option<&UserName>, repository: &[u8]) -> Result<Ground, NoScope> {
-        let standing = |project: &Project| match user {
-            None => Ok(Standing::default()),
+        let user = match user {
+            None => None,
             Some(name) => match self.user(name)? {
-                None => Err(NoScope::UnknownUser),
-                Some(user) if !user.declared.active => Err(NoScope::InactiveUser),
-                Some(user) => {
-                    Ok(Standing::new(name.clone(), user.groups, project, &self.header.lookups_of))
-                }
+                None => return Err(NoScope::UnknownUser),
+                Some(user) if !user.declared.active => return Err(NoScope::InactiveUser),
+                Some(user) => Some((name, user.groups)),
             },
         };
         let (name, project) = self.project_of(repository)??;
-        let standing = standing(&project)?;
+        let standing = user.map_or_else(Standing::default, |(name, groups)| {
+            Standing::new(name.clone(), groups, &project, &self.header.lookups_of)
+        });
         let mut entries = self.entries(&project.scheme)?;
         for grant in self.grants(&name, repository)? {
             if grant.applies(&name, repository)? {

@@ -118,6 +118,8 @@ fn projects_are_found_as_in_the_policy() {
     assert_eq!(compiled.lookup(&lab::group("core")).unwrap(), None);
     assert_eq!(compiled.ground(Some(&lab::user("erin")), b"pay/x"), Err(NoScope::InactiveUser));
     assert_eq!(compiled.ground(Some(&lab::user("zed")), b"pay/x"), Err(NoScope::UnknownUser));
+    // Who it is comes before where.
+    assert_eq!(compiled.ground(Some(&lab::user("zed")), b"nowhere"), Err(NoScope::UnknownUser));
 }
 
 #[test]
