@@ -366,7 +366,6 @@ fn fault(action: Option<Action>, error: &GitError) -> Result<Ruled, Refusal> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::disallowed_methods, reason = "tests make folders")]
 
     use super::*;
 

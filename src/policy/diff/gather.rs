@@ -144,7 +144,9 @@ fn who(
     let anonymous = crowd.contains(0);
     let named = crowd.without(&Crowd::from_iter([0]));
     let everyone = named.len() > 1 && named == *all;
-    let name = |number| everybody.names.get(number).copied().flatten().map(UserName::clone);
+    let name = |number: usize| -> Option<UserName> {
+        everybody.names.get(number).copied().flatten().cloned()
+    };
     Who { users: named.iter().filter_map(name).collect(), everyone, anonymous, looked_up }
 }
 

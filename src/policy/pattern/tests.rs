@@ -143,6 +143,7 @@ fn a_long_pattern_after_braces_is_refused_before_it_is_multiplied_out() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "how long it takes is what is tested")]
 fn an_expression_with_the_user_is_not_compiled_anew_for_every_path() {
     let pattern = Pattern::parse("regex:(?:${user}|x[a-z0-9]{2,9}){40}").unwrap();
     let bob = UserName::parse("bob").unwrap();
