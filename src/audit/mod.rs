@@ -1,7 +1,7 @@
 //! The audit trail: one JSON object a line, hash-chained, on the disk before an answer is yes.
 //!
 //! Knows how to write, keep, check and show the trail; not what deserves a line, and whose it is.
-//! A record becomes a line ([`line`]), lines follow one another in files ([`trail`]), and [`verify`]
+//! A record becomes a line ([`mod@line`]), lines follow one another in files ([`trail`]), and [`verify`]
 //! walks them all. The chain shows that a line was changed or taken out of the middle; a cut tail
 //! shows against a [`checkpoint`] or against what syslog was told.
 

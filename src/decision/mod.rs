@@ -3,7 +3,7 @@
 //! Knows how permits, forbids and grants combine (02-policy.md, "How a push is decided"); not where
 //! they, the person or the changed paths come from. Nothing matched is refused; an error is refused.
 //!
-//! Three files: [`consider`] looks at one entry, `judge` combines them, `verdict` is the answer.
+//! Three files: [`consider()`] looks at one entry, `judge` combines them, `verdict` is the answer.
 
 mod consider;
 mod judge;

@@ -129,7 +129,7 @@ fn is_even(number: u64) -> bool {
     number & 1 == 0
 }
 
-/// Exactly what [`write`] writes: no sign, no leading zero, nothing behind.
+/// Exactly what [`write()`] writes: no sign, no leading zero, nothing behind.
 fn parse(bytes: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(bytes).ok()?;
     let digits = text.strip_prefix(HEAD)?.strip_suffix('\n')?;
