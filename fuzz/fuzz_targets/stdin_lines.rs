@@ -3,7 +3,7 @@
 
 use gix::hash::Kind;
 use libfuzzer_sys::fuzz_target;
-use refwarden::push::hygiene::{NameFault, case_twins, faults, twins};
+use refwarden::push::hygiene::{CaseTwins, NameFault, faults, twins};
 use refwarden::push::line::parse;
 use refwarden::push::{RefName, RefUpdate};
 use refwarden_fuzz::is_plain;
@@ -85,7 +85,7 @@ fn hygiene(names: &[&RefName]) {
         Ok(text) => text.to_lowercase().into_bytes(),
         Err(_) => name.as_bytes().to_ascii_lowercase(),
     };
-    let found = case_twins(names, []);
+    let found = CaseTwins::new(names).faults();
     for name in names {
         let expected = names.iter().any(|other| other != name && fold(other) == fold(name));
         assert_eq!(found.iter().any(|(twin, _)| twin == *name), expected, "{name}");
