@@ -25,7 +25,9 @@ pub fn main() -> Result<End, Refusal> {
     }
     faults::point("post-receive-recorded");
     let argv0 = env::arguments().into_iter().next().map(PathBuf::from).unwrap_or_default();
-    let _ = foreign::run(&argv0, &[], Some(&stdin));
+    if let Err(refusal) = foreign::run(&argv0, &[], Some(&stdin)) {
+        let _ = syslog::send(Severity::Warning, &refusal.for_admin());
+    }
     Ok(End::Go)
 }
 
@@ -48,7 +50,7 @@ fn landed(stdin: &[u8]) -> Result<(), String> {
     if let Some(slip) = slip {
         slip::close(&desk.site.state, &slip.head.key).map_err(|error| error.to_string())?;
     }
-    settle::own_repository(&desk, &known);
+    settle::own_repository(&desk);
     Ok(())
 }
 

@@ -135,7 +135,7 @@ impl Answered<'_> {
             self.lay_slip(seq, clock::now())?;
         }
         faults::point("pre-receive-slip");
-        settle::own_repository(self.desk, self.known);
+        settle::own_repository(self.desk);
         say(&report.render());
         for line in tell::grants(self.desk, self.known, self.ground, self.ruled) {
             say(&format!("{}\n", crate::text::Safe::new(&line, 99)));

@@ -4,7 +4,6 @@
 //! moved. The refs themselves say which; a line in the trail keeps it.
 
 use super::desk::{self, Desk, Payload};
-use super::judge::Known;
 use crate::audit::{Event, Push, Record, RefRecord, Text};
 use crate::git::{GitEnv, Reader, RefValue};
 use crate::os::clock::{self, Now};
@@ -39,11 +38,10 @@ pub struct Settled {
 }
 
 /// Settles what is stale in the hook's own repository. What fails waits for the next one.
-pub fn own_repository(desk: &Desk, known: &Known) {
+pub fn own_repository(desk: &Desk) {
     let Some(service) = &desk.service else { return };
     let Ok(key) = Key::new(service, Path::new(".")) else { return };
     let prefix = slip::repository_prefix(key.git_dir);
-    let _ = known;
     if let Err(error) = sweep(&desk.site, &desk.policy.settings().audit, &prefix, BOUND) {
         let _ = syslog::send(Severity::Warning, &format!("sweep: {error}"));
     }
