@@ -43,6 +43,8 @@ codes! {
     PathNotCovered = 203, "path not covered";
     /// More refs than `[global] max-refs-per-push`.
     TooManyRefs = 204, "too many refs";
+    /// A lock matches.
+    Locked = 205, "locked";
     /// A line of the push is malformed.
     Malformed = 301, "malformed push";
     /// The ref name is not acceptable.

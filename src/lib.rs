@@ -5,10 +5,11 @@
 //! - use cases order the steps: `hook`, `cli`;
 //! - effects touch disk, environment, clock and processes: `git`, `store`, `audit`, `os`;
 //! - pure code takes values and gives values: `code`, `text`, `push`, `pusher`, `policy`,
-//!   `decision`, `report`.
+//!   `access`, `decision`, `report`.
 //!
 //! Start reading at `hooks/pre_receive.rs` and walk inwards.
 
+pub mod access;
 pub mod audit;
 pub mod cli;
 pub mod code;

@@ -497,7 +497,9 @@ fn kind(entry: &Entry) -> &'static str {
     match entry.kind {
         Kind::Permit => "permit",
         Kind::Forbid => "forbid",
-        Kind::Grant(_) => "grant",
+        Kind::Grant(_) | Kind::Lent(_) => "grant",
+        Kind::Entitlement(_) => "entitlement",
+        Kind::Lock(_) => "lock",
     }
 }
 

@@ -101,7 +101,9 @@ fn line(policy: &Policy, entry: &Entry) -> String {
     let kind = match &entry.kind {
         Kind::Permit => "permit".to_owned(),
         Kind::Forbid => "forbid".to_owned(),
-        Kind::Grant(id) => format!("grant {id}"),
+        Kind::Grant(id) | Kind::Lent(id) => format!("grant {id}"),
+        Kind::Entitlement(name) => format!("entitlement {name}"),
+        Kind::Lock(id) => format!("lock {id}"),
     };
     let join = |list: Vec<String>| list.join(", ");
     let mut text = format!("{kind} `{}`", entry.permissions);

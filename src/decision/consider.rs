@@ -44,6 +44,13 @@ pub fn consider(
     q: &Question<'_>,
     answers: &Answers,
 ) -> Outcome {
+    // A lent grant speaks where its entitlement, as it is today, would speak as well.
+    if let Some(within) = &entry.within {
+        match consider(within, standing, q, answers) {
+            Outcome::Applies => {}
+            silent => return silent,
+        }
+    }
     if !speaks_of(entry, q.action) {
         return Outcome::OtherAction;
     }
@@ -52,7 +59,7 @@ pub fn consider(
         Ok(false) => return Outcome::OtherRefs,
         Ok(true) => {}
     }
-    if q.action == Action::Delete && entry.paths.is_some() {
+    if q.action == Action::Delete && entry.looks_at_paths() {
         return Outcome::NoPaths;
     }
     // People who are settled not to be meant are told so, rather than that the time is wrong.

@@ -4,7 +4,7 @@ use super::consider::{Outcome, consider};
 use super::verdict::{Allowed, Reason, Refused, Verdict, Why};
 use super::{Paths, Question, Scope};
 use crate::code::Code;
-use crate::policy::entry::{Enforce, Entry, Kind};
+use crate::policy::entry::{Enforce, Entry, Kind, Place};
 use crate::policy::members::Answers;
 use crate::policy::pattern::Broken;
 use crate::policy::refs::ChangedPath;
@@ -61,9 +61,10 @@ fn in_order(mut reasons: Vec<Reason>) -> Vec<Reason> {
 /// What can't be decided comes first, then 02-policy.md's order.
 fn precedence(code: Code) -> u8 {
     match code {
-        Code::Forbidden => 2,
-        Code::PathNotCovered => 3,
-        Code::NoPermit => 4,
+        Code::Locked => 2,
+        Code::Forbidden => 3,
+        Code::PathNotCovered => 4,
+        Code::NoPermit => 5,
         Code::NoIdentity => 1,
         _ => 0,
     }
@@ -73,7 +74,7 @@ fn broken_reason(entry: Option<usize>, broken: &Broken) -> Reason {
     Reason { code: Code::Internal, entry, why: Why::Broken(broken.to_string()) }
 }
 
-/// Reasons that `enforce = "warn"` never softens: what could not be evaluated, and identity.
+/// Reasons that `enforce = "warn"` never softens: what could not be evaluated, identity, locks.
 fn hard_reasons(scope: &Scope<'_>, q: &Question<'_>, trace: &[Outcome]) -> Vec<Reason> {
     let failed = trace.iter().enumerate().filter_map(|(at, outcome)| match outcome {
         Outcome::LookupFailed(group, reason) => Some(Reason {
@@ -87,6 +88,9 @@ fn hard_reasons(scope: &Scope<'_>, q: &Question<'_>, trace: &[Outcome]) -> Vec<R
             why: Why::LookupFailed(group.clone(), "nobody looked it up".into()),
         }),
         Outcome::Broken(broken) => Some(broken_reason(Some(at), broken)),
+        Outcome::Applies if is_lock(scope, at) => {
+            Some(Reason { code: Code::Locked, entry: Some(at), why: Why::Forbidden })
+        }
         _ => None,
     });
     let user = scope.standing.user.as_ref();
@@ -105,6 +109,10 @@ fn hard_reasons(scope: &Scope<'_>, q: &Question<'_>, trace: &[Outcome]) -> Vec<R
         }
     });
     failed.chain(missing).collect()
+}
+
+fn is_lock(scope: &Scope<'_>, at: usize) -> bool {
+    scope.entries.get(at).is_some_and(|entry| matches!(entry.kind, Kind::Lock(_)))
 }
 
 /// Indexes and entries that apply.
@@ -128,6 +136,9 @@ fn reasons(
     let user = scope.standing.user.as_ref();
     let mut found = Vec::new();
     for (at, entry) in applying(scope, trace).filter(|(_, e)| e.is_forbid() && counts(e)) {
+        if matches!(entry.kind, Kind::Lock(_)) {
+            continue;
+        }
         let (code, why) = match (&entry.paths, q.paths) {
             (None, _) => (Code::Forbidden, Why::Forbidden),
             (Some(_), Paths::None) => continue,
@@ -161,7 +172,7 @@ fn permits<'a>(
     trace: &'a [Outcome],
 ) -> impl Iterator<Item = (usize, &'a Entry)> {
     let blind = q.paths == Paths::Unknown;
-    applying(scope, trace).filter(move |(_, e)| !(e.is_forbid() || blind && e.paths.is_some()))
+    applying(scope, trace).filter(move |(_, e)| !(e.is_forbid() || blind && e.looks_at_paths()))
 }
 
 fn covered(
@@ -170,10 +181,8 @@ fn covered(
     user: Option<&crate::policy::name::UserName>,
 ) -> Result<bool, Broken> {
     for entry in permits {
-        match &entry.paths {
-            None => return Ok(true),
-            Some(paths) if paths.permits(path, user)? => return Ok(true),
-            Some(_) => {}
+        if entry.permits_path(path, user)? {
+            return Ok(true);
         }
     }
     Ok(false)
@@ -197,13 +206,18 @@ fn some(
 }
 
 /// The permits that the yes rests on: standing ones before grants, late ends before early ones, and
-/// only those without which something would be left uncovered.
+/// only those without which something would be left uncovered. Lent grants come last, in the order
+/// in which the scope has them: which of them is charged is decided there (04-access.md).
 fn rests_on(scope: &Scope<'_>, q: &Question<'_>, trace: &[Outcome]) -> Result<Vec<usize>, Broken> {
     let user = scope.standing.user.as_ref();
     let mut candidates: Vec<(usize, &Entry)> = permits(scope, q, trace).collect();
     candidates.sort_by_key(|(at, entry)| {
         let end = end(entry, q);
-        (matches!(entry.kind, Kind::Grant(_)), end.is_some(), Reverse(end), entry.place, *at)
+        match entry.kind {
+            Kind::Lent(_) => (2, false, Reverse(None), Place { file: 0, line: 0 }, *at),
+            Kind::Grant(_) => (1, end.is_some(), Reverse(end), entry.place, *at),
+            _ => (0, end.is_some(), Reverse(end), entry.place, *at),
+        }
     });
     let mut left: Vec<&ChangedPath> = match q.paths {
         Paths::Known(changed) => changed.iter().collect(),
@@ -215,17 +229,16 @@ fn rests_on(scope: &Scope<'_>, q: &Question<'_>, trace: &[Outcome]) -> Result<Ve
     let mut used = Vec::new();
     for (at, entry) in candidates {
         let before = left.len();
-        match &entry.paths {
-            None => left.clear(),
-            Some(paths) => {
-                let mut still = Vec::new();
-                for path in left {
-                    if !paths.permits(path, user)? {
-                        still.push(path);
-                    }
+        if entry.looks_at_paths() {
+            let mut still = Vec::new();
+            for path in left {
+                if !entry.permits_path(path, user)? {
+                    still.push(path);
                 }
-                left = still;
             }
+            left = still;
+        } else {
+            left.clear();
         }
         if left.len() < before {
             used.push(at);

@@ -93,7 +93,7 @@ fn needs_of(scope: &Scope<'_>, question: &Question<'_>, trace: &[Outcome]) -> Ne
     for (entry, outcome) in scope.entries.iter().zip(trace) {
         match outcome {
             Outcome::Applies if entry.is_forbid() => path_forbid |= entry.paths.is_some(),
-            Outcome::Applies if entry.paths.is_some() => path_permit = true,
+            Outcome::Applies if entry.looks_at_paths() => path_permit = true,
             Outcome::Applies => plain_permit = true,
             Outcome::Unasked(groups) => needs.lookups.extend(groups.iter().cloned()),
             _ => {}

@@ -1,6 +1,8 @@
 //! The decision against tables, and against a second reading of 02-policy.md (`naive`) over random
 //! entries. The second reading shares no code with the first but the pattern matcher.
 
+mod lent;
+
 use super::*;
 use crate::policy::entry::{Kind, Permissions, Place};
 use crate::policy::name::{GroupName, RoleName, UserName};
@@ -44,6 +46,7 @@ fn entry(kind: Kind, permissions: Permissions, to: Option<&str>) -> Entry {
         checks: vec![],
         reason: None,
         enforce: Enforce::Refuse,
+        within: None,
     }
 }
 

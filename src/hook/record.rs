@@ -128,8 +128,8 @@ pub fn grants<'a>(
             Answer::Fault(..) => &[],
         };
         permits.iter().filter_map(move |permit| match &ground.entries.get(*permit)?.kind {
-            Kind::Grant(id) => Some((id.as_ref(), at)),
-            Kind::Permit | Kind::Forbid => None,
+            Kind::Grant(id) | Kind::Lent(id) => Some((id.as_ref(), at)),
+            Kind::Permit | Kind::Forbid | Kind::Entitlement(_) | Kind::Lock(_) => None,
         })
     })
 }

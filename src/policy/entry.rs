@@ -1,7 +1,8 @@
 //! One line of a scheme, and whom it may be about.
 
 use super::name::{GroupName, RoleName, UserName};
-use super::refs::{PathScope, RefScope};
+use super::pattern::Broken;
+use super::refs::{ChangedPath, PathScope, RefScope};
 use super::window::Window;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -142,6 +143,12 @@ pub enum Kind {
     Forbid,
     /// `[[grants]]`, by its id
     Grant(Box<str>),
+    /// What an entitlement can lend, by its name; never an entry of a scheme.
+    Entitlement(Box<str>),
+    /// A grant that was asked for and approved, by its id.
+    Lent(Box<str>),
+    /// A lock, by its id.
+    Lock(Box<str>),
 }
 
 /// Whether a refusal counts.
@@ -179,12 +186,40 @@ pub struct Entry {
     pub reason: Option<Box<str>>,
     /// Forbids only.
     pub enforce: Enforce,
+    /// A lent grant's entitlement as it is today: the grant covers only what both cover.
+    pub within: Option<Box<Entry>>,
 }
 
 impl Entry {
+    /// Whether its answer depends on changed paths.
+    #[must_use]
+    pub fn looks_at_paths(&self) -> bool {
+        self.paths.is_some() || self.within.as_ref().is_some_and(|within| within.looks_at_paths())
+    }
+
+    /// Whether it, read as a permit or grant, covers a changed path.
+    ///
+    /// # Errors
+    /// [`Broken`] when a pattern can't be evaluated.
+    pub fn permits_path(
+        &self,
+        path: &ChangedPath,
+        user: Option<&UserName>,
+    ) -> Result<bool, Broken> {
+        if let Some(paths) = &self.paths
+            && !paths.permits(path, user)?
+        {
+            return Ok(false);
+        }
+        match &self.within {
+            Some(within) => within.permits_path(path, user),
+            None => Ok(true),
+        }
+    }
+
     /// Whether it takes rights away.
     #[must_use]
     pub fn is_forbid(&self) -> bool {
-        self.kind == Kind::Forbid
+        matches!(self.kind, Kind::Forbid | Kind::Lock(_))
     }
 }

@@ -122,6 +122,7 @@ pub(crate) fn plain_entry(kind: Kind, permissions: Permissions) -> Entry {
         checks: vec![],
         reason: None,
         enforce: Enforce::Refuse,
+        within: None,
     }
 }
 

@@ -20,6 +20,7 @@ mod raw;
 pub mod refs;
 pub mod scope;
 pub mod source;
+pub mod span;
 pub mod window;
 
 pub use load::{Loaded, load, load_file};

@@ -102,6 +102,7 @@ name!(/** A group declared in `[groups]`. */ GroupName);
 name!(/** A project role declared in `[roles]`. */ RoleName);
 name!(/** A permission scheme declared in `[schemes]`. */ SchemeName);
 name!(/** A project declared in `[projects]`. */ ProjectName);
+name!(/** What people may ask for, declared in `[entitlements]`. */ EntitlementName);
 
 #[cfg(test)]
 mod tests {

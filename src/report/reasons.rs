@@ -156,11 +156,11 @@ fn no_permit(decision: &Decision, action: Action, b: &Background<'_>) -> Vec<Raw
 fn way_in(entry: &Entry, outcome: &Outcome, b: &Background<'_>) -> Option<Raw> {
     let place = place(entry.place, b);
     let what = match &entry.kind {
-        Kind::Grant(id) => format!("grant `{id}`"),
+        Kind::Grant(id) | Kind::Lent(id) => format!("grant `{id}`"),
         _ => scope(&entry.refs, "every branch and tag"),
     };
     let text = match (outcome, &entry.kind) {
-        (Outcome::OtherPeople, Kind::Grant(_)) => return None,
+        (Outcome::OtherPeople, Kind::Grant(_) | Kind::Lent(_)) => return None,
         (Outcome::OtherPeople, _) => {
             let holders = entry.to.as_deref().unwrap_or_default();
             let holders: Vec<String> =

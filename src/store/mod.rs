@@ -5,6 +5,7 @@
 
 #![cfg_attr(test, expect(clippy::disallowed_methods, reason = "tests lay files and damage them"))]
 
+pub mod access;
 pub mod applied;
 pub mod epoch;
 pub mod slip;

@@ -37,6 +37,7 @@ impl Check<'_> {
             reason: self.line(table, "reason"),
             enforce: self.choice(table, "enforce", ENFORCE, Enforce::Refuse),
             kind,
+            within: None,
         };
         self.scope_fits(table, permissions);
         entry

@@ -73,7 +73,19 @@ impl Check<'_> {
         let files = self.sources.short_names();
         let mut unbuilt = std::mem::take(&mut self.unbuilt);
         unbuilt.sort_by_key(|(_, place)| *place);
-        Policy { files, settings, users, groups, roles, schemes, projects, grants, unbuilt }
+        let entitlements = std::collections::BTreeMap::new();
+        Policy {
+            files,
+            settings,
+            users,
+            groups,
+            roles,
+            schemes,
+            projects,
+            grants,
+            entitlements,
+            unbuilt,
+        }
     }
 
     fn version(&mut self) {

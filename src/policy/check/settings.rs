@@ -39,6 +39,7 @@ impl Check<'_> {
             auditors: self.rights(global, "audit", Role::GLOBAL),
             max_refs: self.count(global, "max-refs-per-push"),
             bulk_change: self.rights(global, "bulk-change", Role::ADDS),
+            ..Settings::default()
         };
         self.unbuilt_settings(server, section("store"));
         self.refuse_fits(server, section("identity"), settings.refuse);

@@ -257,6 +257,7 @@ impl<R: ReadAt> Compiled<R> {
             schemes,
             projects,
             grants,
+            entitlements: BTreeMap::new(),
             unbuilt: Vec::new(),
         })
     }

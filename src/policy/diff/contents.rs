@@ -44,8 +44,9 @@ fn text(entry: &Entry, address: usize) -> Vec<u8> {
         checks,
         reason,
         enforce,
+        within,
     } = entry;
-    let all = (kind, permissions, to, except, refs, paths, when, checks, reason, enforce);
+    let all = (kind, permissions, to, except, refs, paths, when, checks, reason, (enforce, within));
     postcard::to_stdvec(&all).unwrap_or_else(|_| address.to_le_bytes().to_vec())
 }
 

@@ -1,0 +1,431 @@
+//! The state machine: events in, a state out, and every illegal move an error that says who moved
+//! the record before.
+//!
+//! What is `closed` was closed by an event. That a grant is active, ended or used up, and that a
+//! request went unanswered, is computed from the time at every look: nothing depends on a job.
+
+use super::event::{Actor, Event, Terms, What};
+use super::id::Id;
+use super::request::Request;
+use crate::policy::name::UserName;
+use crate::policy::span::Span;
+use chrono::{DateTime, Utc};
+use std::collections::BTreeMap;
+
+/// An id and its events, all of them: a gap is an error, because what is missing might have closed it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Its id.
+    pub id: Id,
+    /// Oldest first.
+    pub events: Vec<Event>,
+}
+
+impl Record {
+    /// How many events there are: what a compare-and-swap compares.
+    #[must_use]
+    pub fn version(&self) -> u32 {
+        u32::try_from(self.events.len()).unwrap_or(u32::MAX)
+    }
+
+    /// What the events make of it.
+    ///
+    /// # Errors
+    /// [`Illegal`]: the stored events are not a history, so the record lends nothing.
+    pub fn state(&self) -> Result<State, Illegal> {
+        let mut events = self.events.iter();
+        let first = events.next().ok_or_else(Illegal::nothing)?;
+        let begun = State::begin(first)?;
+        events.try_fold(begun, |state, event| step(state, event))
+    }
+}
+
+/// What the stored events say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Phase {
+    /// Nobody has decided.
+    Pending,
+    /// Lent within these limits; `until` is that of the last extension.
+    Approved(Terms),
+    /// Nothing moves it again.
+    Closed,
+}
+
+/// More time, asked for and not decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Extension {
+    /// How much more.
+    pub duration: Span,
+    /// The holder's own words.
+    pub reason: Option<String>,
+    /// From this instant on it is unanswered.
+    pub pending_until: DateTime<Utc>,
+    /// Who said yes so far.
+    pub approvals: Vec<(Actor, DateTime<Utc>)>,
+}
+
+/// Uses of a grant with `max-uses`, by push.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Uses {
+    /// Put aside by pushes under way: the host that settles each, and since when.
+    pub reserved: BTreeMap<String, (String, DateTime<Utc>)>,
+    /// Landed.
+    pub spent: u32,
+}
+
+impl Uses {
+    /// Spent or put aside.
+    #[must_use]
+    pub fn taken(&self) -> u32 {
+        self.spent.saturating_add(u32::try_from(self.reserved.len()).unwrap_or(u32::MAX))
+    }
+}
+
+/// A record as its events leave it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct State {
+    /// What was asked for.
+    pub request: Request,
+    /// When.
+    pub asked_at: DateTime<Utc>,
+    /// Who asked, by which evidence.
+    pub asked_by: Actor,
+    /// Who said yes.
+    pub approvals: Vec<(Actor, DateTime<Utc>)>,
+    /// What the events say.
+    pub phase: Phase,
+    /// The grant's limits, once it was approved; also of a closed one.
+    pub terms: Option<Terms>,
+    /// More time, asked for and not decided.
+    pub extension: Option<Extension>,
+    /// How often it was extended.
+    pub extensions: u32,
+    /// Uses, where they are counted.
+    pub uses: Uses,
+    /// Taken without approval and not attested yet.
+    pub unattested: bool,
+    /// What moved it last, by whom, when: told to whoever comes too late.
+    pub last: (&'static str, Actor, DateTime<Utc>),
+}
+
+/// What a record is at an instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Waits for an answer.
+    Pending,
+    /// Nobody answered in time.
+    Unanswered,
+    /// Approved for later.
+    Scheduled,
+    /// Lends its scope now.
+    Active,
+    /// Its end has come.
+    Ended,
+    /// Every use is spent or put aside.
+    UsedUp,
+    /// Denied, withdrawn, revoked or returned: the state's `last` says which.
+    Closed,
+}
+
+impl Standing {
+    /// As a word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Unanswered => "unanswered",
+            Self::Scheduled => "scheduled",
+            Self::Active => "active",
+            Self::Ended => "ended",
+            Self::UsedUp => "used up",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// A move that the record's state does not allow.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{words}")]
+pub struct Illegal {
+    /// Why, and who moved it before.
+    pub words: String,
+}
+
+impl Illegal {
+    fn nothing() -> Self {
+        Self { words: "the record has no request".into() }
+    }
+
+    fn because(words: impl Into<String>) -> Self {
+        Self { words: words.into() }
+    }
+}
+
+impl State {
+    /// The state that the first event makes.
+    ///
+    /// # Errors
+    /// It is not a request.
+    pub fn begin(first: &Event) -> Result<Self, Illegal> {
+        let What::Requested(request) = &first.what else { return Err(Illegal::nothing()) };
+        Ok(Self {
+            request: (**request).clone(),
+            asked_at: first.at,
+            asked_by: first.by.clone(),
+            approvals: Vec::new(),
+            phase: Phase::Pending,
+            terms: None,
+            extension: None,
+            extensions: 0,
+            uses: Uses::default(),
+            unattested: false,
+            last: (first.what.word(), first.by.clone(), first.at),
+        })
+    }
+
+    /// What it is at `now`.
+    #[must_use]
+    pub fn standing(&self, now: DateTime<Utc>) -> Standing {
+        match &self.phase {
+            Phase::Closed => Standing::Closed,
+            Phase::Pending if now >= self.request.pending_until => Standing::Unanswered,
+            Phase::Pending => Standing::Pending,
+            Phase::Approved(terms) if now >= terms.until => Standing::Ended,
+            Phase::Approved(terms) if self.is_used_up(terms) => Standing::UsedUp,
+            Phase::Approved(terms) if now < terms.from => Standing::Scheduled,
+            Phase::Approved(_) => Standing::Active,
+        }
+    }
+
+    /// Whether an answer to more time is still possible at `now`.
+    #[must_use]
+    pub fn extension_pending(&self, now: DateTime<Utc>) -> Option<&Extension> {
+        let live = matches!(&self.phase, Phase::Approved(terms) if now < terms.until);
+        self.extension.as_ref().filter(|asked| live && now < asked.pending_until)
+    }
+
+    /// Uses that are left; `None` has no limit.
+    #[must_use]
+    pub fn uses_left(&self) -> Option<u32> {
+        let max = self.terms.as_ref()?.max_uses?;
+        Some(max.saturating_sub(self.uses.taken()))
+    }
+
+    fn is_used_up(&self, terms: &Terms) -> bool {
+        terms.max_uses.is_some_and(|max| self.uses.taken() >= max)
+    }
+
+    fn moved_before(&self, wanted: &str) -> Illegal {
+        let (word, by, at) = &self.last;
+        let at = at.format("%Y-%m-%d %H:%M:%S UTC");
+        Illegal::because(format!("it can't be {wanted}: {by} moved it before ({word}, {at})"))
+    }
+
+    fn pending(&self, event: &Event) -> Result<(), Illegal> {
+        match self.phase {
+            Phase::Pending if event.at < self.request.pending_until => Ok(()),
+            Phase::Pending => Err(Illegal::because(format!(
+                "nobody answered until {}: ask again",
+                self.request.pending_until.format("%Y-%m-%d %H:%M:%S UTC")
+            ))),
+            _ => Err(self.moved_before(event.what.word())),
+        }
+    }
+
+    fn lent(&self, event: &Event) -> Result<&Terms, Illegal> {
+        match &self.phase {
+            Phase::Approved(terms) if event.at < terms.until => Ok(terms),
+            Phase::Approved(terms) => Err(Illegal::because(format!(
+                "the grant ended {}",
+                terms.until.format("%Y-%m-%d %H:%M:%S UTC")
+            ))),
+            Phase::Pending => Err(Illegal::because("it is not approved yet")),
+            Phase::Closed => Err(self.moved_before(event.what.word())),
+        }
+    }
+
+    fn is_asker(&self, actor: &Actor) -> bool {
+        actor.user.as_ref() == Some(&self.request.person)
+    }
+
+    fn by_asker(&self, event: &Event) -> Result<(), Illegal> {
+        match self.is_asker(&event.by) {
+            true => Ok(()),
+            false => Err(Illegal::because(format!(
+                "only {} can do that: it is their own request",
+                self.request.person
+            ))),
+        }
+    }
+
+    /// Somebody else, whom nobody mistakes for the asker: another name and another key.
+    fn by_another(&self, event: &Event, before: &[(Actor, DateTime<Utc>)]) -> Result<(), Illegal> {
+        let Some(user) = &event.by.user else {
+            return Err(Illegal::because("only a person can approve"));
+        };
+        let same_key = event.by.key.is_some() && event.by.key == self.asked_by.key;
+        if self.is_asker(&event.by) || same_key {
+            return Err(Illegal::because("nobody approves their own request"));
+        }
+        let voted = |(actor, _): &(Actor, _)| actor.user.as_ref() == Some(user);
+        match before.iter().any(voted) {
+            true => Err(Illegal::because(format!("{user} approved it before"))),
+            false => Ok(()),
+        }
+    }
+}
+
+/// The next state.
+///
+/// # Errors
+/// [`Illegal`]: the event does not fit; nothing has changed.
+pub fn step(mut state: State, event: &Event) -> Result<State, Illegal> {
+    match &event.what {
+        What::Requested(_) => return Err(state.moved_before("requested")),
+        What::Approved { terms, .. } => approve(&mut state, event, terms.as_ref())?,
+        What::Denied { .. } => {
+            state.pending(event)?;
+            state.by_another(event, &[])?;
+            state.phase = Phase::Closed;
+        }
+        What::Withdrawn => {
+            state.pending(event)?;
+            state.by_asker(event)?;
+            state.phase = Phase::Closed;
+        }
+        What::Revoked { .. } => {
+            state.lent(event)?;
+            state.phase = Phase::Closed;
+        }
+        What::Returned => {
+            state.lent(event)?;
+            state.by_asker(event)?;
+            state.phase = Phase::Closed;
+        }
+        What::ExtensionAsked { .. }
+        | What::ExtensionApproved { .. }
+        | What::ExtensionDenied { .. } => extension(&mut state, event)?,
+        What::Attested { .. } => {
+            if !state.unattested {
+                return Err(state.moved_before("attested"));
+            }
+            state.by_another(event, &[])?;
+            state.unattested = false;
+        }
+        What::Reserved { .. } | What::Spent { .. } | What::Released { .. } => {
+            return uses(state, event);
+        }
+    }
+    state.last = (event.what.word(), event.by.clone(), event.at);
+    Ok(state)
+}
+
+fn approve(state: &mut State, event: &Event, terms: Option<&Terms>) -> Result<(), Illegal> {
+    state.pending(event)?;
+    match terms {
+        Some(terms) if terms.break_glass => {
+            state.by_asker(event)?;
+            state.unattested = true;
+        }
+        Some(_) if event.by.is_rule() => {}
+        _ => {
+            state.by_another(event, &state.approvals)?;
+        }
+    }
+    if !terms.is_some_and(|terms| terms.break_glass) {
+        state.approvals.push((event.by.clone(), event.at));
+    }
+    if let Some(terms) = terms {
+        if terms.until <= terms.from || terms.until <= event.at {
+            return Err(Illegal::because("the grant would end before it begins"));
+        }
+        state.terms = Some(terms.clone());
+        state.phase = Phase::Approved(terms.clone());
+    }
+    Ok(())
+}
+
+fn extension(state: &mut State, event: &Event) -> Result<(), Illegal> {
+    state.lent(event)?;
+    if let What::ExtensionAsked { duration, reason, pending_until } = &event.what {
+        state.by_asker(event)?;
+        if state.extension_pending(event.at).is_some() {
+            return Err(Illegal::because("more time has been asked for already"));
+        }
+        state.extension = Some(Extension {
+            duration: *duration,
+            reason: reason.clone(),
+            pending_until: *pending_until,
+            approvals: Vec::new(),
+        });
+        return Ok(());
+    }
+    let Some(asked) = state.extension_pending(event.at).cloned() else {
+        return Err(Illegal::because("nobody waits for more time"));
+    };
+    state.by_another(event, &asked.approvals)?;
+    match &event.what {
+        What::ExtensionApproved { until: None, .. } => {
+            if let Some(asked) = &mut state.extension {
+                asked.approvals.push((event.by.clone(), event.at));
+            }
+        }
+        What::ExtensionApproved { until: Some(until), .. } => {
+            if let Phase::Approved(terms) = &mut state.phase {
+                if *until <= terms.until {
+                    return Err(Illegal::because("more time must end later than before"));
+                }
+                terms.until = *until;
+                state.terms = Some(terms.clone());
+            }
+            state.extensions += 1;
+            state.extension = None;
+        }
+        _ => state.extension = None,
+    }
+    Ok(())
+}
+
+/// Bookkeeping of uses, legal also after the record was closed: a push was under way.
+fn uses(mut state: State, event: &Event) -> Result<State, Illegal> {
+    match &event.what {
+        What::Reserved { key, host } => {
+            let terms = state.lent(event)?;
+            if event.at < terms.from {
+                return Err(Illegal::because("the grant has not begun"));
+            }
+            if terms.max_uses.is_none() {
+                return Err(Illegal::because("the grant's uses are not counted"));
+            }
+            if state.is_used_up(terms) {
+                return Err(Illegal::because("every use is spent or put aside"));
+            }
+            if state.uses.reserved.contains_key(key) {
+                return Err(Illegal::because("this push has put a use aside already"));
+            }
+            state.uses.reserved.insert(key.clone(), (host.clone(), event.at));
+        }
+        What::Spent { key } => {
+            state.uses.reserved.remove(key).ok_or_else(not_reserved)?;
+            state.uses.spent += 1;
+        }
+        What::Released { key } => {
+            state.uses.reserved.remove(key).ok_or_else(not_reserved)?;
+        }
+        _ => {}
+    }
+    Ok(state)
+}
+
+fn not_reserved() -> Illegal {
+    Illegal::because("this push has no use put aside")
+}
+
+/// Who holds a grant by the record, if it lends anything at `now`.
+#[must_use]
+pub fn holder(state: &State, now: DateTime<Utc>) -> Option<&UserName> {
+    (state.standing(now) == Standing::Active).then_some(&state.request.person)
+}
+
+#[cfg(test)]
+mod tests;
