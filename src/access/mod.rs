@@ -6,9 +6,13 @@
 //! Walk: [`request`] is what is asked for, [`event`] what can happen to it, [`record`] folds events
 //! into a [`record::State`], [`quorum`] counts approvers.
 
+pub mod ask;
 pub mod event;
+pub mod fit;
 pub mod id;
+pub mod lend;
 pub mod lock;
+pub mod options;
 pub mod quorum;
 pub mod record;
 pub mod request;
