@@ -2,8 +2,10 @@
 
 use super::id::Id;
 use super::record::State;
-use crate::policy::entry::{Enforce, Entry, Holder, Kind, Place};
+use super::request::Request;
+use crate::policy::entry::{Enforce, Entry, Holder, Kind, Permissions, Place};
 use crate::policy::model::Entitlement;
+use crate::policy::refs::RefScope;
 use crate::policy::window::Window;
 use chrono::{DateTime, Utc};
 
@@ -14,8 +16,8 @@ pub struct Lent {
     pub id: Id,
     /// Its record.
     pub state: State,
-    /// It as an entry.
-    pub entry: Entry,
+    /// It as entries, one for each part of what was asked for.
+    pub entries: Vec<Entry>,
     /// How many events the record had: what a reservation compares.
     pub version: u32,
 }
@@ -35,24 +37,25 @@ impl Lent {
     }
 }
 
-/// The entry of a request within an entitlement: for the decision, and for trying out whether a
-/// request would help. `window` is when it counts.
+/// The entries of a request within an entitlement: for the decision, and for trying out whether a
+/// request would help. `window` is when they count.
 #[must_use]
-pub fn entry(id: &str, state: &super::Request, within: &Entitlement, window: Window) -> Entry {
-    Entry {
+pub fn entries(id: &str, request: &Request, within: &Entitlement, window: &Window) -> Vec<Entry> {
+    let entry = |(permissions, refs): (Permissions, &RefScope)| Entry {
         kind: Kind::Lent(id.into()),
         place: within.entry.place,
-        permissions: state.permissions,
-        to: Some(vec![Holder::User(state.person.clone())]),
+        permissions,
+        to: Some(vec![Holder::User(request.person.clone())]),
         except: Vec::new(),
-        refs: state.refs.clone(),
-        paths: state.paths.clone(),
-        when: window,
-        checks: state.checks.clone(),
+        refs: refs.clone(),
+        paths: request.paths.clone(),
+        when: window.clone(),
+        checks: request.checks.clone(),
         reason: None,
         enforce: Enforce::Refuse,
         within: Some(Box::new(within.entry.clone())),
-    }
+    };
+    request.parts().map(entry).collect()
 }
 
 /// The grant of an approved record by the entitlement as it is today; `None` where nothing was lent.
@@ -62,8 +65,8 @@ pub fn lent(id: &Id, state: State, version: u32, within: &Entitlement) -> Option
     // What the entitlement no longer allows ends with it, also for grants that were made before.
     let until = within.max_until.map_or(terms.until, |cap| cap.min(terms.until));
     let window = Window { from: Some(terms.from), until: Some(until), ..Window::default() };
-    let entry = entry(id.as_str(), &state.request, within, window);
-    Some(Lent { id: id.clone(), state, entry, version })
+    let entries = entries(id.as_str(), &state.request, within, &window);
+    Some(Lent { id: id.clone(), state, entries, version })
 }
 
 /// A lock as an entry of the decision.

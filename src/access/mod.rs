@@ -21,4 +21,4 @@ pub use event::{Actor, Event, Terms, What};
 pub use id::Id;
 pub use lock::{Lock, LockScope};
 pub use record::{Illegal, Phase, Record, Standing, State, Uses, step};
-pub use request::{Pin, Request, Seen};
+pub use request::{Part, Pin, Request, Seen};

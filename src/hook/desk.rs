@@ -9,6 +9,7 @@ use crate::os::process::{self, ReceivePack};
 use crate::os::site::Site;
 use crate::os::syslog::{self, Severity};
 use crate::policy::compiled::{Compiled, CompiledError, ReadAt};
+use crate::store::access::{AccessStore, StoreError};
 use crate::store::applied::{self, Applied, AppliedError, PAYLOAD_AT};
 use crate::store::epoch::{self, EpochError};
 use sha2::{Digest as _, Sha256};
@@ -84,6 +85,14 @@ impl Desk {
             process::receive_pack().map_err(|error| Refusal::server(Code::Internal, &error))?;
         let id = push_id(now, service.as_ref());
         Ok(Self { site, epoch, digest, policy, now, service, env: HookEnv::capture(), id })
+    }
+
+    /// The store of access records; `None` where there never was one.
+    ///
+    /// # Errors
+    /// [`StoreError`]: it is there and can't be used.
+    pub fn store(&self) -> Result<Option<Box<dyn AccessStore>>, StoreError> {
+        Ok(None)
     }
 
     /// The audit trail of the applied policy.
