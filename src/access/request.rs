@@ -106,7 +106,8 @@ impl Request {
     }
 }
 
-fn spelled(one: &RefPattern) -> String {
+/// A pattern with its whole name, as people read it.
+pub(super) fn spelled(one: &RefPattern) -> String {
     let space = match one.space {
         Space::Branches => "refs/heads/",
         Space::Tags => "refs/tags/",
