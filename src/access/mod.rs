@@ -4,7 +4,7 @@
 //! approve what by the applied policy, nor what time it is. Nothing here touches the world.
 //!
 //! Walk: [`request`] is what is asked for, [`event`] what can happen to it, [`record`] folds events
-//! into a [`record::State`], [`quorum`] counts approvers.
+//! into a [`record::State`], [`quorum`] counts approvers, [`notice`] says who is told.
 
 pub mod ask;
 pub mod event;
@@ -13,6 +13,7 @@ pub mod id;
 pub mod lend;
 pub mod lock;
 pub mod options;
+pub mod notice;
 pub mod quorum;
 pub mod record;
 pub mod request;
@@ -20,5 +21,6 @@ pub mod request;
 pub use event::{Actor, Event, Terms, What};
 pub use id::Id;
 pub use lock::{Lock, LockScope};
+pub use notice::Notice;
 pub use record::{Illegal, Phase, Record, Standing, State, Uses, step};
 pub use request::{Part, Pin, Request, Seen};

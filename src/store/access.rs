@@ -4,6 +4,7 @@
 //! Knows what must hold of any backend: events are only ever added, each change is one transaction
 //! and compares what it was decided on, and a version tells a restored snapshot from the truth.
 
+pub use crate::access::Notice;
 use crate::access::{Event, Id, Lock, Record};
 use crate::policy::name::{EntitlementName, UserName};
 use chrono::{DateTime, Utc};
@@ -113,29 +114,6 @@ pub struct Idempotency {
     pub content: String,
     /// The record that it made or moved.
     pub id: Id,
-}
-
-/// A notice in the outbox.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Notice {
-    /// Unique; the receiver's `webhook-id`.
-    pub id: String,
-    /// Which `[[notify]]`, by what identifies it (its URL or command).
-    pub target: String,
-    /// The event's word, `access.requested`.
-    pub event: String,
-    /// The JSON that is sent.
-    pub body: String,
-    /// When it happened.
-    pub at: DateTime<Utc>,
-    /// Not before; for `before-end`.
-    pub due: DateTime<Utc>,
-    /// A grant that it is about: once that no longer runs, a notice of its end is not sent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub while_lent: Option<Id>,
-    /// Tries so far.
-    #[serde(default)]
-    pub tries: u32,
 }
 
 /// Which records to list; what is `None` does not narrow.
