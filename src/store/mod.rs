@@ -8,4 +8,5 @@
 pub mod access;
 pub mod applied;
 pub mod epoch;
+pub mod etcd;
 pub mod slip;
