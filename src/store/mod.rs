@@ -11,5 +11,6 @@ pub mod clock;
 #[cfg(test)]
 pub(crate) mod contract;
 pub mod epoch;
+pub mod etcd;
 pub mod slip;
 pub mod sqlite;
