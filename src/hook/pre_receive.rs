@@ -269,7 +269,6 @@ impl Answered<'_> {
                     wait = self.wait_for(&came, &mut report);
                     tell::asked(self.desk, &came, &mut report);
                     record::asked(&mut line, &came);
-                    crate::notify::detach(&self.desk.site);
                 }
             }
         } else {

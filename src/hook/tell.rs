@@ -108,7 +108,7 @@ pub fn grants(
         }
         told.push(id);
         let (Some(update), Some(one)) = (known.updates.get(at), ruled.get(at)) else { continue };
-        let action = one.action.map_or("push", crate::push::Action::as_str);
+        let action = one.action.map_or("push", Action::as_str);
         let is_it = |kind: &Kind| matches!(kind, Kind::Grant(g) | Kind::Lent(g) if &**g == id);
         let end = ground.entries.iter().find(|entry| is_it(&entry.kind));
         let end = end

@@ -12,5 +12,6 @@ pub mod clock;
 pub(crate) mod contract;
 pub mod epoch;
 pub mod etcd;
+pub mod open;
 pub mod slip;
 pub mod sqlite;
