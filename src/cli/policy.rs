@@ -12,7 +12,7 @@ use crate::hook::desk::{self, Payload};
 use crate::os::policy_files::{Account, PolicyFiles, ReadError};
 use crate::os::site::Site;
 use crate::os::{clock, files};
-use crate::policy::compiled::{self, Compiled};
+use crate::policy::compiled::{self, Compiled, CompiledError};
 use crate::policy::diag::{self, Problem};
 use crate::policy::diff::{self, Diff};
 use crate::policy::model::{Policy, User};
@@ -199,7 +199,13 @@ fn replace(
         site::become_account(site)?;
     }
     let old = match applied::open(&site.state, site.account_uid) {
-        Ok(applied) => Some(Payload::open(applied)?),
+        Ok(applied) => match Payload::open(applied) {
+            Err(CompiledError::Version(_)) => {
+                out.note("what counts now was applied by another version of refwarden, so it can't be compared");
+                None
+            }
+            opened => Some(opened?),
+        },
         Err(applied::AppliedError::None) => None,
         Err(error) => return Err(Failure::new(Exit::Unavailable, error.to_string()).into()),
     };
