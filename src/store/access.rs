@@ -50,6 +50,9 @@ pub enum StoreError {
         /// What is wrong.
         reason: String,
     },
+    /// The event does not fit the record, which says who moved it before.
+    #[error(transparent)]
+    Illegal(#[from] crate::access::Illegal),
     /// Its file or folder is not trusted.
     #[error(transparent)]
     Trust(#[from] crate::os::trust::TrustError),
@@ -69,7 +72,8 @@ pub struct Status {
 pub struct OfPerson {
     /// Changes with every event in any record of the person.
     pub token: u64,
-    /// Pending and not past their answer's end, approved and not ended, or not attested: each whole.
+    /// Pending and not past their answer's end, approved and not ended, not attested, or with a use
+    /// put aside: each whole.
     pub open: Vec<Record>,
 }
 
@@ -121,7 +125,7 @@ pub struct Filter {
     pub repository: Option<String>,
     /// The entitlement.
     pub entitlement: Option<EntitlementName>,
-    /// Only open ones, as [`OfPerson::open`] has them, at this time.
+    /// Only open ones, as [`OfPerson::open`] has them, at this time (to the microsecond).
     pub open_at: Option<DateTime<Utc>>,
     /// Only those with a use put aside.
     pub reserved: bool,
@@ -194,11 +198,24 @@ pub trait AccessStore {
     /// [`StoreError`].
     fn raise(&self) -> Result<u64, StoreError>;
 
+    /// Raises the version above `floor`: of a store that was restored, once somebody has accepted it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn raise_above(&self, floor: u64) -> Result<u64, StoreError>;
+
+    /// Takes `newest` back to `now` where a wrong clock left it later, and raises the version.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn reset_newest(&self, now: DateTime<Utc>) -> Result<u64, StoreError>;
+
     /// Makes a change durable, and returns the version that it made.
     ///
     /// # Errors
     /// [`StoreError::Moved`] where anything it was decided on has moved, [`StoreError::Taken`] where
-    /// a new record's id or an idempotency key exists; nothing was changed then.
+    /// a new record's, lock's or notice's id or an idempotency key exists, [`StoreError::Illegal`]
+    /// where an event does not fit a record that has not moved; nothing was changed then.
     fn commit(&self, change: &Change) -> Result<u64, StoreError>;
 
     /// Notices that are due, oldest first, at most `most`.

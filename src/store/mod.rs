@@ -7,5 +7,9 @@
 
 pub mod access;
 pub mod applied;
+pub mod clock;
+#[cfg(test)]
+pub(crate) mod contract;
 pub mod epoch;
 pub mod slip;
+pub mod sqlite;
