@@ -63,6 +63,20 @@ codes! {
     Limit = 308, "limit reached";
     /// proc-receive, a namespace, or a hidden ref.
     ProcReceive = 309, "ref is not moved by git itself";
+    /// The push was refused, and asked for access: a request waits.
+    RequestFiled = 451, "request filed";
+    /// The same was asked before, and still waits.
+    RequestWaiting = 452, "waiting for approval";
+    /// What was asked for was denied.
+    RequestDenied = 453, "denied";
+    /// The grant has ended.
+    GrantEnded = 454, "grant ended";
+    /// Every use of the grant is spent or put aside.
+    GrantUsedUp = 455, "grant used up";
+    /// The grant was taken back.
+    GrantRevoked = 456, "grant revoked";
+    /// What was asked for is approved; this push asked, so it does not land.
+    Approved = 457, "approved: push again";
     /// No policy was ever applied.
     NoPolicy = 501, "no applied policy";
     /// A file, folder or account is not to be trusted.

@@ -5,10 +5,11 @@
 use chrono::DateTime;
 use gix::ObjectId;
 use libfuzzer_sys::fuzz_target;
+use refwarden::access::Id;
 use refwarden::os::clock::Now;
 use refwarden::os::process::Host;
 use refwarden::store::slip::{
-    self, End, Head, Key, Present, Slip, SlipError, SlipRef, StaleKind, repository_prefix,
+    self, End, Head, Key, Present, Reserved, Slip, SlipError, SlipRef, StaleKind, repository_prefix,
 };
 use refwarden_fuzz::{folder, parts};
 use std::path::PathBuf;
@@ -41,6 +42,13 @@ fn plain(refs: Vec<SlipRef>) -> Slip {
         epoch: 4,
         end,
         audit_seq: 12,
+        lent: vec![Id::of([1; 5])],
+        reserved: Some(Reserved {
+            key: "r:1:2:b:3:p".into(),
+            grants: vec![Id::of([1; 5]), Id::of([2; 5])],
+            update: true,
+        }),
+        shared_epoch: Some(8),
     };
     Slip { head, refs, confirmed: false }
 }

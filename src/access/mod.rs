@@ -6,9 +6,13 @@
 //! Walk: [`request`] is what is asked for, [`event`] what can happen to it, [`record`] folds events
 //! into a [`record::State`], [`quorum`] counts approvers, [`notice`] says who is told.
 
+pub mod ask;
 pub mod event;
+pub mod fit;
 pub mod id;
+pub mod lend;
 pub mod lock;
+pub mod options;
 pub mod notice;
 pub mod quorum;
 pub mod record;
@@ -19,4 +23,4 @@ pub use id::Id;
 pub use lock::{Lock, LockScope};
 pub use notice::Notice;
 pub use record::{Illegal, Phase, Record, Standing, State, Uses, step};
-pub use request::{Pin, Request, Seen};
+pub use request::{Part, Pin, Request, Seen};

@@ -25,6 +25,9 @@ pub struct Request {
     pub permissions: Permissions,
     /// Which refs; from a refused push the exact names.
     pub refs: RefScope,
+    /// Further actions on other refs: what a push wants of one ref is not lent on another.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more: Vec<Part>,
     /// Which changed paths, where the asker narrows them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paths: Option<PathScope>,
@@ -53,6 +56,15 @@ pub struct Request {
     /// What the refused push wanted, as the server saw it; for the approver.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub seen: Vec<Seen>,
+}
+
+/// Actions on refs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// Which actions.
+    pub permissions: Permissions,
+    /// On which refs.
+    pub refs: RefScope,
 }
 
 /// A ref and the only value that it may be given; the null id deletes it.
@@ -90,6 +102,10 @@ impl Request {
         for pattern in &self.refs.exclude {
             let _ = writeln!(text, "-{}", spelled(pattern));
         }
+        for part in &self.more {
+            let refs: Vec<String> = part.refs.include.iter().map(spelled).collect();
+            let _ = writeln!(text, "{} {}", part.permissions, refs.join(" "));
+        }
         if let Some(paths) = &self.paths {
             let _ = writeln!(text, "{paths}");
         }
@@ -99,6 +115,12 @@ impl Request {
         text + &pins.join("\n")
     }
 
+    /// All of what is asked for, part by part.
+    pub fn parts(&self) -> impl Iterator<Item = (Permissions, &RefScope)> {
+        let more = self.more.iter().map(|part| (part.permissions, &part.refs));
+        std::iter::once((self.permissions, &self.refs)).chain(more)
+    }
+
     /// Whether the grant lets `name` be given the value `new` (hexadecimal), as far as pins say.
     #[must_use]
     pub fn pins_allow(&self, name: &[u8], new: &str) -> bool {
@@ -106,8 +128,9 @@ impl Request {
     }
 }
 
-/// A pattern with its whole name, as people read it.
-pub(super) fn spelled(one: &RefPattern) -> String {
+/// A pattern as a full name, with its prefix.
+#[must_use]
+pub fn spelled(one: &RefPattern) -> String {
     let space = match one.space {
         Space::Branches => "refs/heads/",
         Space::Tags => "refs/tags/",

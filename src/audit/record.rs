@@ -34,6 +34,8 @@ events! {
     PUSH_SETTLED = "push.settled";
     /// A policy was applied or rolled back.
     POLICY_APPLIED = "policy.applied";
+    /// A push landed under a grant, whose use is spent.
+    ACCESS_USED = "access.used";
     /// The high-water mark of the clock was cleared; only after this line may time go back.
     CLOCK_RESET = "store.clock-reset";
     /// Somebody read the trail.

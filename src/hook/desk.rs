@@ -9,8 +9,11 @@ use crate::os::process::{self, ReceivePack};
 use crate::os::site::Site;
 use crate::os::syslog::{self, Severity};
 use crate::policy::compiled::{Compiled, CompiledError, ReadAt};
+use crate::store;
+use crate::store::access::{AccessStore, StoreError};
 use crate::store::applied::{self, Applied, AppliedError, PAYLOAD_AT};
 use crate::store::epoch::{self, EpochError};
+use crate::store::open::Mode;
 use sha2::{Digest as _, Sha256};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -84,6 +87,27 @@ impl Desk {
             process::receive_pack().map_err(|error| Refusal::server(Code::Internal, &error))?;
         let id = push_id(now, service.as_ref());
         Ok(Self { site, epoch, digest, policy, now, service, env: HookEnv::capture(), id })
+    }
+
+    /// The store of access records; `None` where there never was one.
+    ///
+    /// # Errors
+    /// [`StoreError`]: it is there and can't be used.
+    pub fn store(&self) -> Result<Option<Box<dyn AccessStore>>, StoreError> {
+        self.open_store(Mode::Read)
+    }
+
+    /// The same, to be changed.
+    ///
+    /// # Errors
+    /// As [`Self::store`].
+    pub fn store_for_change(&self) -> Result<Option<Box<dyn AccessStore>>, StoreError> {
+        self.open_store(Mode::Write)
+    }
+
+    fn open_store(&self, mode: Mode) -> Result<Option<Box<dyn AccessStore>>, StoreError> {
+        let settings = self.policy.settings();
+        store::open::open(settings, &self.site.state, self.site.account_uid, mode)
     }
 
     /// The audit trail of the applied policy.

@@ -2,34 +2,25 @@
 
 use super::Refusal;
 use super::desk::Desk;
-use super::identity;
+use super::ruling::Ruling;
+use super::{identity, lent};
+use crate::access::options::{self, Asked};
 use crate::code::Code;
-use crate::decision::{self, Decision, Needs, Paths, Question, Verdict};
-use crate::git::{Changed, GitEnv, GitError, Limits, Reader, RefValue};
-use crate::os::{clock, faults, groups};
-use crate::policy::members::{Answers, Held};
-use crate::policy::name::{GroupName, UserName};
-use crate::policy::refs::ChangedPath;
+use crate::decision::{Decision, Verdict};
+use crate::git::{GitEnv, GitError, Reader};
+use crate::os::faults;
 use crate::policy::scope::{Ground, NoScope};
 use crate::push::line;
-use crate::push::{Action, RefName, RefUpdate};
+use crate::push::{Action, RefUpdate};
 use crate::pusher::{Pusher, Source};
 use crate::report::Raw;
 use chrono::Duration;
-use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 /// Most refs of one push that are looked at at all.
 pub const MAX_REFS: usize = 100_000;
-/// Time budget of reading one push.
-const BUDGET: std::time::Duration = std::time::Duration::from_secs(30);
-/// How much earlier every end counts at a push (03-push.md, "The slip").
-const MARGIN: Duration = Duration::seconds(2);
-/// Most changed paths of one ref.
-const MAX_PATHS: u32 = 5_000_000;
-
 /// What is known of a push so far; also of one that is refused half-way.
 #[derive(Default)]
 pub struct Known {
@@ -47,6 +38,12 @@ pub struct Known {
     pub updates: Vec<RefUpdate>,
     /// The ground that the decision stood on.
     pub ground: Option<Ground>,
+    /// What was asked for by push option, and what of it could not be read.
+    pub asked: Asked,
+    /// Words about push options that could not be read.
+    pub unread: Vec<String>,
+    /// The store, as far as it was asked, and the grants that the answers rest on.
+    pub access: lent::Access,
 }
 
 /// What came of one ref.
@@ -92,6 +89,10 @@ pub fn judge(
     faults::point("pre-receive-judging");
     let env =
         desk.env.as_ref().map_err(|error| Refusal::new(Code::Malformed, [error.to_string()]))?;
+    match options::parse(&env.push_options) {
+        Ok(asked) => known.asked = asked,
+        Err(words) => known.unread = words,
+    }
     let git_dir = env.git_dir.as_deref().unwrap_or(Path::new("."));
     let reader = Reader::open(git_dir, &GitEnv::new(env.variables()), desk.site.account_uid)
         .map_err(|error| git_refusal(&error))?;
@@ -115,18 +116,11 @@ pub fn judge(
     let ground =
         desk.policy.ground(Some(&user), &place).map_err(|error| no_scope(&error, &place))?;
     twin(reader.common_dir())?;
-    let mut judge = Judge {
-        desk,
-        reader: &reader,
-        ground: &ground,
-        user,
-        horizon,
-        answers: Answers::new(),
-        base: None,
-    };
-    let ruled =
-        judge.bulk(known.updates.len()).and_then(|()| judge.all(&known.updates, &known.vouched));
-    known.ground = Some(ground);
+    let mut ruling = Ruling::new(desk, &reader, ground, user, place, horizon, &known.vouched);
+    let ruled = ruling
+        .bulk(known.updates.len())
+        .and_then(|()| lent::rule(&mut ruling, &known.updates, &known.asked, &mut known.access));
+    known.ground = Some(ruling.into_ground());
     ruled
 }
 
@@ -185,182 +179,10 @@ fn lines_refusal(problems: Vec<line::LineProblem>) -> Refusal {
 }
 
 /// A reason of the server's is for the admin; all others are for the pusher.
-fn git_refusal(error: &GitError) -> Refusal {
+pub fn git_refusal(error: &GitError) -> Refusal {
     match error.code() {
         code @ (Code::Internal | Code::NotTrusted) => Refusal::server(code, error),
         code => Refusal::new(code, [error.to_string()]),
-    }
-}
-
-struct Judge<'a> {
-    desk: &'a Desk,
-    reader: &'a Reader,
-    ground: &'a Ground,
-    user: UserName,
-    horizon: Duration,
-    answers: Answers,
-    base: Option<Option<gix::ObjectId>>,
-}
-
-impl Judge<'_> {
-    /// `[global] max-refs-per-push`
-    fn bulk(&mut self, count: usize) -> Result<(), Refusal> {
-        let settings = self.desk.policy.settings();
-        let test = |answers: &Answers| {
-            decision::too_many(
-                count,
-                settings.max_refs,
-                &settings.bulk_change,
-                &self.ground.standing,
-                answers,
-            )
-        };
-        if let Held::Unasked(groups) =
-            self.ground.standing.among(&settings.bulk_change, &self.answers)
-            && test(&self.answers).is_err()
-        {
-            self.look_up(groups);
-        }
-        let limit = settings.max_refs.unwrap_or_default();
-        test(&self.answers).map_err(|code| {
-            let words = match code {
-                Code::TooManyRefs => format!("the push names {count} refs, and you may push {limit} at once: push in parts"),
-                _ => "whether you may push so many refs at once could not be looked up; tell the admin".to_owned(),
-            };
-            Refusal::new(code, [words])
-        })
-    }
-
-    fn all(&mut self, updates: &[RefUpdate], vouched: &[Source]) -> Result<Vec<Ruled>, Refusal> {
-        let faults = self.reader.name_faults(updates).map_err(|error| git_refusal(&error))?;
-        let mut by_name: BTreeMap<&RefName, Vec<(Code, Raw)>> = BTreeMap::new();
-        for (name, fault) in &faults {
-            by_name.entry(name).or_default().push((fault.code(), fault.to_string().into_bytes()));
-        }
-        let expired = self.budget();
-        updates
-            .iter()
-            .map(|update| {
-                match by_name
-                    .get(&update.name)
-                    .and_then(|faults| faults.first().map(|first| (first.0, faults)))
-                {
-                    Some((code, faults)) => {
-                        let details = faults.iter().map(|(_, words)| words.clone()).collect();
-                        Ok(Ruled { action: None, answer: Answer::Fault(code, details) })
-                    }
-                    None => self.one(update, vouched, &expired),
-                }
-            })
-            .collect()
-    }
-
-    fn budget(&self) -> impl Fn() -> bool + use<> {
-        let end = self.desk.now.boot.saturating_add(BUDGET);
-        move || clock::now().boot >= end
-    }
-
-    fn one(
-        &mut self,
-        update: &RefUpdate,
-        vouched: &[Source],
-        expired: &dyn Fn() -> bool,
-    ) -> Result<Ruled, Refusal> {
-        let max_commits = self.desk.policy.settings().max_commits;
-        let limits = Limits { max_commits, max_paths: MAX_PATHS, expired };
-        let action = match self.reader.action(update, &limits) {
-            Ok(action) => action,
-            Err(error) => return fault(None, &error),
-        };
-        let question = Question {
-            action,
-            name: update.name.as_bytes(),
-            paths: if action == Action::Delete { Paths::None } else { Paths::Unknown },
-            now: self.desk.now.wall,
-            margin: MARGIN,
-            horizon: self.horizon,
-        };
-        let needs = self.needs(&question, vouched);
-        let changed = match needs.paths {
-            false => Changed::None,
-            true => match self.changed(update, &limits) {
-                Ok(changed) => changed,
-                Err(error) => return fault(Some(action), &error),
-            },
-        };
-        let known: Vec<ChangedPath>;
-        let paths = match changed {
-            Changed::Known(list) => {
-                known = list
-                    .into_iter()
-                    .map(|p| ChangedPath { path: p.path.into(), link: p.link })
-                    .collect();
-                Paths::Known(&known)
-            }
-            Changed::Unknown => Paths::Unknown,
-            Changed::None if action == Action::Delete => Paths::None,
-            // Nothing that applies looks at paths.
-            Changed::None => Paths::Known(&[]),
-        };
-        let scope = self.ground.scope(self.desk.policy.settings(), vouched);
-        let decision = decision::decide(&scope, &Question { paths, ..question }, &self.answers);
-        Ok(Ruled { action: Some(action), answer: Answer::Decided(Box::new(decision)) })
-    }
-
-    fn needs(&mut self, question: &Question<'_>, vouched: &[Source]) -> Needs {
-        let scope = self.ground.scope(self.desk.policy.settings(), vouched);
-        let needs = decision::needs(&scope, question, &self.answers);
-        if needs.lookups.is_empty() {
-            return needs;
-        }
-        self.look_up(needs.lookups);
-        decision::needs(&scope, question, &self.answers)
-    }
-
-    fn changed(&mut self, update: &RefUpdate, limits: &Limits<'_>) -> Result<Changed, GitError> {
-        let base = match self.base {
-            Some(base) => base,
-            None => {
-                let base = match &self.ground.project.base {
-                    None => None,
-                    Some(base) => match self.reader.ref_value(&RefName::new(base.as_bytes()))? {
-                        RefValue::Direct(id) => Some(id),
-                        RefValue::Missing | RefValue::Symbolic(_) => None,
-                    },
-                };
-                *self.base.insert(base)
-            }
-        };
-        self.reader.changed(update, base, limits)
-    }
-
-    fn look_up(&mut self, wanted: impl IntoIterator<Item = GroupName>) {
-        for group in wanted {
-            let answer = ask(self.desk, &self.user, &group);
-            self.answers.insert(group, answer);
-        }
-    }
-}
-
-/// Whether the user is in a looked-up group.
-fn ask(desk: &Desk, user: &UserName, group: &GroupName) -> Result<bool, String> {
-    let lookup = desk.policy.lookup(group).map_err(|error| error.to_string())?;
-    let Some(lookup) = lookup else { return Err("it is not a looked-up group".into()) };
-    let unix = desk
-        .policy
-        .user(user)
-        .map_err(|error| error.to_string())?
-        .and_then(|user| user.declared.unix);
-    groups::member(&lookup, user, unix.as_deref(), desk.site.account_uid)
-}
-
-/// A fault of one ref; one of the server, or a limit, refuses the whole push.
-fn fault(action: Option<Action>, error: &GitError) -> Result<Ruled, Refusal> {
-    match error.code() {
-        Code::Internal | Code::NotTrusted | Code::Limit => Err(git_refusal(error)),
-        code => {
-            Ok(Ruled { action, answer: Answer::Fault(code, vec![error.to_string().into_bytes()]) })
-        }
     }
 }
 

@@ -3,17 +3,23 @@
 //! `pre_receive` decides, `update` confirms, `post_receive` records. All that goes wrong on the way,
 //! a panic included, is a refusal with a code.
 
+mod ask;
+mod charge;
 pub mod desk;
 pub mod foreign;
 mod identity;
 pub(crate) mod judge;
+pub mod ledger;
+mod lent;
 pub mod post_receive;
 pub mod pre_receive;
 mod record;
 mod refusal;
+mod ruling;
 pub mod settle;
 mod tell;
 pub mod update;
+mod wait;
 
 pub use refusal::Refusal;
 

@@ -3,9 +3,13 @@
 //! The order is the promise: judge, then the audit line on the disk, then the slip for `update`,
 //! then the repository's own hook, then yes.
 
+use super::ask::{self, Came};
+use super::charge::{self, Aside};
 use super::desk::Desk;
 use super::judge::{self, Answer, Known, Ruled};
-use super::{End, Refusal, foreign, record, say, settle, tell};
+use super::lent::{self, Access};
+use super::{End, Refusal, foreign, record, say, settle, tell, wait};
+use crate::access::Id;
 use crate::audit::{Event, Record, Text, TrailError, Verdict};
 use crate::code::Code;
 use crate::decision;
@@ -13,8 +17,10 @@ use crate::os::site::Site;
 use crate::os::{clock, env, faults, files, syslog};
 use crate::policy::model::Refuse;
 use crate::policy::scope::Ground;
+use crate::policy::span::Span;
 use crate::report::PushReport;
-use crate::store::slip::{self, End as SlipEnd, Head, Key, Slip, SlipRef};
+use crate::store::access::{StoreError, UnderWay};
+use crate::store::slip::{self, End as SlipEnd, Head, Key, Reserved, Slip, SlipRef};
 use chrono::{DateTime, Duration, Utc};
 use gix::ObjectId;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -26,34 +32,59 @@ const MAX_STDIN: usize = 64 << 20;
 /// take its time. One that takes longer is pushed again.
 const FOREIGN: Duration = Duration::hours(1);
 
+/// How often a push is decided again because another one took the use that it had counted on.
+const ROUNDS: u32 = 64;
+
+/// How a round ends.
+enum Next {
+    /// All is said.
+    End(End),
+    /// Another push was first: decide again.
+    Again,
+    /// A request waits, and the pusher wants to wait for it.
+    Wait(Id, Span),
+}
+
 /// Runs the hook.
 ///
 /// # Errors
 /// [`Refusal`] of the push as a whole.
 pub fn main() -> Result<End, Refusal> {
-    let desk = Desk::open()?;
+    let mut desk = Desk::open()?;
     faults::point("pre-receive-started");
     let argv0 = env::arguments().into_iter().next().map(PathBuf::from).unwrap_or_default();
+    let stdin = read_stdin().map_err(|refusal| refuse(&desk, &Known::default(), refusal))?;
+    let mut waited = false;
+    for _ in 0..ROUNDS {
+        match round(&desk, &stdin, &argv0, waited)? {
+            Next::End(end) => return Ok(end),
+            Next::Again => {}
+            Next::Wait(id, span) => {
+                wait::for_answer(&desk, &id, span)?;
+                waited = true;
+            }
+        }
+        desk = Desk { id: desk.id, ..Desk::open()? };
+    }
+    let words = ["other pushes kept taking the use that this one needed: push again"];
+    Err(refuse(&desk, &Known::default(), Refusal::new(Code::Timeout, words)))
+}
+
+/// Judges the push once, by the policy, the store and the time of now.
+fn round(desk: &Desk, stdin: &[u8], argv0: &Path, waited: bool) -> Result<Next, Refusal> {
     let mut known = Known::default();
-    let judged = read_stdin().and_then(|stdin| {
-        let horizon = horizon(&stdin, foreign::kept(&argv0).is_some());
-        // A defect while judging is a refusal like any other: recorded, with its id.
-        let judged =
-            catch_unwind(AssertUnwindSafe(|| judge::judge(&desk, &stdin, horizon, &mut known)));
-        let ruled = judged.unwrap_or_else(|_| Err(Refusal::defect()))?;
-        Ok((stdin, ruled))
-    });
+    let horizon = horizon(stdin, foreign::kept(argv0).is_some());
+    // A defect while judging is a refusal like any other: recorded, with its id.
+    let judged = catch_unwind(AssertUnwindSafe(|| judge::judge(desk, stdin, horizon, &mut known)));
+    let judged = judged.unwrap_or_else(|_| Err(Refusal::defect()));
     faults::point("pre-receive-judged");
-    let (stdin, ruled) = judged.map_err(|refusal| refuse(&desk, &known, refusal))?;
-    let Some(ground) = &known.ground else {
-        return Err(refuse(
-            &desk,
-            &known,
-            Refusal::new(Code::Internal, ["no ground to decide on"]),
-        ));
+    let ruled = judged.map_err(|refusal| refuse(desk, &known, refusal))?;
+    let Some(ground) = known.ground.take() else {
+        return Err(refuse(desk, &known, Refusal::new(Code::Internal, ["no ground to decide on"])));
     };
-    let answer = Answered { desk: &desk, known: &known, ground, ruled: &ruled, argv0: &argv0 };
-    answer.give(&stdin)
+    let mut access = std::mem::take(&mut known.access);
+    let (known, ground, ruled) = (&known, &ground, &ruled);
+    Answered { desk, known, ground, ruled, argv0, waited }.give(stdin, &mut access)
 }
 
 fn read_stdin() -> Result<Vec<u8>, Refusal> {
@@ -111,37 +142,93 @@ struct Answered<'a> {
     ground: &'a Ground,
     ruled: &'a [Ruled],
     argv0: &'a Path,
+    waited: bool,
 }
 
 impl Answered<'_> {
-    fn give(&self, stdin: &[u8]) -> Result<End, Refusal> {
+    fn give(&self, stdin: &[u8], access: &mut Access) -> Result<Next, Refusal> {
         let refused = self.ruled.iter().filter(|one| one.answer.refused().is_some()).count();
         let by_ref = self.desk.policy.settings().refuse == Refuse::Ref;
         let stops = refused > 0 && (!by_ref || refused == self.ruled.len());
-        let report = tell::report(self.desk, self.known, self.ground, self.ruled);
         if !stops && refused > 0 {
             self.prove_update()?;
         }
-        let line = self.line(stops);
         if stops {
-            return Ok(self.stop(&report, line));
+            return self.stop(access);
         }
-        let seq = self.record(&line)?;
+        let key = charge::key(&self.desk.id, self.desk.service.as_ref(), self.known);
+        let aside = charge::reserve(self.desk, access, &key).map_err(|r| self.refused(r))?;
+        let reserved = match aside {
+            Aside::Nothing => None,
+            Aside::Again => return Ok(Next::Again),
+            Aside::Of(grants) => {
+                Some(Reserved { update: self.update_confirms().is_some(), key, grants })
+            }
+        };
+        let said = self.say_yes(stdin, access, reserved.as_ref());
+        if let (Err(_), Some(Reserved { key, grants, .. })) = (&said, &reserved) {
+            charge::give_back(access, grants, key);
+        }
+        said.map(Next::End)
+    }
+
+    /// Records the yes, lays the slip, asks the repository's own hook, and says what there is to say.
+    fn say_yes(
+        &self,
+        stdin: &[u8],
+        access: &Access,
+        reserved: Option<&Reserved>,
+    ) -> Result<End, Refusal> {
+        let seq = self.record(&self.line(false, access))?;
         faults::point("pre-receive-recorded");
-        self.lay_slip(seq, self.desk.now)?;
+        let shared = self.register(access, reserved)?;
+        let lay = |now| self.lay_slip(seq, now, (access, reserved, shared));
+        lay(self.desk.now)?;
         if foreign::kept(self.argv0).is_some() {
             foreign::run(self.argv0, &[], Some(stdin)).map_err(|r| self.framed(r))?;
             self.still_within()?;
-            self.lay_slip(seq, clock::now())?;
+            lay(clock::now())?;
         }
         faults::point("pre-receive-slip");
         settle::own_repository(self.desk);
-        say(&report.render());
-        for line in tell::grants(self.desk, self.known, self.ground, self.ruled) {
+        say(&tell::report(self.desk, self.known, self.ground, self.ruled).render());
+        for line in tell::grants(self.desk, self.known, (self.ground, self.ruled), access) {
             say(&format!("{}\n", crate::text::Safe::new(&line, 99)));
         }
         faults::point("pre-receive-done");
         Ok(End::Go)
+    }
+
+    /// The shared epoch, where several hosts share the store; and what they see of this push.
+    fn register(
+        &self,
+        access: &Access,
+        reserved: Option<&Reserved>,
+    ) -> Result<Option<u64>, Refusal> {
+        let Some(store) = &access.store else { return Ok(None) };
+        let unusable = |error: &StoreError| self.framed(lent::refusal(error));
+        if let (Some(pusher), false) = (&self.known.pusher, access.used.is_empty()) {
+            let key = reserved.map(|reserved| reserved.key.clone());
+            let push = UnderWay {
+                key: key.unwrap_or_else(|| {
+                    charge::key(&self.desk.id, self.desk.service.as_ref(), self.known)
+                }),
+                host: crate::os::host_name(),
+                grants: access.used.iter().map(|lent| lent.id.clone()).collect(),
+                repository: String::from_utf8_lossy(
+                    self.known.repository.as_deref().unwrap_or_default(),
+                )
+                .into_owned(),
+                person: pusher.user.clone(),
+            };
+            let seconds = 60_u32.saturating_add(u32::try_from(self.ruled.len() / 50).unwrap_or(0));
+            store.register(&push, seconds).map_err(|error| unusable(&error))?;
+        }
+        Ok(access.shared_epoch)
+    }
+
+    fn refused(&self, refusal: Refusal) -> Refusal {
+        refuse(self.desk, self.known, refusal)
     }
 
     fn framed(&self, mut refusal: Refusal) -> Refusal {
@@ -149,11 +236,12 @@ impl Answered<'_> {
         refusal
     }
 
-    fn line(&self, stops: bool) -> Record {
+    fn line(&self, stops: bool, access: &Access) -> Record {
         let files: Vec<String> =
             self.desk.policy.files().iter().map(|file| file.name.clone()).collect();
         let mut line = record::begin(self.desk, Event::PUSH_DECIDED, self.known);
         record::answers(&mut line, self.ruled, self.ground, &files);
+        record::access(&mut line, access);
         let warned = line.refs.iter().any(|one| one.verdict == Some(Verdict::WouldRefuse));
         line.verdict = Some(match (stops, warned) {
             (true, _) => Verdict::Refused,
@@ -168,18 +256,47 @@ impl Answered<'_> {
         line
     }
 
-    /// The report first goes to the trail; that it could not is no reason to let anything through.
-    fn stop(&self, report: &PushReport, line: Record) -> End {
-        let mut report = report.clone();
+    /// A no: asks for access where the pusher wants it, records, reports.
+    fn stop(&self, access: &mut Access) -> Result<Next, Refusal> {
+        let mut report = tell::report(self.desk, self.known, self.ground, self.ruled);
+        let mut line = self.line(true, access);
+        let mut wait = None;
+        if let Some(wanted) = access.wanted.take() {
+            let came = ask::file(self.desk, self.known, wanted, &self.known.asked);
+            match came.map_err(|error| self.refused(ask::refusal(&error)))? {
+                Came::No(words) => report.notes.extend(tell::not_asked(&words)),
+                came => {
+                    wait = self.wait_for(&came, &mut report);
+                    tell::asked(self.desk, &came, &mut report);
+                    record::asked(&mut line, &came);
+                }
+            }
+        } else {
+            tell::offers(self.known, access, self.ruled, &mut report);
+        }
+        if let Some((id, span)) = wait {
+            say(&report.render());
+            return Ok(Next::Wait(id, span));
+        }
+        // The report first goes to the trail; that it could not is no reason to let anything through.
         if let Err(error) = record::refused(self.desk, line) {
-            let _ = syslog::send(
-                syslog::Severity::Error,
-                &format!("a refusal was not recorded: {error}"),
-            );
+            let words = format!("a refusal was not recorded: {error}");
+            let _ = syslog::send(syslog::Severity::Error, &words);
         }
         report.notes.extend(settle::sources_differ(&self.desk.site, &self.desk.policy));
         say(&report.render());
-        End::Stop
+        Ok(Next::End(End::Stop))
+    }
+
+    /// `-o wait=`, where it was asked for and is allowed.
+    fn wait_for(&self, came: &Came, report: &mut PushReport) -> Option<(Id, Span)> {
+        let Came::Waiting(_, id, _) = came else { return None };
+        let wanted = self.known.asked.wait.filter(|_| !self.waited)?;
+        let Some(longest) = self.desk.policy.settings().access.max_wait else {
+            report.notes.push(b"`-o wait=` is off on this server ([access] max-wait)".to_vec());
+            return None;
+        };
+        Some((id.clone(), wanted.min(longest)))
     }
 
     /// Without the line on the disk there is no yes.
@@ -195,7 +312,12 @@ impl Answered<'_> {
     }
 
     /// Lays down what `update` confirms; there is no `update` where no receive-pack is above us.
-    fn lay_slip(&self, seq: u64, now: clock::Now) -> Result<(), Refusal> {
+    fn lay_slip(
+        &self,
+        seq: u64,
+        now: clock::Now,
+        (access, reserved, shared_epoch): (&Access, Option<&Reserved>, Option<u64>),
+    ) -> Result<(), Refusal> {
         let Some(service) = &self.desk.service else { return Ok(()) };
         let unwritable =
             |error: &dyn std::error::Error| self.framed(Refusal::server(Code::Store, error));
@@ -210,6 +332,9 @@ impl Answered<'_> {
             epoch: self.desk.epoch,
             end,
             audit_seq: seq,
+            lent: access.used.iter().map(|lent| lent.id.clone()).collect(),
+            reserved: reserved.cloned(),
+            shared_epoch,
         };
         slip::write(&self.desk.site.state, &Slip { head, refs, confirmed: false })
             .map_err(|error| unwritable(&error))
@@ -260,20 +385,24 @@ impl Answered<'_> {
         Ok(())
     }
 
+    /// Our `update`, if git will run it: in the folder that git's configuration names, which need not
+    /// be the one that we were run from (another hook may have run us).
+    fn update_confirms(&self) -> Option<PathBuf> {
+        let ours = Site::home().ok()?.join("update");
+        let there = self.known.hooks.as_ref()?.join("update");
+        let same = self.desk.service.is_some() && files::same_executable(&there, &ours);
+        same.then_some(there)
+    }
+
     /// `refuse = "ref"` lets pre-receive say yes although a ref is refused, so it must be sure that
-    /// git will run our `update`: in the folder that git's configuration names, which need not be
-    /// the one that we were run from (another hook may have run us).
+    /// git will run our `update`.
     fn prove_update(&self) -> Result<(), Refusal> {
-        let ours = Site::home().map(|home| home.join("update"));
-        let there = self.known.hooks.as_ref().map(|hooks| hooks.join("update"));
-        let same = ours.ok().zip(there);
-        let same = same.is_some_and(|(ours, there)| files::same_executable(&there, &ours));
-        if self.desk.service.is_some() && same {
+        if self.update_confirms().is_some() {
             return Ok(());
         }
         let words = [
             "`refuse = \"ref\"` needs refwarden's update hook in place, and it is not; tell the server's admin",
         ];
-        Err(refuse(self.desk, self.known, Refusal::new(Code::NoSlip, words)))
+        Err(self.refused(Refusal::new(Code::NoSlip, words)))
     }
 }

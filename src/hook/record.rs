@@ -1,9 +1,12 @@
 //! What of a push goes to the audit trail.
 
+use super::ask::Came;
 use super::desk::{Desk, hex};
 use super::judge::{Answer, Known, Ruled};
+use super::lent::Access;
 use crate::audit::{
-    Actor, Appended, Entry, Event, PolicyRecord, Push, Record, RefRecord, Text, TrailError, Verdict,
+    Actor, Appended, Entry, Event, PolicyRecord, Push, Record, RefRecord, StoreRecord, Text,
+    TrailError, Verdict,
 };
 use crate::code::Code;
 use crate::decision::{self, Decision};
@@ -82,6 +85,36 @@ pub fn answers(record: &mut Record, ruled: &[Ruled], ground: &Ground, files: &[S
         }
     }
     record.grant = grants(ruled, ground).next().map(|(id, _)| Text::new(id));
+}
+
+/// Writes down the store's version, and the grants that the answers rest on.
+pub fn access(record: &mut Record, access: &Access) {
+    record.store = access.version.map(|version| StoreRecord { version });
+    if let Some(first) = access.used.first() {
+        let request = &first.state.request;
+        record.grant = Some(Text::new(first.id.as_str()));
+        record.entitlement = Some(Text::new(request.entitlement.as_str()));
+        record.reason = request.reason.as_ref().map(Text::new);
+        record.ticket = request.ticket.as_ref().map(Text::new);
+        let approvers = first.state.approvals.iter();
+        record.approvers = approvers.map(|(actor, _)| Text::new(actor.to_string())).collect();
+    }
+    if access.used.len() > 1 {
+        let ids: Vec<&str> = access.used.iter().map(|lent| lent.id.as_str()).collect();
+        record.detail.insert("grants".into(), Text::new(ids.join(" ")));
+    }
+}
+
+/// Writes down the request that came of the push.
+pub fn asked(record: &mut Record, came: &Came) {
+    let (code, id, state) = match came {
+        Came::Waiting(code, id, state) => (*code, id, state),
+        Came::Approved(id, state) => (Code::Approved, id, state),
+        Came::No(_) => return,
+    };
+    record.code = Some(Text::new(code.to_string()));
+    record.request = Some(Text::new(id.as_str()));
+    record.entitlement = Some(Text::new(state.request.entitlement.as_str()));
 }
 
 fn verdict(answer: &Answer) -> (Verdict, Option<Code>) {

@@ -1,15 +1,29 @@
 //! Puts what was decided into the pusher's words.
 
+use super::ask::{self, Came};
 use super::desk::Desk;
 use super::judge::{Answer, Known, Ruled};
-use super::record;
+use super::lent::Access;
+use super::{ledger, record};
+use crate::access::State;
+use crate::access::lend::Lent;
+use crate::code::Code;
 use crate::decision::{Decision, Verdict};
+use crate::policy::entry::Kind;
 use crate::policy::model::Refuse;
 use crate::policy::scope::Ground;
 use crate::policy::window::Zone;
+use crate::push::Action;
 use crate::pusher::{Pusher, Source};
 use crate::report::{self, Background, Fate, PushReport, Raw, RefReport};
 use chrono::{DateTime, Utc};
+
+/// Most people that are named as approvers.
+const MAX_APPROVERS: usize = 6;
+/// Most entitlements that are offered.
+const MAX_OFFERS: usize = 3;
+/// Most refspecs that are spelled out.
+const MAX_REFSPECS: usize = 4;
 
 /// The frame of every report of this push: its id, the site's help, who the pusher is.
 pub fn frame(desk: &Desk, known: &Known) -> PushReport {
@@ -80,7 +94,12 @@ fn decided(one: &Ruled, decision: &Decision, background: &Background<'_>) -> (Fa
 }
 
 /// One line for each grant without which a ref would have been refused.
-pub fn grants(desk: &Desk, known: &Known, ground: &Ground, ruled: &[Ruled]) -> Vec<Raw> {
+pub fn grants(
+    desk: &Desk,
+    known: &Known,
+    (ground, ruled): (&Ground, &[Ruled]),
+    access: &Access,
+) -> Vec<Raw> {
     let mut told: Vec<&str> = Vec::new();
     let mut lines = Vec::new();
     for (id, at) in record::grants(ruled, ground) {
@@ -89,21 +108,131 @@ pub fn grants(desk: &Desk, known: &Known, ground: &Ground, ruled: &[Ruled]) -> V
         }
         told.push(id);
         let (Some(update), Some(one)) = (known.updates.get(at), ruled.get(at)) else { continue };
-        let action = one.action.map_or("push", crate::push::Action::as_str);
-        let end = ground
-            .entries
-            .iter()
-            .find(|e| matches!(&e.kind, crate::policy::entry::Kind::Grant(g) if g.as_ref() == id));
+        let action = one.action.map_or("push", Action::as_str);
+        let is_it = |kind: &Kind| matches!(kind, Kind::Grant(g) | Kind::Lent(g) if &**g == id);
+        let end = ground.entries.iter().find(|entry| is_it(&entry.kind));
         let end = end
             .and_then(|entry| entry.when.until)
             .map(|until| ends(until, desk.now.wall, desk.policy.settings().timezone));
         let name = update.name.branch().unwrap_or(update.name.as_bytes());
-        let mut line = format!("allowed by grant {id}: {action} ").into_bytes();
+        let lent = access.used.iter().find(|lent| lent.id.as_str() == id);
+        let by = lent.map(approved_by).unwrap_or_default();
+        let mut line = format!("allowed by grant {id}{by}: {action} ").into_bytes();
         line.extend(name);
         line.extend(end.unwrap_or_default().into_bytes());
+        if let Some(left) = lent.and_then(|lent| lent.state.uses_left()) {
+            line.extend(format!(", {} more after this", left.saturating_sub(1)).into_bytes());
+        }
         lines.push(line);
     }
     lines
+}
+
+/// ` (hotfix, approved by alice)`
+fn approved_by(lent: &Lent) -> String {
+    let names: Vec<String> = lent.state.approvals.iter().map(|(by, _)| by.to_string()).collect();
+    let how = match (names.is_empty(), lent.state.unattested) {
+        (_, true) => "taken by breaking glass".to_owned(),
+        (true, false) => "taken by breaking glass, attested".to_owned(),
+        (false, _) => format!("approved by {}", names.join(", ")),
+    };
+    format!(" ({}, {how})", lent.state.request.entitlement)
+}
+
+/// What came of asking, in place of the report about refs.
+pub fn asked(desk: &Desk, came: &Came, report: &mut PushReport) {
+    let (code, id, state) = match came {
+        Came::Waiting(code, id, state) => (*code, id, state),
+        Came::Approved(id, state) => (Code::Approved, id, state),
+        Came::No(_) => return,
+    };
+    let mut facts = vec![ask::told(id, state)];
+    if let Some(terms) = state.terms.as_ref() {
+        let ends = ends(terms.until, desk.now.wall, desk.policy.settings().timezone);
+        facts.push(format!("approved by rule{ends}").into_bytes());
+        report.hints.push(b"push again".to_vec());
+    } else {
+        facts.push(who_can(desk, state, code));
+        report.hints.push(
+            format!("when approved, push again; look with:  {} access show {id}", door(desk))
+                .into_bytes(),
+        );
+    }
+    report.asked = Some((code, facts));
+}
+
+/// How a person reaches refwarden's own commands.
+fn door(desk: &Desk) -> String {
+    let settings = desk.policy.settings();
+    match (&settings.name, settings.sources.contains(&Source::Ssh)) {
+        (Some(name), true) => format!("ssh {}@{name}", desk.site.account),
+        _ => "refwarden".to_owned(),
+    }
+}
+
+/// `can approve: alice (told just now)`
+fn who_can(desk: &Desk, state: &State, code: Code) -> Raw {
+    let people = ledger::approvers(&desk.policy, state);
+    let mut names: Vec<&str> =
+        people.iter().take(MAX_APPROVERS).map(|name| name.as_str()).collect();
+    if people.len() > MAX_APPROVERS {
+        names.push("...");
+    }
+    if names.is_empty() {
+        names.push("people whose membership is looked up elsewhere");
+    }
+    let told = !desk.policy.settings().notify.is_empty() && code == Code::RequestFiled;
+    format!("can approve: {}{}", names.join(", "), if told { " (told just now)" } else { "" })
+        .into_bytes()
+}
+
+/// Why nothing was asked for.
+pub fn not_asked(words: &[String]) -> impl Iterator<Item = Raw> {
+    words.iter().map(|words| format!("access was not asked for: {words}").into_bytes())
+}
+
+/// What the pusher could ask for, with the command; and why what they asked for does not do.
+pub fn offers(known: &Known, access: &Access, ruled: &[Ruled], report: &mut PushReport) {
+    report.notes.extend(access.earlier.iter().cloned());
+    report.notes.extend(not_asked(&known.unread));
+    if let Some(name) = &known.asked.entitlement
+        && access.store.is_some()
+    {
+        let words = format!("`{name}` would not let this push through, or is not for you");
+        report.notes.extend(not_asked(&[words]));
+    }
+    let Some(refspecs) = refspecs(known, ruled) else { return };
+    for (name, entitlement) in access.fitting.iter().take(MAX_OFFERS) {
+        if report.hints.is_empty() {
+            report.hints.push(b"ask for it:".to_vec());
+        }
+        let ticket = entitlement.ticket.as_ref().map(|_| " -o ticket=TICKET").unwrap_or_default();
+        let reason = match entitlement.reason_required {
+            true => " -o reason='at least 10 characters'",
+            false => "",
+        };
+        let line = format!("  git push -o access={name}{ticket}{reason} REMOTE {refspecs}");
+        report.hints.push(line.into_bytes());
+    }
+}
+
+/// The push's refspecs as they can be typed again; `REFSPEC` for more than a few, or for names that
+/// a shell or a terminal would change.
+fn refspecs(known: &Known, ruled: &[Ruled]) -> Option<String> {
+    let plain = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'/' | b'+');
+    let mut words = Vec::new();
+    for (update, one) in known.updates.iter().zip(ruled) {
+        let name = update.name.branch().unwrap_or(update.name.as_bytes());
+        let text = std::str::from_utf8(name).ok().filter(|name| name.bytes().all(|b| plain(&b)));
+        let Some(text) = text else { return Some("REFSPEC".into()) };
+        let before = match one.action? {
+            Action::Delete => ":",
+            Action::Force => "+",
+            _ => "",
+        };
+        words.push(format!("{before}{text}"));
+    }
+    if words.len() > MAX_REFSPECS { Some("REFSPEC...".into()) } else { Some(words.join(" ")) }
 }
 
 /// `, ends 14:30 GMT (14:30 UTC), in 42 min`

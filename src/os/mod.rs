@@ -17,6 +17,7 @@ pub mod hooks_dir;
 pub mod host_facts;
 pub mod policy_files;
 pub mod process;
+pub mod random;
 pub mod site;
 pub mod syslog;
 pub mod trust;

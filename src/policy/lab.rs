@@ -2,10 +2,13 @@
 
 use super::entry::{Enforce, Entry, Holder, Kind, Permissions, Place};
 use super::members::{Answers, lookups_of};
-use super::model::{Grant, Group, Lookup, Member, Policy, Project, Scheme, User};
-use super::name::{GroupName, ProjectName, RoleName, SchemeName, UserName};
+use super::model::{
+    Approval, Entitlement, Grant, Group, Lookup, Member, Policy, Project, Scheme, User,
+};
+use super::name::{EntitlementName, GroupName, ProjectName, RoleName, SchemeName, UserName};
 use super::pattern::Pattern;
 use super::refs::{PathScope, RefPattern, RefScope, Space};
+use super::span::Span;
 use super::window::{Weekly, Window};
 use chrono::{DateTime, Duration, Utc};
 
@@ -85,6 +88,10 @@ pub(crate) fn scheme(name: &str) -> SchemeName {
     SchemeName::parse(name).unwrap()
 }
 
+pub(crate) fn entitlement_name(name: &str) -> EntitlementName {
+    EntitlementName::parse(name).unwrap()
+}
+
 pub(crate) fn pattern(text: &str) -> Pattern {
     Pattern::parse(text).unwrap()
 }
@@ -106,6 +113,31 @@ pub(crate) fn declared() -> User {
         unix: None,
         jira: None,
         names: Default::default(),
+    }
+}
+
+/// What the holders may ask for in the project, approved by alice.
+pub(crate) fn entitlement(name: &str, eligible: &[Holder], project: &str) -> Entitlement {
+    let hour = Span::of_seconds(3600).unwrap();
+    let entry = plain_entry(Kind::Entitlement(name.into()), Permissions::PUSH);
+    Entitlement {
+        description: None,
+        entry: Entry { to: Some(eligible.to_vec()), ..entry },
+        projects: [self::project(project)].into(),
+        repositories: vec![],
+        max_duration: hour,
+        default_duration: hour,
+        max_until: None,
+        max_ahead: hour,
+        max_uses: None,
+        pending: hour,
+        reason_required: true,
+        ticket: None,
+        approval: vec![Approval { from: vec![Holder::User(user("alice"))], count: 1 }],
+        auto: None,
+        break_glass: false,
+        pin: false,
+        extend: None,
     }
 }
 

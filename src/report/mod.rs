@@ -7,7 +7,7 @@ mod lines;
 mod reasons;
 
 pub use lines::{MAX_BYTES, MAX_COLUMNS};
-pub use reasons::{Background, describe, who};
+pub use reasons::{Background, describe, refs, who};
 
 use crate::code::Code;
 use crate::push::{Action, RefName};
@@ -49,6 +49,8 @@ pub struct PushReport {
     pub help: Option<String>,
     /// A reason that refuses the push as a whole, and facts about it.
     pub whole: Option<(Code, Vec<Raw>)>,
+    /// The push asked for access: what came of it, and facts about it.
+    pub asked: Option<(Code, Vec<Raw>)>,
     /// Who the pusher was taken to be: one line under the first refused or warned ref.
     pub who: Option<Raw>,
     /// Every ref of the push.
@@ -79,10 +81,18 @@ impl PushReport {
             lines.push(head.as_bytes());
             details.iter().for_each(|detail| lines.indented(2, detail));
             self.who.iter().for_each(|who| lines.indented(2, who));
+        } else if let Some((code, details)) = &self.asked {
+            let what = if *code == Code::RequestFiled { Code::RequestWaiting } else { *code };
+            let head =
+                format!("error: push refused by refwarden: {} (nothing was changed)", what.title());
+            lines.push(head.as_bytes());
+            details.iter().for_each(|detail| lines.indented(2, detail));
         } else {
             self.heading(&mut lines);
         }
-        self.refs(&mut lines);
+        if self.asked.is_none() {
+            self.refs(&mut lines);
+        }
         self.ending(&mut lines);
         lines.finish()
     }

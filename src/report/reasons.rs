@@ -197,6 +197,12 @@ fn time(at: DateTime<Utc>, zone: Zone) -> String {
     }
 }
 
+/// Refs of a request in words.
+#[must_use]
+pub fn refs(refs: &RefScope) -> String {
+    scope(refs, "every branch and tag")
+}
+
 /// Refs in words; `all` is what an entry without patterns covers.
 fn scope(refs: &RefScope, all: &str) -> String {
     let list = |patterns: &[RefPattern]| {

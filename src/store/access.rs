@@ -216,7 +216,21 @@ pub trait AccessStore {
     /// [`StoreError::Moved`] where anything it was decided on has moved, [`StoreError::Taken`] where
     /// a new record's, lock's or notice's id or an idempotency key exists, [`StoreError::Illegal`]
     /// where an event does not fit a record that has not moved; nothing was changed then.
-    fn commit(&self, change: &Change) -> Result<u64, StoreError>;
+    fn commit(&self, change: &Change) -> Result<u64, StoreError> {
+        self.commit_recorded(change, &mut || true)?.ok_or(StoreError::Moved)
+    }
+
+    /// The same as [`Self::commit`], but once it is certain that nothing has moved, and before
+    /// anything is durable, `record` is called to write the trail; `false` from it gives the change
+    /// up, and then the answer is `None`. While `record` runs nobody else can move the same records.
+    ///
+    /// # Errors
+    /// As [`Self::commit`]; `record` was not called for [`StoreError::Moved`] and [`StoreError::Taken`].
+    fn commit_recorded(
+        &self,
+        change: &Change,
+        record: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<u64>, StoreError>;
 
     /// Notices that are due, oldest first, at most `most`.
     ///

@@ -11,5 +11,7 @@ pub mod clock;
 #[cfg(test)]
 pub(crate) mod contract;
 pub mod epoch;
+pub mod etcd;
+pub mod open;
 pub mod slip;
 pub mod sqlite;

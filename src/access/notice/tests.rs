@@ -39,6 +39,7 @@ fn request() -> Request {
             include: vec![exactly(b"refs/heads/release/2.4").unwrap()],
             exclude: vec![],
         },
+        more: vec![],
         paths: None,
         checks: vec![],
         pins: vec![],

@@ -83,7 +83,12 @@ impl Check<'_> {
     }
 
     /// `checks`, which entries with `bypass` carry and no others.
-    fn checks_of(&mut self, table: &Table, at: At, permissions: Permissions) -> Vec<Box<str>> {
+    pub(super) fn checks_of(
+        &mut self,
+        table: &Table,
+        at: At,
+        permissions: Permissions,
+    ) -> Vec<Box<str>> {
         let bypass = permissions.intersects(Permissions::BYPASS);
         if bypass && !table.has("checks") {
             let message = "`bypass` needs `checks`: which checks don't apply";
@@ -108,7 +113,7 @@ impl Check<'_> {
     }
 
     /// Refs and paths only where the permissions have any.
-    fn scope_fits(&mut self, table: &Table, permissions: Permissions) {
+    pub(super) fn scope_fits(&mut self, table: &Table, permissions: Permissions) {
         let path_keys = ["paths", "except-paths"];
         let ref_keys = REF_KEYS.iter().map(|(key, _, _)| *key);
         if permissions.intersects(Permissions::READ) {

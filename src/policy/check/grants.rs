@@ -32,7 +32,7 @@ impl Check<'_> {
             let repositories = self.repositories(table);
             let names = self.projects_of(table);
             if needs_base(&entry) {
-                self.bases(table, &repositories, projects);
+                self.bases(table, &repositories, projects, "this grant has paths");
             }
             let repositories = repositories.into_iter().map(|(pattern, _)| pattern).collect();
             grants.push(Grant { projects: names, repositories, entry });
@@ -75,11 +75,12 @@ impl Check<'_> {
     }
 
     /// Projects that a grant with paths names, or can be seen to reach, need `base` as well.
-    fn bases(
+    pub(super) fn bases(
         &mut self,
         table: &Table,
         repositories: &[(Pattern, At)],
         projects: &BTreeMap<ProjectName, Project>,
+        why: &str,
     ) {
         let mut named: Vec<Word<'_>> = table.texts("projects").map_or_else(Vec::new, |t| t.words);
         for (pattern, at) in repositories {
@@ -91,7 +92,7 @@ impl Check<'_> {
             let written = self.root.table("projects").and_then(|all| all.table(word.text));
             let has_base = written.is_some_and(|table| table.has("base"));
             if project.is_some() && !has_base {
-                self.base_missing(word, "this grant has paths");
+                self.base_missing(word, why);
             }
         }
     }
@@ -116,6 +117,6 @@ fn reached<'p>(
     reached.map(|(name, _)| name).collect()
 }
 
-fn exact(pattern: &Pattern) -> Option<&[u8]> {
+pub(super) fn exact(pattern: &Pattern) -> Option<&[u8]> {
     pattern.as_glob().filter(|glob| glob.is_literal()).map(|glob| glob.literal_prefix())
 }

@@ -85,10 +85,11 @@ impl Check<'_> {
             self.mark_unbuilt(format!("the Jira group `{group}`"), at);
             return Some(Group::Lookup(Lookup::Jira(group)));
         }
-        self.command(table).map(|argv| Group::Lookup(Lookup::Command(argv)))
+        self.command(table, true).map(|argv| Group::Lookup(Lookup::Command(argv)))
     }
 
-    fn command(&mut self, table: &Table) -> Option<Vec<Box<str>>> {
+    /// `command` of a table; `user` says whether `${user}` may stand in it.
+    pub(super) fn command(&mut self, table: &Table, user: bool) -> Option<Vec<Box<str>>> {
         let words = table.texts("command")?;
         self.not_empty(&words, "command");
         for (position, word) in words.words.iter().enumerate() {
@@ -98,6 +99,8 @@ impl Check<'_> {
                 "the command is an absolute path"
             } else if position == 0 && word.text.contains(USER) {
                 "`${user}` can't choose the command"
+            } else if !user && word.text.contains("${") {
+                "nothing is put in for a `${` here"
             } else if word.text.replace(USER, "").contains("${") {
                 "only `${user}` is known after a `$`"
             } else {

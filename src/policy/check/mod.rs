@@ -3,16 +3,21 @@
 //! Knows every rule of 02-policy.md about what a policy may say. A part that is wrong is reported
 //! and left out, and the rest is checked all the same; a policy with an error is never given out.
 
+mod entitlements;
 mod entry;
 mod grants;
 mod groups;
 mod holders;
 mod names;
+mod notify;
 mod patterns;
 mod projects;
+mod quorum;
 mod repositories;
 mod schemes;
 mod settings;
+mod spans;
+mod store;
 mod unbuilt;
 mod unique;
 mod users;
@@ -25,6 +30,8 @@ use super::raw::{Table, Word};
 use super::source::Sources;
 use super::window::Zone;
 use names::Declared;
+use quorum::People;
+use std::collections::BTreeMap;
 
 /// What is known while a policy is checked.
 struct Check<'a> {
@@ -68,12 +75,18 @@ impl Check<'_> {
         let schemes = self.schemes();
         let projects = self.projects(&roles, &schemes);
         let grants = self.grants(&projects);
+        let entitlements = match self.root.has("entitlements") {
+            true => {
+                let people = People::new(&users, &groups, self.root.has("jira"));
+                self.entitlements(&projects, &people, &settings.notify)
+            }
+            false => BTreeMap::new(),
+        };
         self.later_parts();
         self.look_ups(&groups, &roles, &projects);
         let files = self.sources.short_names();
         let mut unbuilt = std::mem::take(&mut self.unbuilt);
         unbuilt.sort_by_key(|(_, place)| *place);
-        let entitlements = std::collections::BTreeMap::new();
         Policy {
             files,
             settings,

@@ -84,7 +84,12 @@ impl Check<'_> {
                 self.report(PolicyCode::UserMisplaced, at, message);
                 None
             }
-            Ok(pattern) => Some(pattern),
+            Ok(pattern) => {
+                if user {
+                    self.bare_user(text, at);
+                }
+                Some(pattern)
+            }
             Err(PatternError::TooLong) => {
                 self.report(PolicyCode::BadPattern, at, PatternError::TooLong.to_string());
                 None
@@ -93,6 +98,17 @@ impl Check<'_> {
                 self.report(PolicyCode::BadPattern, at, format!("`{text}`: {error}"));
                 None
             }
+        }
+    }
+
+    /// `$user` without braces is taken as it stands, which nobody means.
+    fn bare_user(&mut self, text: &str, at: At) {
+        let bare = text
+            .match_indices("$user")
+            .any(|(found, _)| !text.get(..found).is_some_and(|before| before.ends_with('\\')));
+        if bare {
+            let message = format!("`$user` in `{text}` does not stand for the pusher's name");
+            self.report_help(PolicyCode::BareUser, at, message, "write `${user}`");
         }
     }
 

@@ -39,9 +39,11 @@ impl Check<'_> {
             auditors: self.rights(global, "audit", Role::GLOBAL),
             max_refs: self.count(global, "max-refs-per-push"),
             bulk_change: self.rights(global, "bulk-change", Role::ADDS),
-            ..Settings::default()
+            access: self.access(section("access")),
+            notify: self.notices(),
+            shared_store: self.shared_store(section("store")),
         };
-        self.unbuilt_settings(server, section("store"));
+        self.unbuilt_settings(server);
         self.refuse_fits(server, section("identity"), settings.refuse);
         settings
     }
@@ -63,11 +65,16 @@ impl Check<'_> {
 
     /// An absolute path; a relative one starts at the policy's folder.
     fn path_of(&mut self, table: &Table, key: &str, default: &str) -> Box<str> {
-        let Some(Word { text, at }) = table.text(key) else { return default.into() };
+        self.path_if_any(table, key).unwrap_or_else(|| default.into())
+    }
+
+    /// The same where there is no default.
+    pub(super) fn path_if_any(&mut self, table: &Table, key: &str) -> Option<Box<str>> {
+        let Word { text, at } = table.text(key)?;
         if text.is_empty() || text.chars().any(char::is_control) {
             self.report(PolicyCode::BadText, at, format!("`{key}` is not a path"));
         }
-        self.sources.absolute(text).into()
+        Some(self.sources.absolute(text).into())
     }
 
     fn sources_listed(&mut self, identity: &Table) -> Vec<Source> {

@@ -43,7 +43,7 @@ impl Check<'_> {
     }
 
     /// An instant; a date-time without offset means another one on every server.
-    fn instant(&mut self, time: Datetime, at: At) -> Option<DateTime<Utc>> {
+    pub(super) fn instant(&mut self, time: Datetime, at: At) -> Option<DateTime<Utc>> {
         let (Some(date), Some(clock), Some(offset)) = (time.date, time.time, time.offset) else {
             let message = "a date-time needs a date, a time and an offset from UTC";
             let text = self.sources.text(at);

@@ -14,7 +14,7 @@ use std::io;
 /// What every compiled policy begins with.
 pub(super) const MAGIC: [u8; 8] = *b"rwpolicy";
 /// The layout that this build writes and reads.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 /// Bytes of magic, version and the header's extent.
 pub(super) const PRELUDE: usize = MAGIC.len() + 4 + EXTENT;
 /// Bytes of an [`Extent`].
@@ -107,6 +107,12 @@ pub(super) struct Tables {
     pub project_grants: Table,
     /// By [`place_key`].
     pub place_grants: Table,
+    /// By name.
+    pub entitlements: Table,
+    /// By project's name.
+    pub project_entitlements: Table,
+    /// By [`place_key`].
+    pub place_entitlements: Table,
 }
 
 /// Where a piece lies, and what it and its place sum up to.

@@ -3,9 +3,10 @@
 use super::super::entry::Entry;
 use super::super::members::Standing;
 use super::super::model::{
-    Grant, Group, Lookup, NoProject, Policy, Project, Scheme, Settings, User, project_of,
+    Entitlement, Grant, Group, Lookup, NoProject, Policy, Project, Scheme, Settings, User,
+    project_of,
 };
-use super::super::name::{GroupName, ProjectName, SchemeName, UserName};
+use super::super::name::{EntitlementName, GroupName, ProjectName, SchemeName, UserName};
 use super::super::pattern::Pattern;
 use super::super::scope::{Ground, NoScope};
 use super::format::{
@@ -182,6 +183,42 @@ impl<R: ReadAt> Compiled<R> {
         Ok(found.into_values().collect())
     }
 
+    /// An entitlement, wherever it applies.
+    ///
+    /// # Errors
+    /// [`CompiledError`].
+    pub fn entitlement(
+        &self,
+        name: &EntitlementName,
+    ) -> Result<Option<Entitlement>, CompiledError> {
+        self.find(self.header.tables.entitlements, name.as_str().as_bytes())
+    }
+
+    /// The entitlements that apply in a repository, by name.
+    ///
+    /// # Errors
+    /// [`CompiledError`].
+    pub fn entitlements(
+        &self,
+        project: &ProjectName,
+        repository: &[u8],
+    ) -> Result<Vec<(EntitlementName, Entitlement)>, CompiledError> {
+        let tables = &self.header.tables;
+        let mut found: BTreeMap<EntitlementName, Entitlement> = BTreeMap::new();
+        let of_project = (tables.project_entitlements, project.as_str().as_bytes());
+        let of_places = place_keys(repository).map(|key| (tables.place_entitlements, key));
+        for (table, key) in [of_project].into_iter().chain(of_places) {
+            let row: Option<Vec<(EntitlementName, Entitlement)>> = self.find(table, key)?;
+            for (name, entitlement) in row.into_iter().flatten() {
+                let applies = entitlement.applies(project, repository);
+                if applies.map_err(|_| CompiledError::Damaged("a pattern can't be evaluated"))? {
+                    found.insert(name, entitlement);
+                }
+            }
+        }
+        Ok(found.into_iter().collect())
+    }
+
     /// How a group is looked up, if it is.
     ///
     /// # Errors
@@ -244,10 +281,12 @@ impl<R: ReadAt> Compiled<R> {
             BTreeMap<SchemeName, Scheme>,
             BTreeMap<ProjectName, Project>,
             Vec<Grant>,
+            BTreeMap<EntitlementName, Entitlement>,
         );
         let bytes = piece(&self.reader, self.length, self.header.whole, WHOLE_PURPOSE)?;
-        let (files, settings, users, groups, roles, schemes, projects, grants): Whole =
-            decode(&bytes)?;
+        let whole: Whole = decode(&bytes)?;
+        let (files, settings, users, groups, roles, schemes, projects, grants, entitlements) =
+            whole;
         Ok(Policy {
             files,
             settings,
@@ -257,7 +296,7 @@ impl<R: ReadAt> Compiled<R> {
             schemes,
             projects,
             grants,
-            entitlements: BTreeMap::new(),
+            entitlements,
             unbuilt: Vec::new(),
         })
     }

@@ -1,4 +1,4 @@
-use super::super::entry::{Kind, Permissions};
+use super::super::entry::{Holder, Kind, Permissions};
 use super::super::lab::{self, Dice, REPOSITORIES, USERS};
 use super::super::model::{Grant, Group, Lookup, NoProject, Policy, Scheme, User, project_of};
 use super::super::scope::{NoScope, Scopes};
@@ -63,6 +63,15 @@ fn small() -> Policy {
         projects: [lab::project("ONE")].into(),
         repositories: vec![lab::pattern("pay/*"), lab::pattern("pay/?")],
     }];
+    let everybody = [Holder::Authenticated];
+    let mut here = lab::entitlement("hotfix", &everybody, "ONE");
+    here.repositories = vec![lab::pattern("pay/*"), lab::pattern("pay/{x,y}")];
+    here.ticket = Some(lab::pattern("regex:PAY-[0-9]+"));
+    policy.entitlements = [
+        (lab::entitlement_name("hotfix"), here),
+        (lab::entitlement_name("other"), lab::entitlement("other", &everybody, "ALL")),
+    ]
+    .into();
     policy
 }
 
@@ -123,6 +132,52 @@ fn projects_are_found_as_in_the_policy() {
 }
 
 #[test]
+fn entitlements_are_found_where_they_apply_and_nowhere_else() {
+    let policy = small();
+    let bytes = bytes(&policy);
+    let compiled = open(&bytes).unwrap();
+    let found = |project: &str, repository: &str| {
+        let found = compiled.entitlements(&lab::project(project), repository.as_bytes()).unwrap();
+        for (name, one) in &found {
+            assert_eq!(one, &policy.entitlements[name]);
+        }
+        found.into_iter().map(|(name, _)| name.to_string()).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(found("ONE", "pay/one"), "hotfix", "once, not three times");
+    assert_eq!(found("ONE", "elsewhere"), "hotfix", "by its project");
+    assert_eq!(found("PAY", "pay/x"), "hotfix", "by its repository");
+    assert_eq!(found("PAY", "pay/x/y"), "");
+    assert_eq!(found("ALL", "web"), "other");
+    assert_eq!(found("ALL", "pay/x"), "hotfix other");
+    let by_name = |name| compiled.entitlement(&lab::entitlement_name(name)).unwrap();
+    assert_eq!(by_name("hotfix").as_ref(), policy.entitlements.get("hotfix"));
+    assert_eq!(by_name("Hotfix"), None);
+    let mut wider = policy.clone();
+    wider.entitlements.get_mut("hotfix").unwrap().max_uses = Some(1);
+    let other = self::bytes(&wider);
+    assert_ne!(open(&other).unwrap().digest(), compiled.digest());
+}
+
+#[test]
+fn a_push_pays_nothing_for_entitlements_of_other_projects() {
+    let mut policy = small();
+    for number in 0..500 {
+        let name = format!("e{number}");
+        let project = lab::project(&format!("P{number}"));
+        let one = lab::entitlement(&name, &[Holder::Authenticated], project.as_str());
+        policy.entitlements.insert(lab::entitlement_name(&name), one);
+    }
+    let bytes = bytes(&policy);
+    let reader = Counting(&bytes, std::cell::Cell::new((0, 0)));
+    let compiled = Compiled::open(&reader, bytes.len() as u64).unwrap();
+    compiled.ground(Some(&lab::user("alice")), b"pay/x").unwrap();
+    compiled.entitlements(&lab::project("PAY"), b"pay/x").unwrap();
+    assert!(bytes.len() > 50_000, "{}", bytes.len());
+    let (_, read) = reader.1.get();
+    assert!(read < 10_000, "{read} of {} bytes", bytes.len());
+}
+
+#[test]
 fn it_says_what_it_was_made_of() {
     let policy = small();
     let bytes = bytes(&policy);
@@ -147,6 +202,10 @@ fn everything(compiled: &Compiled<&[u8]>) -> Result<String, NoScope> {
                 Err(error @ (NoScope::Compiled(_) | NoScope::Broken(_))) => return Err(error),
                 found => write!(out, "{found:?}").unwrap(),
             }
+        }
+        for project in ["PAY", "ALL", "ONE"] {
+            let found = compiled.entitlements(&lab::project(project), repository.as_bytes())?;
+            write!(out, "{found:?}").unwrap();
         }
     }
     for name in ["alice", "git", "4", "alice@EXAMPLE.ORG"] {
@@ -191,8 +250,8 @@ fn a_cut_or_foreign_file_is_refused_with_words() {
     assert_eq!(open(b"").unwrap_err(), CompiledError::NotOurs);
     assert_eq!(open(&[b'x'; 200]).unwrap_err(), CompiledError::NotOurs);
     let mut future = whole;
-    future[8] = 2;
-    assert_eq!(open(&future).unwrap_err(), CompiledError::Version(2));
+    future[8] = 9;
+    assert_eq!(open(&future).unwrap_err(), CompiledError::Version(9));
     let lies = Compiled::open(future.as_slice(), u64::MAX);
     assert!(lies.is_err());
 }

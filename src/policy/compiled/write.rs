@@ -1,8 +1,8 @@
 //! Makes a compiled policy of a valid one.
 
 use super::super::members::{groups_of, lookups_of};
-use super::super::model::{Grant, Group, Policy, User};
-use super::super::name::ProjectName;
+use super::super::model::{Entitlement, Grant, Group, Policy, User};
+use super::super::name::{EntitlementName, ProjectName};
 use super::super::pattern::Pattern;
 use super::format::{
     EXTENT, Extent, HEADER_PURPOSE, Header, MAGIC, PRELUDE, SourceFile, Table, Tables, VERSION,
@@ -55,6 +55,7 @@ pub fn compile(
         &policy.schemes,
         &policy.projects,
         &policy.grants,
+        &policy.entitlements,
     ))?;
     let digest = Sha256::new()
         .chain_update(VERSION.to_le_bytes())
@@ -79,6 +80,8 @@ fn tables(
 ) -> Result<Tables, CompileError> {
     let [externals, keys] = identities(policy, fingerprints)?;
     let (project_grants, place_grants) = grants(&policy.grants);
+    let (project_entitlements, place_entitlements) = by_place(&policy.entitlements);
+    let entitlements = policy.entitlements.iter().map(|(name, one)| (name.as_str().into(), one));
     let lookups = policy.groups.iter().filter_map(|(name, group)| match group {
         Group::Lookup(lookup) => Some((name.as_str().into(), lookup)),
         Group::Members(_) => None,
@@ -96,6 +99,9 @@ fn tables(
         schemes: writer.table(&schemes.collect::<Rows<_>>())?,
         project_grants: writer.table(&project_grants)?,
         place_grants: writer.table(&place_grants)?,
+        entitlements: writer.table(&entitlements.collect::<Rows<_>>())?,
+        project_entitlements: writer.table(&project_entitlements)?,
+        place_entitlements: writer.table(&place_entitlements)?,
     })
 }
 
@@ -161,6 +167,27 @@ fn grants(grants: &[Grant]) -> (NumberedGrants<'_>, NumberedGrants<'_>) {
             let row = by_place.entry(place_key(pattern).into()).or_default();
             if row.last().is_none_or(|(last, _)| *last != number) {
                 row.push((number, grant));
+            }
+        }
+    }
+    (by_project, by_place)
+}
+
+/// Entitlements by project and by [`place_key`].
+type NamedEntitlements<'a> = Rows<Vec<(&'a EntitlementName, &'a Entitlement)>>;
+
+fn by_place(
+    all: &BTreeMap<EntitlementName, Entitlement>,
+) -> (NamedEntitlements<'_>, NamedEntitlements<'_>) {
+    let (mut by_project, mut by_place) = (Rows::<Vec<_>>::new(), Rows::<Vec<_>>::new());
+    for (name, entitlement) in all {
+        for project in &entitlement.projects {
+            by_project.entry(project.as_str().into()).or_default().push((name, entitlement));
+        }
+        for pattern in &entitlement.repositories {
+            let row = by_place.entry(place_key(pattern).into()).or_default();
+            if row.last().is_none_or(|(last, _)| *last != name) {
+                row.push((name, entitlement));
             }
         }
     }

@@ -46,6 +46,7 @@ codes! {
     Version = 613, "unknown version of the policy";
     OutOfRange = 614, "number out of range";
     BadText = 615, "text that is not possible here";
+    BadSpan = 616, "not a length of time";
     BadName = 620, "not a name";
     ReservedName = 621, "a holder word as a user's name";
     NamesAlike = 622, "user names that differ only in case";
@@ -83,13 +84,25 @@ codes! {
     RepositoriesOverlap = 663, "a repository in two projects";
     NowhereApplies = 664, "neither projects nor repositories";
     DuplicateName = 665, "a name given twice";
+    OverCap = 666, "a length of time over its cap";
+    QuorumNever = 667, "an approval that can never be met";
+    BreakGlass = 668, "`break-glass` that can't work";
+    BadTicket = 669, "not an expression for tickets";
     BadSource = 670, "not an identity source";
     SourceTwice = 671, "a source listed twice";
     RefuseRef = 672, "`refuse = \"ref\"` where no `update` hook runs";
     BadUrl = 673, "not a URL";
+    NotifyTarget = 674, "a notice with no or two ways to be sent";
+    PlainHttp = 675, "a URL without TLS that leaves this host";
+    StorePairs = 676, "a key of `[store]` without the one it belongs to";
     NoSources = 680, "no identity source (warning)";
     PathsOfDeletion = 681, "paths of a deletion (warning)";
     PartlyCovers = 682, "a permit's pattern that covers less than it says (warning)";
+    AutoUnlimited = 683, "`auto` without `max-uses` (warning)";
+    BreakGlassQuiet = 684, "`break-glass` of which nobody is told (warning)";
+    BareUser = 685, "`$user` without braces (warning)";
+    QuorumSomewhere = 686, "an approval that can't be met in some projects (warning)";
+    NobodyEligible = 687, "an entitlement that nobody may ask for (warning)";
     Unbuilt = 690, "not built yet";
 }
 
@@ -104,7 +117,14 @@ impl PolicyCode {
     #[must_use]
     pub const fn severity(self) -> Severity {
         match self {
-            Self::NoSources | Self::PathsOfDeletion | Self::PartlyCovers => Severity::Warning,
+            Self::NoSources
+            | Self::PathsOfDeletion
+            | Self::PartlyCovers
+            | Self::AutoUnlimited
+            | Self::BreakGlassQuiet
+            | Self::BareUser
+            | Self::QuorumSomewhere
+            | Self::NobodyEligible => Severity::Warning,
             _ => Severity::Error,
         }
     }
@@ -119,6 +139,10 @@ impl PolicyCode {
                 | Self::BaseMissing
                 | Self::NowhereApplies
                 | Self::NoSources
+                | Self::QuorumNever
+                | Self::QuorumSomewhere
+                | Self::NobodyEligible
+                | Self::BreakGlassQuiet
         )
     }
 }

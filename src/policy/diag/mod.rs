@@ -108,8 +108,8 @@ pub struct Problems {
     found: Vec<Problem>,
     /// A file does not parse or can't be read, so what seems to be absent may just be unread.
     partial: bool,
-    /// At least one is an error, kept or not.
-    invalid: bool,
+    /// How many are errors, kept or not.
+    errors: usize,
 }
 
 impl Problems {
@@ -119,7 +119,7 @@ impl Problems {
             return;
         }
         // Not asked of `found`: thousands of warnings must not crowd an error out.
-        self.invalid |= problem.code.severity() == Severity::Error;
+        self.errors += usize::from(problem.code.severity() == Severity::Error);
         if self.found.len() < MAX_PROBLEMS {
             self.found.push(problem);
         }
@@ -150,7 +150,12 @@ impl Problems {
     /// Whether any of them makes the policy invalid.
     #[must_use]
     pub fn has_error(&self) -> bool {
-        self.partial || self.invalid
+        self.partial || self.errors > 0
+    }
+
+    /// How many errors there are so far.
+    pub(super) fn errors(&self) -> usize {
+        self.errors
     }
 
     /// All of them, by place, each once.

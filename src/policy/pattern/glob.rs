@@ -302,6 +302,10 @@ fn split(line: Vec<Token>) -> Result<Vec<Component>, PatternError> {
             [] => Err(PatternError::EmptyComponent),
             [Token::DoubleStar] => Ok(Component::AnyDepth),
             tokens if tokens.contains(&Token::DoubleStar) => Err(PatternError::DoubleStar),
+            // `{*,b}*` is one by way of braces: written so it looks as if it crossed.
+            tokens if tokens.windows(2).any(|two| *two == [Token::Star, Token::Star]) => {
+                Err(PatternError::DoubleStar)
+            }
             tokens => Ok(Component::Tokens(tokens.to_vec())),
         })
         .collect()

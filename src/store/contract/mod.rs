@@ -119,6 +119,7 @@ pub(crate) fn request() -> Request {
         repository: "payments/api".into(),
         permissions: Permissions::UPDATE,
         refs: RefScope { include: vec![exactly(b"refs/heads/main").unwrap()], exclude: vec![] },
+        more: vec![],
         paths: None,
         checks: vec![],
         pins: vec![],

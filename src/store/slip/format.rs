@@ -1,7 +1,7 @@
 //! The slip as text: rendering and parsing, without files.
 //!
 //! ```text
-//! refwarden-slip 1
+//! refwarden-slip 2
 //! open                               <- `used` once update has confirmed a ref; fixed place
 //! push 20261121-4417
 //! ...
@@ -11,7 +11,8 @@
 //! refs/heads/main 1234… 5678…
 //! ```
 
-use super::{End, Head, Key, Slip, SlipRef};
+use super::{End, Head, Key, Reserved, Slip, SlipRef};
+use crate::access::Id;
 use crate::os::process::Host;
 use chrono::{DateTime, TimeDelta, Utc};
 use gix::ObjectId;
@@ -20,13 +21,19 @@ use std::fmt::Write as _;
 use std::str::SplitN;
 use std::time::Duration;
 
-pub const FIRST_LINE: &str = "refwarden-slip 1\n";
+pub const FIRST_LINE: &str = "refwarden-slip 2\n";
+/// Of the slips that the program before this one wrote: without the lines about access.
+const FIRST_LINE_BEFORE: &str = "refwarden-slip 1\n";
 /// Where the state stands, in bytes.
 pub const STATE_AT: u64 = FIRST_LINE.len() as u64;
 pub const OPEN: &str = "open";
 pub const USED: &str = "used";
 /// Longest head, in bytes.
-pub const MAX_HEAD: usize = 1024 + 4 * MAX_FOLDER;
+pub const MAX_HEAD: usize = 1024 + 4 * MAX_FOLDER + 2 * 11 * MAX_GRANTS + MAX_KEY;
+/// Most grants that a push rests on.
+const MAX_GRANTS: usize = 256;
+/// Longest key of a reservation, in bytes.
+const MAX_KEY: usize = 160;
 /// Longest path of a git directory, in bytes (PATH_MAX).
 const MAX_FOLDER: usize = 4096;
 /// Most refs, far above any limit of a policy.
@@ -87,17 +94,18 @@ fn is_word(text: &str) -> bool {
 }
 
 fn render_head(slip: &Slip) -> Option<String> {
-    let Head { key, folder, push, digest, epoch, end, audit_seq } = &slip.head;
+    let Head { key, folder, push, digest, epoch, end, audit_seq, .. } = &slip.head;
     let state = if slip.confirmed { USED } else { OPEN };
     let wall = match end.wall {
         Some(wall) => nanoseconds(wall)?.to_string(),
         None => "-".to_owned(),
     };
     let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let access = render_access(&slip.head)?;
     Some(format!(
         "{FIRST_LINE}{state}\npush {push}\ndigest {digest}\nepoch {epoch}\nwall-end {wall}\n\
          boot-end {}\naudit {audit_seq}\npid {}\nstart {}\nboot-id {}\npid-namespace {}\n\
-         device {}\ninode {}\nuid {}\nfolder {}\nrefs {}\n\n",
+         device {}\ninode {}\nuid {}\nfolder {}\n{access}refs {}\n\n",
         end.boot.as_nanos(),
         key.pid,
         key.start_time,
@@ -109,6 +117,56 @@ fn render_head(slip: &Slip) -> Option<String> {
         escape(folder),
         slip.refs.len(),
     ))
+}
+
+/// The lines about access: what the yes rests on, and which uses were put aside.
+fn render_access(head: &Head) -> Option<String> {
+    let ids = |ids: &[Id]| match ids {
+        [] => "-".to_owned(),
+        ids => ids.iter().map(Id::as_str).collect::<Vec<_>>().join(","),
+    };
+    let shared = head.shared_epoch.map_or("-".to_owned(), |epoch| epoch.to_string());
+    let reserved = match &head.reserved {
+        None => "-".to_owned(),
+        Some(Reserved { key, grants, update }) => {
+            let plain =
+                (1..=MAX_KEY).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic());
+            if !plain || grants.is_empty() || grants.len() > MAX_GRANTS {
+                return None;
+            }
+            format!("{key} {} {}", u8::from(*update), ids(grants))
+        }
+    };
+    if head.lent.len() > MAX_GRANTS {
+        return None;
+    }
+    Some(format!("shared-epoch {shared}\nlent {}\nreserved {reserved}\n", ids(&head.lent)))
+}
+
+fn parse_ids(text: &str) -> Option<Vec<Id>> {
+    match text {
+        "-" => Some(Vec::new()),
+        text => text.split(',').map(|id| Id::parse(id).ok()).collect(),
+    }
+}
+
+fn parse_reserved(text: &str) -> Option<Option<Reserved>> {
+    if text == "-" {
+        return Some(None);
+    }
+    let mut fields = text.split(' ');
+    let key = fields.next()?.to_owned();
+    let update = match fields.next()? {
+        "1" => true,
+        "0" => false,
+        _ => return None,
+    };
+    let grants = parse_ids(fields.next()?).filter(|grants| !grants.is_empty())?;
+    fields.next().is_none().then_some(Some(Reserved { key, grants, update }))
+}
+
+fn parse_shared(text: &str) -> Option<Option<u64>> {
+    if text == "-" { Some(None) } else { text.parse().ok().map(Some) }
 }
 
 fn nanoseconds(time: DateTime<Utc>) -> Option<i128> {
@@ -124,7 +182,11 @@ fn render_ref(entry: &SlipRef) -> String {
 pub fn parse_head(bytes: &[u8]) -> Option<Parsed> {
     let end = bytes.windows(2).position(|pair| pair == b"\n\n")?;
     let text = std::str::from_utf8(bytes.get(..end)?).ok()?;
-    let mut lines = text.strip_prefix(FIRST_LINE)?.split('\n');
+    let (with_access, text) = match text.strip_prefix(FIRST_LINE) {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix(FIRST_LINE_BEFORE)?),
+    };
+    let mut lines = text.split('\n');
     let confirmed = match lines.next()? {
         USED => true,
         OPEN => false,
@@ -143,9 +205,29 @@ pub fn parse_head(bytes: &[u8]) -> Option<Parsed> {
     let git_dir = (field("device")?.parse().ok()?, field("inode")?.parse().ok()?);
     let uid = field("uid")?.parse().ok()?;
     let folder = unescape(field("folder")?)?;
+    let (shared_epoch, lent, reserved) = match with_access {
+        false => (None, Vec::new(), None),
+        true => (
+            parse_shared(field("shared-epoch")?)?,
+            parse_ids(field("lent")?)?,
+            parse_reserved(field("reserved")?)?,
+        ),
+    };
     let refs = field("refs")?.parse().ok().filter(|refs| *refs <= MAX_REFS)?;
     let key = Key { pid, start_time, host, git_dir, uid };
-    let head = Head { key, folder, push, digest, epoch, end: End { wall, boot }, audit_seq };
+    let end_at = End { wall, boot };
+    let head = Head {
+        key,
+        folder,
+        push,
+        digest,
+        epoch,
+        end: end_at,
+        audit_seq,
+        lent,
+        reserved,
+        shared_epoch,
+    };
     let index_at = u64::try_from(end + 2).ok()?;
     lines.next().is_none().then_some(Parsed { head, confirmed, refs, index_at })
 }

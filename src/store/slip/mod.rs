@@ -13,6 +13,7 @@ pub use store::{
     write,
 };
 
+use crate::access::Id;
 use crate::os::clock::Now;
 use crate::os::files::FileError;
 use crate::os::process::{Host, ReceivePack};
@@ -84,6 +85,23 @@ pub struct Head {
     pub end: End,
     /// The audit line that says yes.
     pub audit_seq: u64,
+    /// Grants that the yes rests on.
+    pub lent: Vec<Id>,
+    /// Uses that were put aside for this push.
+    pub reserved: Option<Reserved>,
+    /// The epoch that several hosts share, where they do.
+    pub shared_epoch: Option<u64>,
+}
+
+/// Uses that were put aside for a push.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reserved {
+    /// What the store calls this push: printable ASCII without blanks, at most 160 bytes.
+    pub key: String,
+    /// Of which grants.
+    pub grants: Vec<Id>,
+    /// Whether `update` confirms each ref, so that a slip that was never confirmed moved nothing.
+    pub update: bool,
 }
 
 /// When a slip ends, by both clocks: the earlier counts.

@@ -41,6 +41,13 @@ fn slip(refs: Vec<SlipRef>) -> Slip {
         epoch: 8,
         end,
         audit_seq: 12,
+        lent: vec![Id::of([1; 5])],
+        reserved: Some(Reserved {
+            key: "r:1:2:b:3:p".into(),
+            grants: vec![Id::of([1; 5]), Id::of([2; 5])],
+            update: true,
+        }),
+        shared_epoch: Some(8),
     };
     Slip { head, refs, confirmed: false }
 }

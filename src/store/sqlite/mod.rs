@@ -87,8 +87,12 @@ impl AccessStore for Sqlite {
         write::reset_newest(self, now)
     }
 
-    fn commit(&self, change: &Change) -> Result<u64, StoreError> {
-        write::commit(self, change)
+    fn commit_recorded(
+        &self,
+        change: &Change,
+        record: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<u64>, StoreError> {
+        write::commit(self, change, record)
     }
 
     fn due(&self, now: DateTime<Utc>, most: usize) -> Result<Vec<Notice>, StoreError> {

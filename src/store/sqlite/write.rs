@@ -44,8 +44,13 @@ fn transaction<T>(
     Ok(result)
 }
 
-pub(super) fn commit(store: &Sqlite, change: &Change) -> Result<u64, StoreError> {
-    changing(store, |open| {
+pub(super) fn commit(
+    store: &Sqlite,
+    change: &Change,
+    record: &mut dyn FnMut() -> bool,
+) -> Result<Option<u64>, StoreError> {
+    let mut given_up = false;
+    let made = changing(store, |open| {
         let work = Work { store, open };
         if let Some((person, token)) = &change.person
             && read::token(open, person).map_err(|error| store.wrong(error))? != *token
@@ -62,8 +67,11 @@ pub(super) fn commit(store: &Sqlite, change: &Change) -> Result<u64, StoreError>
         }
         change.notices.iter().try_for_each(|notice| work.queue(notice))?;
         change.idempotency.iter().try_for_each(|key| work.keep(key))?;
-        Ok(0)
-    })
+        // The transaction has the write lock: what was compared stays as it is until it ends.
+        given_up = !record();
+        if given_up { Err(StoreError::Moved) } else { Ok(0) }
+    });
+    if given_up { Ok(None) } else { made.map(Some) }
 }
 
 /// A change that is being made.

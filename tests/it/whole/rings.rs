@@ -10,7 +10,7 @@ const TABLE: [(&str, &[&str]); 13] = [
     ("push", &["code", "text"]),
     ("pusher", &["code", "text", "push", "policy"]),
     // What a policy gives whom is asked of the decision itself: scopes, and differences of two.
-    ("policy", &["code", "text", "push", "pusher", "decision"]),
+    ("policy", &["code", "text", "push", "pusher", "decision", "access"]),
     ("decision", &["code", "text", "push", "pusher", "policy"]),
     ("report", &["code", "text", "push", "pusher", "policy", "decision"]),
     ("os", &PURE),

@@ -1,0 +1,279 @@
+//! Locks and grants at a push: joins them to what the policy says, and finds which grants it rests on.
+
+use super::Refusal;
+use super::ask;
+use super::desk::Desk;
+use super::judge::{Answer, Ruled};
+use super::ruling::Ruling;
+use crate::access::lend::{self, Lent};
+use crate::access::options::Asked;
+use crate::access::{Id, Record, Request, Standing, State};
+use crate::code::Code;
+use crate::policy::model::Entitlement;
+use crate::policy::name::EntitlementName;
+use crate::push::RefUpdate;
+use crate::report::Raw;
+use crate::store::access::{AccessStore, Filter, StoreError};
+use chrono::{DateTime, Duration, Utc};
+
+/// How far the clock may be behind the newest thing in the store, or ahead of us a host that shares it.
+const SKEW: Duration = Duration::seconds(2);
+/// Most grants of one person that are looked at in one push.
+const MAX_LENT: usize = 200;
+
+/// How far back earlier requests are looked for, and how many.
+const EARLIER: Duration = Duration::days(30);
+const MAX_EARLIER: usize = 50;
+
+/// The store at this push.
+#[derive(Default)]
+pub struct Access {
+    /// It, where there is one.
+    pub store: Option<Box<dyn AccessStore>>,
+    /// Its version when it was asked.
+    pub version: Option<u64>,
+    /// The epoch that several hosts share, read before anything that it guards.
+    pub shared_epoch: Option<u64>,
+    /// The grants that the answers rest on.
+    pub used: Vec<Lent>,
+    /// What the pusher could ask for, narrowest first; looked for only where a permit is wanting.
+    pub fitting: Vec<(EntitlementName, Entitlement)>,
+    /// What the pusher did ask for, with the scope of this push.
+    pub wanted: Option<(Request, Entitlement)>,
+    /// Lines about earlier requests and grants that would have covered a refused ref.
+    pub earlier: Vec<Raw>,
+}
+
+/// A refusal because of the store.
+pub fn refusal(error: &StoreError) -> Refusal {
+    let code = match error {
+        StoreError::Trust(_) => Code::NotTrusted,
+        _ => Code::Store,
+    };
+    Refusal::server(code, error)
+}
+
+/// One answer for each update, by standing rights first, then with grants.
+///
+/// # Errors
+/// [`Refusal`] where the push as a whole can't be judged.
+pub fn rule(
+    ruling: &mut Ruling<'_>,
+    updates: &[RefUpdate],
+    asked: &Asked,
+    access: &mut Access,
+) -> Result<Vec<Ruled>, Refusal> {
+    open(ruling.desk, access)?;
+    let Some(store) = access.store.take() else { return ruling.all(updates) };
+    let ruled = with_store(ruling, updates, access, store.as_ref())?;
+    if ruled.iter().any(could_be_lent) {
+        access.fitting = ask::fitting(ruling, updates, &ruled)?;
+        access.wanted = ask::wanted(ruling, updates, &ruled, &access.fitting, asked);
+        access.earlier = earlier(ruling, updates, &ruled, store.as_ref());
+    }
+    access.store = Some(store);
+    Ok(ruled)
+}
+
+/// Opens the store, where there is one, and holds its clock against ours.
+fn open(desk: &Desk, access: &mut Access) -> Result<(), Refusal> {
+    let Some(store) = desk.store().map_err(|error| refusal(&error))? else { return Ok(()) };
+    access.shared_epoch = store.epoch().map_err(|error| refusal(&error))?;
+    let status = store.status().map_err(|error| refusal(&error))?;
+    sound(desk.now.wall, status.newest)?;
+    access.version = Some(status.version);
+    access.store = Some(store);
+    Ok(())
+}
+
+/// The clock is not behind what has happened already.
+fn sound(now: DateTime<Utc>, newest: Option<DateTime<Utc>>) -> Result<(), Refusal> {
+    match newest {
+        Some(newest) if newest > now + SKEW => {
+            let mut refusal = Refusal::new(
+                Code::Clock,
+                ["the server's clock is behind its own records; tell the server's admin"],
+            );
+            refusal.admin = Some(format!(
+                "the newest event in the store is of {newest}: `refwarden store reset-clock` once the clock is right"
+            ));
+            Err(refusal)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn with_store(
+    ruling: &mut Ruling<'_>,
+    updates: &[RefUpdate],
+    access: &mut Access,
+    store: &dyn AccessStore,
+) -> Result<Vec<Ruled>, Refusal> {
+    let now = ruling.desk.now.wall;
+    for lock in store.locks(now).map_err(|error| refusal(&error))? {
+        let about = lock.is_about(&ruling.ground.name, &ruling.place);
+        if about.map_err(|broken| Refusal::server(Code::Internal, &broken))? {
+            ruling.ground.entries.push(lend::lock(&lock));
+        }
+    }
+    let standing = ruling.all(updates)?;
+    if !standing.iter().any(could_be_lent) {
+        return Ok(standing);
+    }
+    let person = ruling.user.clone();
+    let open = store.of_person(&person, now).map_err(|error| refusal(&error))?.open;
+    let grants = live(ruling, open)?;
+    if grants.is_empty() {
+        return Ok(standing);
+    }
+    let first = ruling.ground.entries.len();
+    for lent in &grants {
+        for entry in &lent.entries {
+            if !lent.state.request.pins.is_empty() {
+                let at = ruling.ground.entries.len();
+                ruling.pinned.push((at, lent.state.request.clone()));
+            }
+            ruling.ground.entries.push(entry.clone());
+        }
+    }
+    let ruled = ruling.all(updates)?;
+    needed(ruling, updates, ruled, (first, grants), access)
+}
+
+/// Whether more permits could turn it into a yes.
+pub fn could_be_lent(ruled: &Ruled) -> bool {
+    matches!(ruled.answer.refused(), Some(Code::NoPermit | Code::PathNotCovered))
+}
+
+/// The person's grants here that run now by the entitlement as it is today, in the order in which
+/// they are charged. What ends within the margin has ended (03-push.md, "The slip"): the decision
+/// sees to that.
+fn live(ruling: &Ruling<'_>, open: Vec<Record>) -> Result<Vec<Lent>, Refusal> {
+    let mut found = Vec::new();
+    for record in open.into_iter().take(MAX_LENT) {
+        let version = record.version();
+        let id = record.id.clone();
+        let state = record.state().map_err(|illegal| Refusal::server(Code::Store, &illegal))?;
+        if state.request.repository.as_bytes() != ruling.place.as_slice() {
+            continue;
+        }
+        if state.standing(ruling.desk.now.wall) != Standing::Active {
+            continue;
+        }
+        let today = ruling.desk.policy.entitlement(&state.request.entitlement);
+        let today = today.map_err(|error| Refusal::server(error.code(), &error))?;
+        let Some(today) = today else { continue };
+        let applies = today.applies(&ruling.ground.name, &ruling.place);
+        if applies.map_err(|broken| Refusal::server(Code::Internal, &broken))? {
+            found.extend(lend::lent(&id, state, version, &today));
+        }
+    }
+    found.sort_by(|a, b| a.order().cmp(&b.order()));
+    Ok(found)
+}
+
+/// Leaves out every grant without which the same refs are allowed, the ones to be charged last
+/// first: what stays is charged, and only that.
+fn needed(
+    ruling: &mut Ruling<'_>,
+    updates: &[RefUpdate],
+    mut ruled: Vec<Ruled>,
+    (first, grants): (usize, Vec<Lent>),
+    access: &mut Access,
+) -> Result<Vec<Ruled>, Refusal> {
+    let wanted = allowed(&ruled);
+    if !wanted.contains(&true) {
+        return Ok(ruled);
+    }
+    let mut places = Vec::new();
+    let mut at = first;
+    for lent in &grants {
+        places.push(at..at + lent.entries.len());
+        at += lent.entries.len();
+    }
+    let mut used = Vec::new();
+    for (lent, place) in grants.into_iter().zip(places).rev() {
+        ruling.left_out.extend(place.clone());
+        let without = ruling.all(updates)?;
+        if allowed(&without) == wanted {
+            ruled = without;
+        } else {
+            place.for_each(|at| _ = ruling.left_out.remove(&at));
+            used.push(lent);
+        }
+    }
+    if !used.is_empty() {
+        ruled = ruling.all(updates)?;
+    }
+    used.reverse();
+    access.used = used;
+    Ok(ruled)
+}
+
+/// The pusher's latest request or grant for each refused ref, where it no longer lends: what they
+/// would ask themselves first.
+fn earlier(
+    ruling: &Ruling<'_>,
+    updates: &[RefUpdate],
+    ruled: &[Ruled],
+    store: &dyn AccessStore,
+) -> Vec<Raw> {
+    let now = ruling.desk.now.wall;
+    let filter = Filter {
+        person: Some(ruling.user.clone()),
+        repository: String::from_utf8(ruling.place.clone()).ok(),
+        since: now.checked_sub_signed(EARLIER),
+        limit: MAX_EARLIER,
+        ..Filter::default()
+    };
+    let records = store.list(&filter).unwrap_or_default();
+    let mut lines: Vec<Raw> = Vec::new();
+    for (update, _) in updates.iter().zip(ruled).filter(|(_, one)| could_be_lent(one)) {
+        let name = update.name.as_bytes();
+        let covers = |state: &State| {
+            state.request.parts().any(|(_, refs)| refs.permits(name, None).unwrap_or(false))
+        };
+        let states = records.iter().filter_map(|record| Some((&record.id, record.state().ok()?)));
+        let mut covering = states.filter(|(_, state)| covers(state));
+        let line = covering.next().and_then(|(id, state)| became(id, &state, now));
+        if let Some(line) = line.filter(|line| !lines.contains(line)) {
+            lines.push(line);
+        }
+    }
+    lines
+}
+
+/// What became of a request or grant, as a line for its asker.
+fn became(id: &Id, state: &State, now: DateTime<Utc>) -> Option<Raw> {
+    let at = |time: DateTime<Utc>| time.format("%Y-%m-%d %H:%M:%S UTC");
+    let (word, by, when) = &state.last;
+    let end = |terms: &Option<crate::access::Terms>| {
+        terms.as_ref().map(|terms| at(terms.until).to_string()).unwrap_or_default()
+    };
+    let (code, words) = match (state.standing(now + super::ruling::MARGIN), *word) {
+        (Standing::Pending, _) => {
+            (Code::RequestWaiting, format!("your request {id} waits for approval"))
+        }
+        (Standing::Ended, _) => {
+            (Code::GrantEnded, format!("your grant {id} ended {}", end(&state.terms)))
+        }
+        (Standing::UsedUp, _) => {
+            (Code::GrantUsedUp, format!("every use of your grant {id} is spent or put aside"))
+        }
+        (Standing::Closed, "denied") => {
+            (Code::RequestDenied, format!("your request {id} was denied by {by}, {}", at(*when)))
+        }
+        (Standing::Closed, "revoked") => {
+            (Code::GrantRevoked, format!("your grant {id} was revoked by {by}, {}", at(*when)))
+        }
+        _ => return None,
+    };
+    Some(format!("{code} {words}").into_bytes())
+}
+
+fn allowed(ruled: &[Ruled]) -> Vec<bool> {
+    ruled
+        .iter()
+        .map(|one| matches!(&one.answer, Answer::Decided(_)) && one.answer.refused().is_none())
+        .collect()
+}

@@ -1,0 +1,285 @@
+//! A change as one transaction.
+//!
+//! What it appends to is read and folded first; the transaction then compares that nothing of it
+//! has moved. Of several hosts that change one record at once, etcd lets one through, and changes
+//! of other records never stand in its way.
+
+use super::super::access::{Append, Change, StoreError};
+use super::keys::{self, sortable};
+use super::look::{Asked, number};
+use super::wire::{self, Txn};
+use super::{Call, Etcd};
+use crate::access::{Id, Lock, Record, State, step};
+use crate::os::clock;
+use crate::policy::name::UserName;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How long a change's own key is kept: longer than any call asks for it again.
+const KEPT: TimeDelta = TimeDelta::minutes(10);
+
+/// A lock, and when and by whom it was lifted.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Laid {
+    pub lock: Lock,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifted: Option<(DateTime<Utc>, String)>,
+}
+
+/// What a change rests on, as it was read.
+struct Read {
+    records: BTreeMap<Id, Record>,
+    locks: BTreeMap<Id, (u64, Laid)>,
+}
+
+/// The transaction while it is put together.
+struct Plan<'a> {
+    etcd: &'a Etcd,
+    txn: Txn,
+    /// Keys that must not exist; one that does makes the change [`StoreError::Taken`].
+    unused: Vec<String>,
+    people: BTreeSet<UserName>,
+    newest: Option<DateTime<Utc>>,
+}
+
+impl Etcd {
+    pub(super) fn make(&self, change: &Change) -> Result<u64, StoreError> {
+        let call = self.call();
+        let read = call.read_for(change)?;
+        let mut plan = Plan::new(self);
+        for append in &change.appends {
+            plan.append(append, &read)?;
+        }
+        for lock in &change.locks {
+            plan.lock(lock)?;
+        }
+        for lift in &change.lifts {
+            plan.lift(lift, &read)?;
+        }
+        plan.rest(change)?;
+        let unused = std::mem::take(&mut plan.unused);
+        let txn = plan.end();
+        let Some(version) = call.swap(txn)? else {
+            return Err(call.why(&unused)?);
+        };
+        Ok(version)
+    }
+}
+
+impl<'a> Plan<'a> {
+    fn new(etcd: &'a Etcd) -> Self {
+        let (txn, unused, people) = (Txn::default(), Vec::new(), BTreeSet::new());
+        Self { etcd, txn, unused, people, newest: None }
+    }
+
+    fn put(&mut self, key: &str, value: &[u8]) {
+        self.txn.success.push(wire::put(key, value));
+    }
+
+    fn delete(&mut self, key: &str) {
+        self.txn.success.push(wire::delete(key));
+    }
+
+    fn put_new(&mut self, key: String, value: &[u8]) {
+        self.txn.compare.push(wire::is_absent(&key));
+        self.put(&key, value);
+        self.unused.push(key);
+    }
+
+    fn happened(&mut self, at: DateTime<Utc>) {
+        self.newest = self.newest.max(Some(at));
+    }
+
+    fn append(&mut self, append: &Append, read: &Read) -> Result<(), StoreError> {
+        let (id, event) = (&append.id, &append.event);
+        let value = self.etcd.json(event)?;
+        self.happened(event.at);
+        let key = self.etcd.keys.event(id, append.after);
+        if append.after == 0 {
+            let state = State::begin(event)?;
+            self.put_new(key, &value);
+            self.asked(id, &state)?;
+            self.index(id, None, &state);
+            return Ok(());
+        }
+        let record = read.records.get(id).ok_or(StoreError::Moved)?;
+        if record.version() != append.after {
+            return Err(StoreError::Moved);
+        }
+        let before = record.state();
+        let before = before.map_err(|e| self.etcd.damaged(format!("record {id}: {e}")))?;
+        let state = step(before.clone(), event)?;
+        self.txn.compare.push(wire::is_absent(&key));
+        self.put(&key, &value);
+        self.index(id, Some(&before), &state);
+        Ok(())
+    }
+
+    fn asked(&mut self, id: &Id, state: &State) -> Result<(), StoreError> {
+        let asked = Asked {
+            person: state.request.person.clone(),
+            entitlement: state.request.entitlement.to_string(),
+            repository: state.request.repository.clone(),
+        };
+        let value = self.etcd.json(&asked)?;
+        let key = self.etcd.keys.asked(state.asked_at, id);
+        self.put(&key, &value);
+        Ok(())
+    }
+
+    /// Where the record stands in the indexes, before and after.
+    fn index(&mut self, id: &Id, before: Option<&State>, after: &State) {
+        let person = &after.request.person;
+        self.people.insert(person.clone());
+        let (old, new) = (before.and_then(keys::open_until), keys::open_until(after));
+        if old != new {
+            let place = |until: String| self.etcd.keys.open(person, &until, id);
+            let (old, new) = (old.map(place), new.map(place));
+            old.iter().for_each(|key| self.delete(key));
+            new.iter().for_each(|key| self.put(key, b""));
+        }
+        let held = |state: &State| !state.uses.reserved.is_empty();
+        let key = self.etcd.keys.of("held", id.as_str());
+        match (before.is_some_and(held), held(after)) {
+            (false, true) => self.put(&key, b""),
+            (true, false) => self.delete(&key),
+            _ => {}
+        }
+    }
+
+    fn lock(&mut self, lock: &Lock) -> Result<(), StoreError> {
+        let laid = self.etcd.json(&Laid { lock: lock.clone(), lifted: None })?;
+        self.happened(lock.at);
+        self.put_new(self.etcd.keys.of("lock", lock.id.as_str()), &laid);
+        let holding = self.etcd.keys.holding(lock.until, &lock.id);
+        let value = self.etcd.json(lock)?;
+        self.put(&holding, &value);
+        Ok(())
+    }
+
+    fn lift(&mut self, lift: &(Id, DateTime<Utc>, String), read: &Read) -> Result<(), StoreError> {
+        let (id, at, by) = lift;
+        let (revision, laid) = read.locks.get(id).ok_or(StoreError::Moved)?;
+        if laid.lifted.is_some() {
+            return Err(StoreError::Moved);
+        }
+        self.happened(*at);
+        let key = self.etcd.keys.of("lock", id.as_str());
+        self.txn.compare.push(wire::is_at(&key, *revision));
+        let lifted = Some((*at, by.clone()));
+        let value = self.etcd.json(&Laid { lock: laid.lock.clone(), lifted })?;
+        self.put(&key, &value);
+        self.delete(&self.etcd.keys.holding(laid.lock.until, id));
+        Ok(())
+    }
+
+    /// The person's token, notices, the idempotency key.
+    fn rest(&mut self, change: &Change) -> Result<(), StoreError> {
+        if let Some((person, token)) = &change.person {
+            let key = self.etcd.keys.of("person", person.as_str());
+            self.txn.compare.push(wire::is_at(&key, *token));
+        }
+        for notice in &change.notices {
+            self.put_new(self.etcd.keys.of("notice", &notice.id), &self.etcd.json(notice)?);
+            self.put(&self.etcd.keys.due(notice.due, &notice.id), b"");
+        }
+        if let Some(done) = &change.idempotency {
+            self.put_new(self.etcd.keys.of("done", &done.key), &self.etcd.json(done)?);
+        }
+        Ok(())
+    }
+
+    fn end(mut self) -> Txn {
+        for person in std::mem::take(&mut self.people) {
+            self.put(&self.etcd.keys.of("person", person.as_str()), b"");
+        }
+        if let Some(newest) = self.newest {
+            // Later ones win, whatever order hosts commit in.
+            let (key, value) = (self.etcd.keys.alone("newest"), sortable(newest));
+            let later = wire::is_sorted(&key, Ordering::Less, value.as_bytes());
+            let step = wire::nested(later, wire::put(&key, value.as_bytes()));
+            self.txn.success.push(step);
+        }
+        self.put(&self.etcd.keys.alone("version"), b"");
+        self.txn
+    }
+}
+
+impl Call<'_> {
+    /// Records that are appended to and locks that are lifted, at one revision.
+    fn read_for(&self, change: &Change) -> Result<Read, StoreError> {
+        let known = change.appends.iter().filter(|append| append.after > 0);
+        let ids: Vec<Id> = known.map(|append| append.id.clone()).collect();
+        let records = self.records(&ids, 0)?;
+        let records = records.into_iter().map(|record| (record.id.clone(), record)).collect();
+        let mut locks = BTreeMap::new();
+        for (id, ..) in &change.lifts {
+            let pair = self.one(&self.etcd.keys.of("lock", id.as_str()))?;
+            if let Some(pair) = pair {
+                locks.insert(id.clone(), (pair.mod_revision, self.etcd.parse(&pair)?));
+            }
+        }
+        Ok(Read { records, locks })
+    }
+
+    /// Makes a change that bears being sent twice, and returns the version after it; `None` where
+    /// what it compares has moved.
+    ///
+    /// The change's own key tells that from a change that was made and whose answer was lost.
+    pub(super) fn swap(&self, mut txn: Txn) -> Result<Option<u64>, StoreError> {
+        let keys = &self.etcd.keys;
+        let (own, [from, to]) = keys.change(clock::now().wall, self.etcd.random()?, KEPT);
+        txn.compare.push(wire::is_absent(&own));
+        txn.success.push(wire::put(&own, b""));
+        txn.success.push(wire::delete_range(&from, &to));
+        txn.success.extend(self.etcd.version_steps());
+        txn.failure.extend(self.etcd.version_steps());
+        txn.failure.push(wire::get(&own));
+        let done = self.txn(txn)?;
+        let own = done.found.get(2);
+        if !done.succeeded && own.is_none_or(|own| own.kvs.is_empty()) {
+            return Ok(None);
+        }
+        self.etcd.version(&done.found).map(Some)
+    }
+
+    /// Raises the version above `floor`, which may be far.
+    pub(super) fn raise_above(&self, floor: u64) -> Result<u64, StoreError> {
+        let base = self.etcd.keys.alone("base");
+        loop {
+            let found = self.read(self.etcd.version_steps().to_vec())?.found;
+            let version = self.etcd.version(&found)?;
+            let pair = found.get(1).and_then(|found| found.kvs.first());
+            let (now, revision) = pair.map_or((0, 0), |p| (number(p).unwrap_or(0), p.mod_revision));
+            let wanted = now.saturating_add(floor.saturating_sub(version));
+            let mut txn = Txn { compare: vec![wire::is_at(&base, revision)], ..Txn::default() };
+            txn.success.push(wire::put(&base, wanted.to_string().as_bytes()));
+            txn.success.push(wire::put(&self.etcd.keys.alone("version"), b""));
+            if let Some(version) = self.swap(txn)? {
+                return Ok(version);
+            }
+        }
+    }
+
+    /// Takes the newest time back to `at`, where it is later.
+    pub(super) fn reset_newest(&self, at: DateTime<Utc>) -> Result<u64, StoreError> {
+        let (key, value) = (self.etcd.keys.alone("newest"), sortable(at));
+        let later = wire::is_sorted(&key, Ordering::Greater, value.as_bytes());
+        let step = wire::nested(later, wire::put(&key, value.as_bytes()));
+        let raise = wire::put(&self.etcd.keys.alone("version"), b"");
+        let txn = Txn { success: vec![step, raise], ..Txn::default() };
+        self.swap(txn)?.ok_or(StoreError::Moved)
+    }
+
+    /// Why the conditions did not hold.
+    fn why(&self, unused: &[String]) -> Result<StoreError, StoreError> {
+        if unused.is_empty() {
+            return Ok(StoreError::Moved);
+        }
+        let done = self.read(unused.iter().map(|key| wire::get(key)).collect())?;
+        let taken = done.found.iter().any(|found| !found.kvs.is_empty());
+        Ok(if taken { StoreError::Taken } else { StoreError::Moved })
+    }
+}

@@ -1,0 +1,46 @@
+//! Which store a site has, and opening it.
+
+use super::access::{AccessStore, StoreError};
+use super::etcd::Etcd;
+use super::sqlite::{FILE_NAME, Sqlite};
+use crate::policy::model::Settings;
+use std::path::Path;
+use std::time::Duration;
+
+/// How long one call of a shared store may take.
+const DEADLINE: Duration = Duration::from_secs(3);
+
+/// What for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// To ask.
+    Read,
+    /// To change.
+    Write,
+}
+
+/// Opens the store that the settings name; `None` where this host's own was never made. Whether one
+/// has to be there is said by the trail, whose lines carry the store's version.
+///
+/// # Errors
+/// [`StoreError`]: it is there and can't be used, or the shared one was never made.
+pub fn open(
+    settings: &Settings,
+    state: &Path,
+    account_uid: u32,
+    mode: Mode,
+) -> Result<Option<Box<dyn AccessStore>>, StoreError> {
+    if let Some(shared) = &settings.shared_store {
+        return Ok(Some(Box::new(Etcd::open(shared, account_uid, DEADLINE)?)));
+    }
+    let path = state.join(FILE_NAME);
+    let opened = match mode {
+        Mode::Read => Sqlite::open_read(&path, account_uid),
+        Mode::Write => Sqlite::open_write(&path, account_uid),
+    };
+    match opened {
+        Ok(store) => Ok(Some(Box::new(store))),
+        Err(StoreError::Absent { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
