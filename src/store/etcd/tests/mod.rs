@@ -7,7 +7,7 @@ mod proxy;
 mod races;
 mod secured;
 
-use super::Etcd;
+use super::{Etcd, wire};
 use crate::access::request::exactly;
 use crate::access::{Actor, Event, Id, Lock, LockScope, Request, Terms, What};
 use crate::policy::entry::Permissions;
