@@ -3,6 +3,10 @@
 //! Knows how to leave either the old content or the new; not what any file means, nor whether
 //! it may be believed (`os::trust`).
 
+mod place;
+
+pub use place::{create_new, identity, place_new, sync_file};
+
 use super::clock;
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;

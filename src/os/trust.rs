@@ -97,6 +97,22 @@ pub fn open_resolved(path: &Path, account_uid: u32) -> Result<(File, PathBuf), T
     Ok((file.into(), real))
 }
 
+/// A regular file's own path (links resolved), device and inode, if it and all its folders are
+/// trusted; the file is not opened, so that no lock held on it in this process is lost.
+///
+/// # Errors
+/// As [`open_file`].
+pub fn inspect_file(path: &Path, account_uid: u32) -> Result<(PathBuf, (u64, u64)), TrustError> {
+    let real = resolve(path)?;
+    let (folder, name) = walk_to_parent(&real, account_uid)?;
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(&folder, name, flags, Mode::empty())
+        .map_err(|error| open_error(&real, error))?;
+    check(&file, &real, account_uid, FileType::RegularFile)?;
+    let stat = rustix::fs::fstat(&file).map_err(|error| open_error(&real, error))?;
+    Ok((real, (stat.st_dev, stat.st_ino)))
+}
+
 /// Opens a folder, if it and all folders above are trusted.
 ///
 /// # Errors

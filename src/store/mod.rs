@@ -7,6 +7,10 @@
 
 pub mod access;
 pub mod applied;
+pub mod clock;
+#[cfg(test)]
+pub(crate) mod contract;
 pub mod epoch;
 pub mod etcd;
 pub mod slip;
+pub mod sqlite;

@@ -1,0 +1,192 @@
+//! Making and opening the file.
+//!
+//! The file is never opened but by SQLite: closing any other descriptor of it would drop the locks
+//! that SQLite holds in this process (fcntl(2), "advisory record locking").
+
+use super::super::access::StoreError;
+use super::{Sqlite, fault, schema};
+use crate::os::files::{self, FileError};
+use crate::os::trust::{self, TrustError};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long to wait for other processes.
+pub(super) const WAIT: Duration = Duration::from_secs(5);
+
+/// What SQLite keeps beside the file.
+pub(super) const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+impl Sqlite {
+    /// Opens the store to read it, as hooks do for every push: nothing is asked that need not be.
+    ///
+    /// # Errors
+    /// [`StoreError`]; an older schema too, which only [`Sqlite::open_write`] brings up to date.
+    pub fn open_read(path: &Path, account_uid: u32) -> Result<Self, StoreError> {
+        let store = Self::opened(path, account_uid, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        match store.version()? {
+            found if found < schema::known() => Err(fault::unavailable(
+                &store.path,
+                format!("its schema {found} is old: run `refwarden store init`"),
+            )),
+            _ => Ok(store),
+        }
+    }
+
+    /// Opens the store to change it; a schema of an older version becomes the present one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn open_write(path: &Path, account_uid: u32) -> Result<Self, StoreError> {
+        let store = Self::opened(path, account_uid, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        if store.version()? < schema::known() {
+            let migrated = schema::migrate(&store.connection, schema::SCRIPTS);
+            migrated.map_err(|error| store.wrong(error))?;
+        }
+        let prepared = prepare_to_write(&store.connection);
+        prepared.map_err(|error| store.wrong(error))?;
+        Ok(store)
+    }
+
+    /// Makes an empty store, unless there is one: only `refwarden store init` does. Says whether it
+    /// was made.
+    ///
+    /// # Errors
+    /// [`StoreError`]; whatever is there stays as it is.
+    pub fn create(path: &Path, account_uid: u32) -> Result<bool, StoreError> {
+        match Self::open_write(path, account_uid) {
+            Err(StoreError::Absent { .. }) => {}
+            other => return other.map(|_| false),
+        }
+        let draft = draft_beside(path);
+        let made = fill(&draft).and_then(|()| place(&draft, path));
+        remove_all(&draft);
+        match made {
+            // Another process was first.
+            Err(StoreError::Taken) => Self::open_write(path, account_uid).map(|_| false),
+            other => other.map(|()| true),
+        }
+    }
+
+    fn opened(path: &Path, account_uid: u32, mode: OpenFlags) -> Result<Self, StoreError> {
+        let (path, file) = trusted(path, account_uid)?;
+        let flags = mode | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+        let connection =
+            Connection::open_with_flags(&path, flags).map_err(|error| fault::of(&path, error))?;
+        let store = Self { connection, path, file };
+        prepare(&store.connection).map_err(|error| store.wrong(error))?;
+        Ok(store)
+    }
+
+    /// The schema's version, if the file is ours.
+    fn version(&self) -> Result<u32, StoreError> {
+        let (application, found) =
+            schema::found(&self.connection).map_err(|error| self.wrong(error))?;
+        let known = schema::known();
+        match found {
+            _ if application != schema::APPLICATION => {
+                Err(self.damaged("it is not a store of refwarden"))
+            }
+            0 => Err(self.damaged("it has no schema")),
+            found if found > known => Err(StoreError::Newer { found, known }),
+            found => Ok(found),
+        }
+    }
+
+    /// Whether the opened file is still the one that the path names: a store that was restored
+    /// meanwhile takes no change through the old file, where it would be lost.
+    pub(super) fn is_in_place(&self) -> bool {
+        files::identity(&self.path).is_ok_and(|there| there == self.file)
+    }
+}
+
+/// What every connection is told. Schema and pages are not believed blindly.
+fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(WAIT)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true)?;
+    connection.execute_batch("PRAGMA cell_size_check = ON")
+}
+
+/// What a connection that changes something is told besides.
+fn prepare_to_write(connection: &Connection) -> rusqlite::Result<()> {
+    let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+    if mode != "wal" {
+        connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+    }
+    connection.execute_batch("PRAGMA synchronous = FULL")
+}
+
+/// The file's own path and identity, once it and what lies beside it are trusted.
+pub(super) fn trusted(path: &Path, account_uid: u32) -> Result<(PathBuf, (u64, u64)), StoreError> {
+    let (real, file) = match trust::inspect_file(path, account_uid) {
+        Err(TrustError::File(error)) if error.is_absent() => {
+            return Err(StoreError::Absent { at: path.display().to_string() });
+        }
+        other => other?,
+    };
+    for end in BESIDE {
+        match trust::inspect_file(&with_end(&real, end), account_uid) {
+            Err(TrustError::File(error)) if error.is_absent() => {}
+            other => drop(other?),
+        }
+    }
+    Ok((real, file))
+}
+
+/// `path` with `end` after its last name.
+pub(super) fn with_end(path: &Path, end: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(end);
+    PathBuf::from(name)
+}
+
+/// A name beside `path` that no other process uses.
+pub(super) fn draft_beside(path: &Path) -> PathBuf {
+    let unique = format!(".{}-{}.new", std::process::id(), crate::os::clock::now().boot.as_nanos());
+    with_end(path, &unique)
+}
+
+/// An empty store at `draft`.
+fn fill(draft: &Path) -> Result<(), StoreError> {
+    files::create_new(draft, 0o600).map_err(|error| from_file(draft, &error))?;
+    let make = || -> rusqlite::Result<()> {
+        let connection = Connection::open_with_flags(draft, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        prepare(&connection)?;
+        schema::migrate(&connection, schema::SCRIPTS)?;
+        prepare_to_write(&connection)
+    };
+    make().map_err(|error| fault::of(draft, error))
+}
+
+/// Gives a whole store its name: nobody ever sees half of one.
+pub(super) fn place(draft: &Path, path: &Path) -> Result<(), StoreError> {
+    for end in BESIDE {
+        // Left over from a file that is gone; SQLite would take it for this one's.
+        let stale = with_end(path, end);
+        if stale.symlink_metadata().is_ok() {
+            let words = format!("`{}` is left over from another file", stale.display());
+            return Err(fault::unavailable(path, words + ": move it away first"));
+        }
+    }
+    match files::place_new(draft, path) {
+        Err(error) if error.source.kind() == std::io::ErrorKind::AlreadyExists => {
+            Err(StoreError::Taken)
+        }
+        other => other.map_err(|error| from_file(path, &error)),
+    }
+}
+
+/// Takes a draft away; what SQLite left beside it too.
+pub(super) fn remove_all(draft: &Path) {
+    for path in BESIDE.map(|end| with_end(draft, end)).iter().map(PathBuf::as_path).chain([draft]) {
+        let _ = std::fs::remove_file(path);
+    }
+}
+
+pub(super) fn from_file(at: &Path, error: &FileError) -> StoreError {
+    fault::unavailable(at, error.to_string())
+}

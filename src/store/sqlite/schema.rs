@@ -1,0 +1,66 @@
+//! The schema's versions: which this program writes, and how an older file becomes a newer one.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+/// What `PRAGMA application_id` says of a store of ours: `refw`.
+pub(super) const APPLICATION: i32 = 0x7265_6677;
+
+/// What turns version N - 1 into version N; version 0 is an empty file.
+pub(super) const SCRIPTS: &[&str] = &[include_str!("1.sql")];
+
+/// The version that this program reads and writes.
+pub(super) fn known() -> u32 {
+    u32::try_from(SCRIPTS.len()).unwrap_or(u32::MAX)
+}
+
+/// Whose file it is, and its version.
+pub(super) fn found(connection: &Connection) -> rusqlite::Result<(i32, u32)> {
+    let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+    let version = number("user_version")?;
+    // A version below zero was never written: it counts as one from far ahead.
+    Ok((number("application_id")?, u32::try_from(version).unwrap_or(u32::MAX)))
+}
+
+/// Runs the scripts that the file has not seen, all or none.
+pub(super) fn migrate(connection: &Connection, scripts: &[&str]) -> rusqlite::Result<()> {
+    let change = rusqlite::Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+    // Another process may have done it while this one waited.
+    let (_, from) = found(&change)?;
+    let missing = scripts.get(usize::try_from(from).unwrap_or(usize::MAX)..).unwrap_or_default();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    missing.iter().try_for_each(|script| change.execute_batch(script))?;
+    change.pragma_update(None, "application_id", APPLICATION)?;
+    change.pragma_update(None, "user_version", i64::try_from(scripts.len()).unwrap_or(i64::MAX))?;
+    change.commit()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_older_file_is_migrated_and_keeps_what_it_holds() {
+        let file = Connection::open_in_memory().unwrap();
+        migrate(&file, SCRIPTS).unwrap();
+        file.execute("UPDATE meta SET version = 7", []).unwrap();
+        let next = ["", "ALTER TABLE meta ADD COLUMN note TEXT; UPDATE meta SET note = 'new';"];
+        migrate(&file, &next).unwrap();
+        assert_eq!(found(&file).unwrap(), (APPLICATION, 2));
+        let kept: (i64, String) = file
+            .query_row("SELECT version, note FROM meta", [], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap();
+        assert_eq!(kept, (7, "new".into()));
+    }
+
+    #[test]
+    fn a_migration_that_fails_leaves_the_old_version() {
+        let file = Connection::open_in_memory().unwrap();
+        migrate(&file, SCRIPTS).unwrap();
+        let next = ["", "CREATE TABLE added (a) ; this is not SQL"];
+        assert!(migrate(&file, &next).is_err());
+        assert_eq!(found(&file).unwrap(), (APPLICATION, 1));
+        assert!(file.execute("INSERT INTO added VALUES (1)", []).is_err());
+    }
+}
