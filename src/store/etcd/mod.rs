@@ -70,6 +70,7 @@ struct Done {
 }
 
 /// Why a call came to nothing, where the caller may know better.
+#[derive(Debug)]
 enum Failed {
     /// The revision that was asked about is gone: begin again.
     Compacted,

@@ -127,6 +127,13 @@ impl Cluster {
         self.members[at].start(&log);
     }
 
+    /// Where other members reach this one.
+    pub fn peer(&self, at: usize) -> String {
+        let all = &self.members[at].arguments;
+        let key = all.iter().position(|one| one == "--listen-peer-urls").unwrap();
+        all[key + 1].clone()
+    }
+
     /// The URLs of all.
     pub fn urls(&self) -> Vec<String> {
         self.members.iter().map(|member| member.url.clone()).collect()
