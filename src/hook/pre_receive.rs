@@ -8,7 +8,7 @@ use super::charge::{self, Aside};
 use super::desk::Desk;
 use super::judge::{self, Answer, Known, Ruled};
 use super::lent::{self, Access};
-use super::{End, Refusal, foreign, record, say, settle, tell, wait};
+use super::{End, Refusal, foreign, ledger, record, say, settle, tell, wait};
 use crate::access::Id;
 use crate::audit::{Event, Record, Text, TrailError, Verdict};
 use crate::code::Code;
@@ -269,6 +269,7 @@ impl Answered<'_> {
                     wait = self.wait_for(&came, &mut report);
                     tell::asked(self.desk, &came, &mut report);
                     record::asked(&mut line, &came);
+                    ledger::tell_later(&self.desk.policy);
                 }
             }
         } else {

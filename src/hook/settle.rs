@@ -10,9 +10,9 @@ use crate::audit::{Event, Push, Record, RefRecord, StoreRecord, Text};
 use crate::git::{GitEnv, GitError, Reader, RefValue};
 use crate::os::clock::{self, Now};
 use crate::os::process::{self, Host};
-use crate::os::{faults, files};
 use crate::os::site::Site;
 use crate::os::syslog::{self, Severity};
+use crate::os::{faults, files};
 use crate::policy::compiled::Compiled;
 use crate::push::RefName;
 use crate::report::Raw;
@@ -237,7 +237,8 @@ fn one(
             (Outcome::Landed, true) => "spent, although the refs do not show it",
         };
         record = record.with("use", word);
-        let store = store::open::open(policy.settings(), &site.state, site.account_uid, Mode::Write)?;
+        let store =
+            store::open::open(policy.settings(), &site.state, site.account_uid, Mode::Write)?;
         if let Some(store) = store {
             let books = Books { site, policy, store: store.as_ref() };
             let uses = (reserved.grants.as_slice(), reserved.key.as_str());

@@ -63,7 +63,13 @@ impl AccessStore for Outbox {
     fn raise(&self) -> Answer<u64> {
         not_here()
     }
-    fn commit(&self, _: &Change) -> Answer<u64> {
+    fn raise_above(&self, _: u64) -> Answer<u64> {
+        not_here()
+    }
+    fn reset_newest(&self, _: DateTime<Utc>) -> Answer<u64> {
+        not_here()
+    }
+    fn commit_recorded(&self, _: &Change, _: &mut dyn FnMut() -> bool) -> Answer<Option<u64>> {
         not_here()
     }
     fn register(&self, _: &UnderWay, _: u32) -> Answer<()> {

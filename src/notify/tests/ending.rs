@@ -29,6 +29,7 @@ fn lent() -> Vec<Event> {
         repository: "payments/api".into(),
         permissions: Permissions::UPDATE,
         refs: RefScope { include: vec![exactly(b"refs/heads/main").unwrap()], exclude: vec![] },
+        more: vec![],
         paths: None,
         checks: vec![],
         pins: vec![],

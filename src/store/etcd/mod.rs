@@ -22,7 +22,7 @@ mod keys;
 mod lease;
 mod look;
 mod outbox;
-#[cfg(any())]
+#[cfg(test)]
 mod tests;
 mod wire;
 

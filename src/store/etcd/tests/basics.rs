@@ -221,7 +221,8 @@ fn a_push_under_way_goes_with_its_lease() {
 
 #[test]
 fn the_epoch_is_raised_and_never_comes_again() {
-    let (store, other) = (common().made("/epoch"), common().store("/epoch", Duration::from_secs(9)));
+    let (store, other) =
+        (common().made("/epoch"), common().store("/epoch", Duration::from_secs(9)));
     let mut last = store.epoch().unwrap().unwrap();
     for _ in 0..5 {
         store.raise_epoch().unwrap();
@@ -230,7 +231,10 @@ fn the_epoch_is_raised_and_never_comes_again() {
         last = now;
     }
     // A store lost and made anew counts from the beginning, with another salt.
-    assert_ne!(common().made("/epoch2").epoch().unwrap().unwrap() & 0xffff_ffff, last & 0xffff_ffff);
+    assert_ne!(
+        common().made("/epoch2").epoch().unwrap().unwrap() & 0xffff_ffff,
+        last & 0xffff_ffff
+    );
 }
 
 #[test]

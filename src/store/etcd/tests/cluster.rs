@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Kills what it started when its stdin ends: dropped, or because the test process died.
-const KEEPER: &str = r#"log=$1; shift; "$@" >>"$log" 2>&1 </dev/null & echo $!; read _; kill -9 $!; wait"#;
+const KEEPER: &str =
+    r#"log=$1; shift; "$@" >>"$log" 2>&1 </dev/null & echo $!; read _; kill -9 $!; wait"#;
 
 /// One member.
 #[derive(Debug)]
