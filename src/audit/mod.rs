@@ -26,6 +26,8 @@ pub mod trail;
 pub mod verify;
 
 pub use error::TrailError;
-pub use record::{Actor, Entry, Event, PolicyRecord, Push, Record, RefRecord, Verdict};
+pub use record::{
+    Actor, Entry, Event, PolicyRecord, Push, Record, RefRecord, StoreRecord, Verdict,
+};
 pub use text::Text;
 pub use trail::{Appended, Trail};
