@@ -12,6 +12,8 @@ const ENDING: &str = "access.ending";
 /// Words of events that a notice can be about.
 pub(super) const EVENTS: &[&str] = &[
     "access.requested",
+    // A yes that others must follow.
+    "access.approval",
     "access.approved",
     "access.broke-glass",
     "access.denied",
@@ -25,8 +27,8 @@ pub(super) const EVENTS: &[&str] = &[
     "access.attested",
     "access.used",
     ENDING,
-    "access.locked",
-    "access.unlocked",
+    "lock.laid",
+    "lock.lifted",
 ];
 
 impl Check<'_> {
