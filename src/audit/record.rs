@@ -36,6 +36,8 @@ events! {
     POLICY_APPLIED = "policy.applied";
     /// A push landed under a grant, whose use is spent.
     ACCESS_USED = "access.used";
+    /// A notice was given up: its receiver never took it.
+    NOTICE_FAILED = "notice.failed";
     /// The high-water mark of the clock was cleared; only after this line may time go back.
     CLOCK_RESET = "store.clock-reset";
     /// A store was made.

@@ -34,9 +34,19 @@ pub fn post(
     secret: Option<&Secret>,
     now: DateTime<Utc>,
 ) -> Result<(), Failure> {
-    let https = is_https(url)?;
+    let roots = if is_https(url)? { Some(roots()) } else { None };
+    post_by(&agent(roots), url, notice, secret, now)
+}
+
+fn post_by(
+    agent: &ureq::Agent,
+    url: &str,
+    notice: &Notice,
+    secret: Option<&Secret>,
+    now: DateTime<Utc>,
+) -> Result<(), Failure> {
     let timestamp = now.timestamp();
-    let mut request = agent(https)
+    let mut request = agent
         .post(url)
         .header("content-type", "application/json")
         .header("webhook-id", &notice.id)
@@ -77,19 +87,20 @@ fn is_loopback(host: &str) -> bool {
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
-fn agent(https: bool) -> ureq::Agent {
+/// With authorities it speaks nothing but TLS.
+fn agent(roots: Option<RootCerts>) -> ureq::Agent {
     let mut config = ureq::Agent::config_builder()
         .timeout_global(Some(TIMEOUT))
         .max_redirects(0)
         .max_redirects_will_error(false)
         .http_status_as_error(false)
         .proxy(None)
-        .https_only(https)
+        .https_only(roots.is_some())
         .max_response_header_size(MAX_HEAD)
         .max_idle_connections(0)
         .user_agent(concat!("refwarden/", env!("CARGO_PKG_VERSION")));
-    if https {
-        config = config.tls_config(TlsConfig::builder().root_certs(roots()).build());
+    if let Some(roots) = roots {
+        config = config.tls_config(TlsConfig::builder().root_certs(roots).build());
     }
     config.build().into()
 }
@@ -174,6 +185,91 @@ mod tests {
     fn the_path_of_a_url_is_not_told() {
         let told = host("https://user:pw@hooks.example.org:8443/T0/secret?x=secret").unwrap();
         assert_eq!(told, "hooks.example.org");
+    }
+
+    const SERVER: &str = "
+import http.server, ssl, sys
+class Taker(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        self.rfile.read(int(self.headers['content-length']))
+        self.send_response(204); self.end_headers()
+    def log_message(self, *_): pass
+server = http.server.HTTPServer(('127.0.0.1', 0), Taker)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(sys.argv[1], sys.argv[2])
+server.socket = context.wrap_socket(server.socket, server_side=True)
+print(server.server_port, flush=True)
+server.serve_forever()
+";
+
+    /// A certificate for `localhost` that vouches for itself.
+    fn certificate(folder: &Path) -> Option<(String, String)> {
+        let path = |name: &str| folder.join(name).display().to_string();
+        let (key, certificate) = (path("key.pem"), path("cert.pem"));
+        let made = std::process::Command::new("openssl")
+            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"])
+            .args(["-nodes", "-subj", "/CN=localhost", "-days", "2"])
+            .args(["-addext", "subjectAltName=DNS:localhost"])
+            .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+            .args(["-keyout", &key, "-out", &certificate])
+            .stderr(std::process::Stdio::null())
+            .status();
+        made.is_ok_and(|status| status.success()).then_some((certificate, key))
+    }
+
+    #[test]
+    fn a_certificate_counts_only_if_somebody_trusted_vouches_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let Some((certificate, key)) = certificate(folder.path()) else {
+            println!("skipped: no openssl");
+            return;
+        };
+        let Ok(mut server) = std::process::Command::new("python3")
+            .args(["-c", SERVER, &certificate, &key])
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+        else {
+            println!("skipped: no python3");
+            return;
+        };
+        let mut port = String::new();
+        let mut said = std::io::BufReader::new(server.stdout.take().unwrap());
+        std::io::BufRead::read_line(&mut said, &mut port).unwrap();
+        let notice = Notice {
+            id: "7f3k-92qd-1-x".into(),
+            target: String::new(),
+            event: "access.requested".into(),
+            body: "{}".into(),
+            at: DateTime::UNIX_EPOCH,
+            due: DateTime::UNIX_EPOCH,
+            while_lent: None,
+            tries: 0,
+        };
+        let pem = std::fs::read(&certificate).unwrap();
+        let own = || RootCerts::new_with_certs(&[Certificate::from_pem(&pem).unwrap()]);
+        let post = |roots, host: &str| {
+            let url = format!("https://{host}:{}/secret-part", port.trim());
+            post_by(&agent(Some(roots)), &url, &notice, None, DateTime::UNIX_EPOCH)
+        };
+        let (good, host, mozilla) = (
+            post(own(), "localhost"),
+            post(own(), "127.0.0.1"),
+            post(RootCerts::WebPki, "localhost"),
+        );
+        let usual = post(roots(), "localhost");
+        server.kill().unwrap();
+        server.wait().unwrap();
+        good.unwrap();
+        for refused in [host, mozilla, usual] {
+            let words = refused.unwrap_err().to_string();
+            assert!(words.contains("certificate") && !words.contains("secret"), "{words}");
+        }
+    }
+
+    #[test]
+    fn the_authorities_of_the_host_are_found_where_it_has_any() {
+        let has_some = ROOTS.iter().any(|path| Path::new(path).is_file());
+        assert_eq!(matches!(roots(), RootCerts::Specific(_)), has_some);
     }
 
     #[test]

