@@ -19,7 +19,8 @@ impl Etcd {
         }
         let from = self.keys.of("due", "");
         // Due at `now` itself too.
-        let to = self.keys.due(now.checked_add_signed(TimeDelta::nanoseconds(1)).unwrap_or(now), "");
+        let to =
+            self.keys.due(now.checked_add_signed(TimeDelta::nanoseconds(1)).unwrap_or(now), "");
         let call = self.call();
         let step = Range { from, to, limit: most, revision: 0 }.step();
         let found = call.read(vec![step])?.found.pop().unwrap_or_default();

@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Kills what it started when its stdin ends: dropped, or because the test process died.
-const KEEPER: &str = r#"log=$1; shift; "$@" >>"$log" 2>&1 </dev/null & echo $!; read _; kill -9 $!; wait"#;
+const KEEPER: &str =
+    r#"log=$1; shift; "$@" >>"$log" 2>&1 </dev/null & echo $!; read _; kill -9 $!; wait"#;
 
 /// One member.
 #[derive(Debug)]
@@ -154,7 +155,8 @@ impl Cluster {
     /// Waits until every member by itself answers what needs a majority.
     pub fn wait(&self) {
         for member in &self.members {
-            let store = open(&shared(&[member.url.clone()], "/none"), Duration::from_secs(1));
+            let store =
+                open(&shared(std::slice::from_ref(&member.url), "/none"), Duration::from_secs(1));
             wait_until("a member answers", || {
                 matches!(store.epoch(), Err(super::StoreError::Absent { .. }))
             });

@@ -226,9 +226,19 @@ fn a_cluster_restored_from_a_snapshot_shows_an_older_version() {
     run(
         program,
         &[
-            "snapshot", "restore", &snapshot, "--name", "m0", "--data-dir", &data,
-            "--initial-cluster", &format!("m0={peer}"), "--initial-advertise-peer-urls", &peer,
-            "--initial-cluster-token", "restored",
+            "snapshot",
+            "restore",
+            &snapshot,
+            "--name",
+            "m0",
+            "--data-dir",
+            &data,
+            "--initial-cluster",
+            &format!("m0={peer}"),
+            "--initial-advertise-peer-urls",
+            &peer,
+            "--initial-cluster-token",
+            "restored",
         ],
     );
     restored.start_member(0);
