@@ -4,6 +4,7 @@ use super::cluster::{common, open, shared};
 use super::*;
 use crate::access::Standing;
 use crate::store::access::{Filter, Notice, UnderWay};
+use crate::store::etcd::Failed;
 use std::time::{Duration, Instant};
 
 const NOW: i64 = 50;
@@ -261,6 +262,20 @@ fn a_look_at_a_person_costs_what_is_open_however_much_has_been() {
     assert_eq!(store.list(&between).unwrap().len(), 300);
     let other = Filter { person: Some(name("eve")), ..Filter::default() };
     assert!(store.list(&other).unwrap().is_empty());
+}
+
+#[test]
+fn a_revision_that_etcd_has_dropped_is_told_apart_so_that_the_look_begins_again() {
+    let store = common().made("/compacted");
+    lend(&store, &id(1), "bob", 1);
+    let call = store.call();
+    let old = call.read(vec![wire::get(&store.keys.alone("epoch"))]).unwrap().revision;
+    lend(&store, &id(2), "bob", 1);
+    let now = call.read(vec![wire::get(&store.keys.alone("epoch"))]).unwrap().revision;
+    let compact = format!("{{\"revision\":\"{now}\",\"physical\":true}}");
+    call.post("/v3/kv/compaction", &compact).unwrap();
+    assert!(matches!(call.records(&[id(1)], old), Err(Failed::Compacted)));
+    assert_eq!(store.of_person(&name("bob"), at(NOW)).unwrap().open.len(), 2);
 }
 
 #[test]

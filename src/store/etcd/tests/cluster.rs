@@ -155,7 +155,8 @@ impl Cluster {
     /// Waits until every member by itself answers what needs a majority.
     pub fn wait(&self) {
         for member in &self.members {
-            let store = open(&shared(&[member.url.clone()], "/none"), Duration::from_secs(1));
+            let store =
+                open(&shared(std::slice::from_ref(&member.url), "/none"), Duration::from_secs(1));
             wait_until("a member answers", || {
                 matches!(store.epoch(), Err(super::StoreError::Absent { .. }))
             });
