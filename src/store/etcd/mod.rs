@@ -22,6 +22,7 @@ mod keys;
 mod lease;
 mod look;
 mod outbox;
+mod status;
 #[cfg(test)]
 mod tests;
 mod wire;

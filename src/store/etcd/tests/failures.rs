@@ -136,6 +136,32 @@ fn a_member_that_hangs_costs_its_share_once() {
 }
 
 #[test]
+fn a_member_cut_off_never_answers_with_what_was() {
+    let cluster = Cluster::start(3, &Setup::default());
+    let store = cluster.made("/cut");
+    let before = store.epoch().unwrap();
+    let cut = (cluster.leader() + 1) % 3;
+    let others = [(cut + 1) % 3, (cut + 2) % 3];
+    cluster.members[cut].freeze(true);
+    let locks = vec![lock(1, None)];
+    store.commit(&Change { locks, ..Change::default() }).unwrap();
+    store.raise_epoch().unwrap();
+    // Now it stands alone with what it knew, and is asked alone.
+    others.iter().for_each(|at| cluster.members[*at].freeze(true));
+    cluster.members[cut].freeze(false);
+    let alone = open(
+        &shared(std::slice::from_ref(&cluster.members[cut].url), "/cut"),
+        Duration::from_millis(1500),
+    );
+    is_unavailable(alone.epoch());
+    is_unavailable(alone.locks(at(0)));
+    others.iter().for_each(|at| cluster.members[*at].freeze(false));
+    wait_until("it has caught up", || alone.epoch().is_ok());
+    assert!(alone.epoch().unwrap() > before);
+    assert_eq!(alone.locks(at(0)).unwrap().len(), 1);
+}
+
+#[test]
 fn silence_is_unavailable_within_the_deadline() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", silent.local_addr().unwrap());
