@@ -80,11 +80,11 @@ fn round(desk: &Desk, stdin: &[u8], argv0: &Path, waited: bool) -> Result<Next, 
     let judged = judged.unwrap_or_else(|_| Err(Refusal::defect()));
     faults::point("pre-receive-judged");
     let ruled = judged.map_err(|refusal| refuse(desk, &known, refusal))?;
-    let Some(ground) = known.ground.take() else {
+    let mut access = std::mem::take(&mut known.access);
+    let Some(ground) = &known.ground else {
         return Err(refuse(desk, &known, Refusal::new(Code::Internal, ["no ground to decide on"])));
     };
-    let mut access = std::mem::take(&mut known.access);
-    let (known, ground, ruled) = (&known, &ground, &ruled);
+    let (known, ruled) = (&known, &ruled);
     Answered { desk, known, ground, ruled, argv0, waited }.give(stdin, &mut access)
 }
 
