@@ -318,6 +318,13 @@ fn an_event_from_the_future_refuses() {
     bob.push(&["HEAD:feature/a"]).refused("RW505");
 }
 
+#[test]
+fn a_revoked_grant_lends_nothing_and_says_who_took_it_back() {
+    let (site, _, bob) = lent(&policy(), 3600, None);
+    append(&site, &only(&site), "alice", What::Revoked { note: None });
+    bob.push(&["HEAD:release/1"]).refused("RW201").says("RW456 your grant");
+}
+
 /// How many pairs: 200 for the promise, fewer in every run.
 fn pairs() -> usize {
     std::env::var("REFWARDEN_PAIRS").ok().and_then(|text| text.parse().ok()).unwrap_or(8)
