@@ -11,5 +11,6 @@ pub mod clock;
 #[cfg(test)]
 pub(crate) mod contract;
 pub mod epoch;
+pub mod open;
 pub mod slip;
 pub mod sqlite;

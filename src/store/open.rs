@@ -1,0 +1,59 @@
+//! Which store a site has, and opening it.
+
+use super::access::{AccessStore, StoreError};
+use super::sqlite::{FILE_NAME, Sqlite};
+use crate::policy::model::Settings;
+use std::path::Path;
+
+/// What for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// To ask.
+    Read,
+    /// To change.
+    Write,
+}
+
+/// Opens the store that the settings name; `None` where this host's own was never made. Whether one
+/// has to be there is said by the trail, whose lines carry the store's version.
+///
+/// # Errors
+/// [`StoreError`]: it is there and can't be used, or the shared one was never made.
+pub fn open(
+    settings: &Settings,
+    state: &Path,
+    account_uid: u32,
+    mode: Mode,
+) -> Result<Option<Box<dyn AccessStore>>, StoreError> {
+    not_built(settings)?;
+    let path = state.join(FILE_NAME);
+    let opened = match mode {
+        Mode::Read => Sqlite::open_read(&path, account_uid),
+        Mode::Write => Sqlite::open_write(&path, account_uid),
+    };
+    match opened {
+        Ok(store) => Ok(Some(Box::new(store))),
+        Err(StoreError::Absent { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes the store that the settings name, for `refwarden store init` alone; `false` where there is
+/// one already.
+///
+/// # Errors
+/// [`StoreError`]; what is there stays as it is.
+pub fn create(settings: &Settings, state: &Path, account_uid: u32) -> Result<bool, StoreError> {
+    not_built(settings)?;
+    Sqlite::create(&state.join(FILE_NAME), account_uid)
+}
+
+fn not_built(settings: &Settings) -> Result<(), StoreError> {
+    match &settings.shared_store {
+        None => Ok(()),
+        Some(shared) => Err(StoreError::Unavailable {
+            at: shared.endpoints.join(", "),
+            reason: "not built".into(),
+        }),
+    }
+}
