@@ -168,7 +168,7 @@ fn what_is_no_backup_is_not_restored() {
 
 #[test]
 fn a_policy_with_entitlements_and_no_store_is_a_finding() {
-    let entitlement = "[entitlements.hotfix]\nprojects = [\"all\"]\npermissions = [\"push\"]\n\
+    let entitlement = "[entitlements.hotfix]\nrepositories = [\"**\"]\npermissions = [\"push\"]\n\
                        eligible = [\"bob\"]\nmax-duration = \"1h\"\n\
                        approval = [{ from = [\"alice\"], count = 1 }]\n";
     let site = Site::unapplied(&Policy::default(), &crate::support::Git::default());
