@@ -19,6 +19,7 @@ mod report;
 mod require;
 mod scopes;
 mod stdin;
+mod store;
 mod trail;
 mod trust;
 mod versions;
