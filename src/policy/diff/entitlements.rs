@@ -114,7 +114,8 @@ fn keys(name: &EntitlementName, a: &Entitlement, b: &Entitlement, notes: &mut Ve
 }
 
 fn caps(a: &Entitlement, b: &Entitlement, told: &mut impl FnMut(&str, bool, String, String)) {
-    let spans: [(&str, fn(&Entitlement) -> Span); 4] = [
+    type Key = (&'static str, fn(&Entitlement) -> Span);
+    let spans: [Key; 4] = [
         ("`max-duration`", |one| one.max_duration),
         ("`default-duration`", |one| one.default_duration),
         ("`max-ahead`", |one| one.max_ahead),
