@@ -385,6 +385,9 @@ apply_policy() {
     stage='applying the policy'
     act "apply the policy $policy" as_account "$lib/refwarden" policy apply
     reached 'the applied policy'
+    stage='making the store'
+    act 'make the store of access records' as_account "$lib/refwarden" store init
+    reached 'the store'
 }
 
 # Where shells and man look; a program that does not know the verbs has none.

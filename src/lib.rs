@@ -3,7 +3,8 @@
 //! Three rings, imports point inwards only (`tests/it/rings.rs` holds them to it):
 //!
 //! - use cases order the steps: `hook`, `cli`;
-//! - effects touch disk, environment, clock and processes: `git`, `store`, `audit`, `os`;
+//! - effects touch disk, environment, clock and processes: `git`, `store`, `audit`, `notify`,
+//!   `os`;
 //! - pure code takes values and gives values: `code`, `text`, `push`, `pusher`, `policy`,
 //!   `access`, `decision`, `report`.
 //!
@@ -16,6 +17,7 @@ pub mod code;
 pub mod decision;
 pub mod git;
 pub mod hook;
+pub mod notify;
 pub mod os;
 pub mod policy;
 pub mod push;

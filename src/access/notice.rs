@@ -24,6 +24,27 @@ pub const LAID: &str = "lock.laid";
 /// The event of a lock that was lifted.
 pub const LIFTED: &str = "lock.lifted";
 
+/// Every word that `events` of a `[[notify]]` can mean.
+pub const WORDS: [&str; 17] = [
+    "access.requested",
+    "access.approval",
+    "access.approved",
+    "access.broke-glass",
+    "access.denied",
+    "access.withdrawn",
+    "access.revoked",
+    "access.returned",
+    "access.extension-asked",
+    "access.extension-approved",
+    "access.extension-denied",
+    "access.extended",
+    "access.attested",
+    "access.used",
+    ENDING,
+    LAID,
+    LIFTED,
+];
+
 /// A notice in the outbox.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {

@@ -61,8 +61,8 @@ enum Verb {
     /// Look for what fails open or is broken, each finding with its cure; exit code 1 if anything
     /// does or is.
     Doctor(doctor::DoctorArgs),
-    /// Settle pushes that were cut short (a client killed, a server restarted): run it from a
-    /// timer. Says nothing when there is nothing to settle.
+    /// Settle pushes that were cut short (a client killed, a server restarted), and deliver notices
+    /// that are due: run it from a timer. Says nothing when there is nothing to do.
     Sweep(sweep::Args),
     /// The state folder on this host: make its files, accept the clock.
     #[command(subcommand)]

@@ -151,14 +151,17 @@ fn check(file: Option<&Path>, out: &Out) -> anyhow::Result<Exit> {
 }
 
 fn summary(policy: &Policy) -> String {
-    [
+    let mut parts = vec![
         counted(policy.users.len(), "user", "users"),
         counted(policy.groups.len(), "group", "groups"),
         counted(policy.schemes.len(), "scheme", "schemes"),
         counted(policy.projects.len(), "project", "projects"),
         counted(policy.grants.len(), "grant", "grants"),
-    ]
-    .join(", ")
+    ];
+    if !policy.entitlements.is_empty() {
+        parts.push(counted(policy.entitlements.len(), "entitlement", "entitlements"));
+    }
+    parts.join(", ")
 }
 
 fn apply(dry_run: bool, out: &Out) -> anyhow::Result<Exit> {

@@ -1,31 +1,124 @@
-//! `refwarden sweep`: settles pushes that were cut short.
+//! `refwarden sweep`: settles pushes that were cut short, and delivers notices that are due.
 
 use super::exit::Exit;
-use super::out::Out;
+use super::out::{Out, counted};
 use super::site::{self, Here};
+use crate::audit::{Event, Record};
 use crate::hook::settle;
-use serde_json::json;
+use crate::notify::{self, Delivery, NotTaken};
+use crate::os::clock;
+use crate::os::syslog::{self, Severity};
+use crate::store::open::{self, Mode};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// No delivery is begun later than this after the first: a timer runs the sweep again.
+const BUDGET: Duration = Duration::from_secs(50);
 
 /// Arguments of `sweep`.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// Only deliver notices, and say nothing: started by the hooks, which do not wait.
+    #[arg(long, hide = true)]
+    notices_only: bool,
+}
 
-/// Settles every stale slip of the site.
+/// Settles every stale slip of the site, and tries every notice that is due once.
 ///
 /// # Errors
-/// The state folder or the trail can't be used; what is not settled waits.
-pub fn run(_: &Args, out: &Out) -> anyhow::Result<Exit> {
+/// The state folder, the trail or the store can't be used; what is not settled or told waits.
+pub fn run(args: &Args, out: &Out) -> anyhow::Result<Exit> {
     let here = Here::open()?;
     site::become_account(&here.site)?;
-    let settled = settle::sweep(&here.site, &here.settings().audit, "", usize::MAX)?;
+    if args.notices_only {
+        if let Err(error) = deliver(&here) {
+            let _ = syslog::send(Severity::Error, &format!("notices: {error}"));
+        }
+        return Ok(Exit::Done);
+    }
+    // Neither waits for what is wrong with the other.
+    let settled = settle::sweep(&here.site, &here.policy, "", usize::MAX);
+    let uses = lost_uses(&here);
+    let delivery = deliver(&here);
+    let (settled, delivery) = (settled?, delivery?);
+    uses?;
     if out.json {
         let (landed, vanished, damaged) = (settled.landed, settled.vanished, settled.damaged);
-        out.value(&json!({ "landed": landed, "vanished": vanished, "damaged": damaged }));
-    } else if settled != settle::Settled::default() {
+        let notices = as_json(&delivery);
+        out.value(&json!({
+            "landed": landed, "vanished": vanished, "damaged": damaged, "notices": notices
+        }));
+        return Ok(Exit::Done);
+    }
+    if settled != settle::Settled::default() {
         out.line(format!(
             "settled: {} pushes had landed, {} had not, {} slips were damaged and kept aside",
             settled.landed, settled.vanished, settled.damaged
         ));
     }
+    tell(&delivery, out);
     Ok(Exit::Done)
+}
+
+/// Settles uses that were put aside by pushes which nobody will settle any more.
+fn lost_uses(here: &Here) -> anyhow::Result<usize> {
+    let (site, settings) = (&here.site, here.settings());
+    let Some(store) = open::open(settings, &site.state, site.account_uid, Mode::Write)? else {
+        return Ok(0);
+    };
+    Ok(settle::lost_uses(settle::Books { site, policy: &here.policy, store: store.as_ref() })?)
+}
+
+/// Delivers what is due; what is given up goes into the trail.
+fn deliver(here: &Here) -> anyhow::Result<Delivery> {
+    let (site, settings) = (&here.site, here.settings());
+    let Some(store) = open::open(settings, &site.state, site.account_uid, Mode::Write)? else {
+        return Ok(Delivery::default());
+    };
+    let now = || clock::now().wall;
+    let delivery =
+        notify::deliver(store.as_ref(), &settings.notify, site.account_uid, &now, BUDGET)?;
+    for one in &delivery.given_up {
+        let line = Record::new(Event::NOTICE_FAILED, crate::os::host_name())
+            .with("notice", one.id.as_str())
+            .with("event", one.event.as_str())
+            .with("receiver", one.receiver.as_str())
+            .with("problem", one.reason.as_str());
+        here.trail().append(&line, now())?;
+    }
+    Ok(delivery)
+}
+
+fn tell(delivery: &Delivery, out: &Out) {
+    if *delivery == Delivery::default() {
+        return;
+    }
+    let sent = counted(delivery.sent, "notice was", "notices were");
+    let later = delivery.postponed.len() + delivery.waiting;
+    out.line(format!(
+        "notices: {sent} sent, {later} will be tried again, {} no longer hold, {} are given up",
+        delivery.dropped,
+        delivery.given_up.len()
+    ));
+    for one in delivery.postponed.iter().chain(&delivery.given_up) {
+        let NotTaken { id, event, receiver, reason } = one;
+        out.line(format!("  {id} ({event}) was not taken by {receiver}: {reason}"));
+    }
+}
+
+fn as_json(delivery: &Delivery) -> Value {
+    let listed = |list: &[NotTaken]| -> Vec<Value> {
+        let one = |one: &NotTaken| {
+            let NotTaken { id, event, receiver, reason } = one;
+            json!({ "id": id, "event": event, "receiver": receiver, "reason": reason })
+        };
+        list.iter().map(one).collect()
+    };
+    json!({
+        "sent": delivery.sent,
+        "postponed": listed(&delivery.postponed),
+        "waiting": delivery.waiting,
+        "dropped": delivery.dropped,
+        "given-up": listed(&delivery.given_up),
+    })
 }

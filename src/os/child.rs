@@ -213,6 +213,29 @@ fn kill_group(child: &Child) {
     }
 }
 
+/// Starts a program and leaves it to itself: nobody waits for it, and nothing of this process but its
+/// user reaches it. It reads and writes `/dev/null`, so no pipe of git's stays open because of it; it
+/// has a process group of its own, so a Ctrl-C at a local push does not end it.
+///
+/// A descriptor that this process was given open by somebody else would be handed on; our own close.
+///
+/// # Errors
+/// It can't be started.
+pub fn detach(program: &Path, arguments: &[&str]) -> Result<(), ChildError> {
+    Command::new(program)
+        .args(arguments)
+        .env_clear()
+        .env("PATH", PATH)
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .map(drop)
+        .map_err(|source| ChildError::Start { program: program.display().to_string(), source })
+}
+
 /// Lets a person edit a file with `VISUAL`, `EDITOR` or `vi`, on the terminal.
 ///
 /// # Errors

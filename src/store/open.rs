@@ -44,3 +44,15 @@ pub fn open(
         Err(error) => Err(error),
     }
 }
+
+/// Makes the store that the settings name, for `refwarden store init` alone; `false` where there is
+/// one already.
+///
+/// # Errors
+/// [`StoreError`]; what is there stays as it is.
+pub fn create(settings: &Settings, state: &Path, account_uid: u32) -> Result<bool, StoreError> {
+    match &settings.shared_store {
+        Some(shared) => Etcd::open(shared, account_uid, DEADLINE)?.create(),
+        None => Sqlite::create(&state.join(FILE_NAME), account_uid),
+    }
+}

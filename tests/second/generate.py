@@ -67,6 +67,17 @@ INSTANTS = tuple(
 SPELLED = ("Z", "+00:00", "+05:30", "-08:00")
 
 
+ENTITLEMENT = {
+    "projects": ["P"],
+    "repositories": ["**"],
+    "eligible": ["authenticated"],
+    "permissions": ["write"],
+    "max-duration": "1h",
+    "max-uses": 1,
+    "auto": {"max-duration": "5m"},
+}
+
+
 class Time(str):
     """A date-time of TOML: written without quotes."""
 
@@ -254,6 +265,8 @@ class Generator:
             if roles:
                 project["roles"] = {role: self.some(members, 0, 2) for role in roles}
         policy["grants"] = [self.grant(n, groups) for n in range(self.random.randint(0, 3))]
+        # What can be asked for permits nothing: the second reading does not look at it.
+        policy["entitlements"] = {"all": dict(ENTITLEMENT)}
         return policy
 
     # --- questions ----------------------------------------------------------------------------
@@ -333,4 +346,6 @@ def written(policy):
             lines += table(f"[projects.{name}.roles]", project["roles"])
     for grant in policy.get("grants", []):
         lines += table("[[grants]]", grant)
+    for name, entries in policy.get("entitlements", {}).items():
+        lines += table(f"[entitlements.{quoted(name)}]", entries)
     return "\n".join(lines)

@@ -8,7 +8,7 @@ use super::{Around, ENDING, Happened, OfLock};
 use crate::access::event::{Actor, What};
 use crate::access::id::Id;
 use crate::access::lock::Lock;
-use crate::access::request::{Request, Seen, spelled};
+use crate::access::request::{Part, Request, Seen, spelled};
 use crate::policy::entry::Permissions;
 use crate::policy::refs::RefPattern;
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -55,10 +55,13 @@ struct OfRecord<'a> {
     refs: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     except: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    more: Vec<More>,
     #[serde(skip_serializing_if = "Option::is_none")]
     paths: Option<String>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     checks: &'a [Box<str>],
+    pinned: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pushed: Vec<&'a Seen>,
     duration_seconds: u32,
@@ -79,6 +82,15 @@ struct OfRecord<'a> {
     server: Option<&'a str>,
     host: &'a str,
     commands: BTreeMap<&'static str, String>,
+}
+
+/// A further part of what is asked for.
+#[derive(Serialize)]
+struct More {
+    permissions: Vec<String>,
+    refs: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    except: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -166,8 +178,10 @@ fn of_record<'a>(
         permissions: permissions(request.permissions),
         refs: refs(&request.refs.include),
         except: refs(&request.refs.exclude),
+        more: request.more.iter().take(MAX_REFS).map(more).collect(),
         paths: request.paths.as_ref().map(ToString::to_string),
         checks: &request.checks,
+        pinned: !request.pins.is_empty(),
         pushed: request.seen.iter().take(MAX_REFS).collect(),
         duration_seconds: request.duration.seconds(),
         asker_says: request.reason.as_deref().map(own_words),
@@ -258,6 +272,14 @@ fn by(actor: &Actor) -> By {
         user: actor.user.as_ref().map(ToString::to_string),
         source: actor.source.clone(),
         server: actor.server.clone(),
+    }
+}
+
+fn more(part: &Part) -> More {
+    More {
+        permissions: permissions(part.permissions),
+        refs: refs(&part.refs.include),
+        except: refs(&part.refs.exclude),
     }
 }
 

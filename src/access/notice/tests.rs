@@ -1,11 +1,12 @@
 use super::super::event::{Actor, Terms};
 use super::super::lock::LockScope;
 use super::super::record::{Record, step};
-use super::super::request::{Request, exactly};
+use super::super::request::{Part, Pin, Request, exactly};
 use super::*;
 use crate::policy::entry::{Permissions, Place};
 use crate::policy::name::EntitlementName;
-use crate::policy::refs::RefScope;
+use crate::policy::pattern::Pattern;
+use crate::policy::refs::{PathScope, RefScope};
 use crate::policy::span::Span;
 use chrono::TimeDelta;
 use serde_json::Value;
@@ -129,6 +130,36 @@ fn a_receiver_is_told_what_it_asked_for_and_nothing_else() {
     let history = [asked(request()), partial];
     assert_eq!(told(&["access.*"], &history), ["access.approval"]);
     assert!(told(&["access.approved"], &history).is_empty(), "nothing is lent yet");
+}
+
+#[test]
+fn every_word_that_is_told_is_one_that_a_policy_can_name() {
+    let (note, until) = (None, None);
+    let (yes, duration) = (yes(0, 1).what, Span::of_seconds(60).unwrap());
+    let glass = Terms { from: at(0), until: at(1), max_uses: None, break_glass: true };
+    let asked_more = What::ExtensionAsked { duration, reason: None, pending_until: at(1) };
+    let told = [
+        asked(request()).what,
+        What::Approved { note: None, terms: None },
+        yes,
+        What::Approved { note: None, terms: Some(glass) },
+        What::Denied { note: None },
+        What::Withdrawn,
+        What::Revoked { note: None },
+        What::Returned,
+        asked_more,
+        What::ExtensionApproved { note: None, until },
+        What::ExtensionDenied { note: None },
+        What::ExtensionApproved { note: None, until: Some(at(2)) },
+        What::Attested { note },
+        What::Spent { key: "k".into() },
+    ];
+    let mut told: Vec<String> = told.iter().filter_map(word).collect();
+    told.extend([ENDING, LAID, LIFTED].map(str::to_owned));
+    let mut known = WORDS.map(str::to_owned).to_vec();
+    told.sort_unstable();
+    known.sort_unstable();
+    assert_eq!(told, known);
 }
 
 #[test]
@@ -282,6 +313,25 @@ fn an_approver_reads_who_said_what() {
          revoke: ssh git@git.example.org access revoke 7f3k-92qd\n\
          show: ssh git@git.example.org access show 7f3k-92qd"
     );
+}
+
+#[test]
+fn whoever_reads_the_text_alone_sees_all_that_is_asked_for() {
+    let mut request = request();
+    request.refs.exclude = vec![exactly(b"refs/heads/release/1").unwrap()];
+    let refs = RefScope { include: vec![exactly(b"refs/heads/main").unwrap()], exclude: vec![] };
+    request.more = vec![Part { permissions: Permissions::FORCE, refs }];
+    let paths = vec![Pattern::parse("docs/**").unwrap()];
+    request.paths = Some(PathScope { include: paths, exclude: vec![] });
+    request.checks = vec!["max-file-size".into()];
+    request.pins = vec![Pin { name: b"refs/heads/main".to_vec(), new: "0".repeat(40) }];
+    let sent = body(&notices(&[notify(&["*"], url(false))], &[asked(request)]));
+    let text = sent["data"]["text"].as_str().unwrap();
+    let wanted = "push of refs/heads/release/2.4 except refs/heads/release/1; force of \
+                  refs/heads/main; paths docs/**; lifts max-file-size; only to the commits that \
+                  were pushed in payments/api, for 1 h";
+    assert!(text.contains(wanted), "{text}");
+    assert_eq!(sent["data"]["more"][0]["refs"][0], "refs/heads/main");
 }
 
 fn lock(project: Option<&str>) -> Lock {

@@ -8,6 +8,7 @@ use crate::access::event::{Actor, What};
 use crate::access::lock::Lock;
 use crate::access::record::{Phase, Standing};
 use crate::access::request::{Request, spelled};
+use crate::policy::refs::{RefPattern, RefScope};
 use crate::text::Safe;
 use chrono::{DateTime, Utc};
 
@@ -113,15 +114,11 @@ pub fn of_lock(
 ) -> String {
     let title = format!("{} {title}", style.escaped(by, MAX_NAME));
     let scope = &lock.scope;
-    let mut about = vec![format!("no {}", lock.permissions)];
+    let mut about = vec![format!("no {}{}", lock.permissions, of_refs(&scope.refs, style))];
     about.extend(scope.person.as_ref().map(|person| format!("by {person}")));
     about.extend(scope.project.as_ref().map(|project| format!("in project {project}")));
     let repository = scope.repository.as_ref().map(ToString::to_string);
     about.extend(repository.map(|text| format!("in {}", style.name(&text))));
-    let refs: Vec<String> = scope.refs.include.iter().map(spelled).collect();
-    if !refs.is_empty() {
-        about.push(format!("of {}", style.listed(&refs)));
-    }
     about.extend(lock.until.map(|until| format!("until {}", time(until))));
     let mut lines = vec![headline(&title, around, style)];
     lines.push(format!("{}: {}", lock.id, about.join(" ")));
@@ -187,8 +184,6 @@ fn title(what: Option<&What>, by: &Actor, request: &Request, style: Style) -> St
 /// What, where, for how long.
 fn scope(happened: &Happened<'_>, style: Style) -> String {
     let (state, request) = (happened.after, &happened.after.request);
-    let refs: Vec<String> = request.refs.include.iter().map(spelled).collect();
-    let refs = if refs.is_empty() { String::new() } else { format!(" of {}", style.listed(&refs)) };
     let long = match &state.phase {
         Phase::Approved(terms) => {
             let uses = terms.max_uses.map_or(String::new(), |max| {
@@ -202,13 +197,42 @@ fn scope(happened: &Happened<'_>, style: Style) -> String {
         _ => format!("for {}", request.duration),
     };
     format!(
-        "{} {}: {}, {}{refs} in {}, {long}",
+        "{} {}: {}, {} in {}, {long}",
         happened.id,
         request.entitlement,
         request.person,
-        request.permissions,
+        wanted(request, style),
         style.name(&request.repository)
     )
+}
+
+/// Everything that narrows or widens what is asked for: who approves it may read nothing else.
+fn wanted(request: &Request, style: Style) -> String {
+    let mut parts: Vec<String> = request
+        .parts()
+        .map(|(permissions, refs)| format!("{permissions}{}", of_refs(refs, style)))
+        .collect();
+    parts.extend(request.paths.as_ref().map(|paths| style.name(&paths.to_string())));
+    if !request.checks.is_empty() {
+        let names: Vec<String> = request.checks.iter().map(ToString::to_string).collect();
+        parts.push(format!("lifts {}", style.listed(&names)));
+    }
+    if !request.pins.is_empty() {
+        parts.push("only to the commits that were pushed".into());
+    }
+    parts.join("; ")
+}
+
+fn of_refs(refs: &RefScope, style: Style) -> String {
+    let names = |patterns: &[RefPattern]| -> Vec<String> { patterns.iter().map(spelled).collect() };
+    let listed = match refs.include.is_empty() {
+        true => String::new(),
+        false => format!(" of {}", style.listed(&names(&refs.include))),
+    };
+    match refs.exclude.is_empty() {
+        true => listed,
+        false => format!("{listed} except {}", style.listed(&names(&refs.exclude))),
+    }
 }
 
 fn time(at: DateTime<Utc>) -> String {

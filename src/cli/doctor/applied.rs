@@ -3,9 +3,12 @@
 use super::super::finding::Finding;
 use super::super::repo::target::Installation;
 use super::trail;
+use crate::cli::store::{StandingError, standing};
 use crate::hook::{desk, settle};
 use crate::os::clock;
 use crate::os::policy_files::PolicyFiles;
+use crate::policy::compiled::Compiled;
+use crate::store::access::StoreError;
 use crate::store::{applied, epoch};
 use std::path::Path;
 
@@ -33,6 +36,7 @@ pub fn policy(home: &Installation) -> Vec<Finding> {
             .map(|error| Finding::broken("epoch", error.to_string(), "refwarden store init")),
     );
     found.extend(trail(Path::new(applied.settings().audit.as_ref()), home));
+    found.push(store(home, &applied));
     found.push(clock(home, &applied.settings().audit));
     found
 }
@@ -60,6 +64,37 @@ fn whole(home: &Installation) -> Option<Finding> {
     let read = desk::Payload::open(open).and_then(|policy| policy.policy());
     let error = read.err()?;
     Some(Finding::broken("policy", error.to_string(), "refwarden policy apply"))
+}
+
+/// The store is there where something can be asked for, and pushes can rest on it.
+fn store(home: &Installation, applied: &Compiled<desk::Payload>) -> Finding {
+    let found = match standing(&home.site, applied.settings()) {
+        Ok(found) => found,
+        Err(StandingError::Store(error @ StoreError::Newer { .. })) => {
+            return Finding::broken(
+                "store",
+                error.to_string(),
+                "install the newer refwarden again",
+            );
+        }
+        Err(error) => {
+            let cure = "refwarden store restore a backup, then refwarden store accept";
+            return Finding::broken("store", error.to_string(), cure);
+        }
+    };
+    let asked_for = applied.policy().is_ok_and(|policy| !policy.entitlements.is_empty());
+    match (found.problem, found.status) {
+        (Some(problem), _) => Finding::broken("store", problem, "refwarden store status"),
+        (None, None) if asked_for => {
+            let what =
+                format!("the policy has entitlements, and there is no store at {}", found.at);
+            Finding::broken("store", what, "refwarden store init")
+        }
+        (None, None) => Finding::ok("store", "none is there, and none is asked for"),
+        (None, Some(status)) => {
+            Finding::ok("store", format!("{}, version {}", found.at, status.version))
+        }
+    }
 }
 
 fn clock(home: &Installation, audit: &str) -> Finding {

@@ -1,33 +1,11 @@
 //! `[access]` and `[[notify]]`: limits of asking, and who is told of what.
 
 use super::Check;
+use crate::access::notice::{ENDING, WORDS as EVENTS};
 use crate::policy::diag::{At, PolicyCode, Problem};
 use crate::policy::model::{AccessSettings, Notify, NotifyTo};
 use crate::policy::raw::{Table, Word};
 use std::net::IpAddr;
-
-/// The event of which `before-end` says when.
-const ENDING: &str = "access.ending";
-
-/// Words of events that a notice can be about.
-pub(super) const EVENTS: &[&str] = &[
-    "access.requested",
-    "access.approved",
-    "access.broke-glass",
-    "access.denied",
-    "access.withdrawn",
-    "access.revoked",
-    "access.returned",
-    "access.extension-asked",
-    "access.extension-approved",
-    "access.extension-denied",
-    "access.extended",
-    "access.attested",
-    "access.used",
-    ENDING,
-    "access.locked",
-    "access.unlocked",
-];
 
 impl Check<'_> {
     pub(super) fn access(&mut self, table: &Table) -> AccessSettings {

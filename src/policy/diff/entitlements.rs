@@ -4,7 +4,7 @@
 //! that are looked up are named.
 
 use super::super::entry::{Entry, Holder};
-use super::super::model::{Approval, Entitlement, Policy, Project};
+use super::super::model::{Approval, Entitlement, Policy, Project, may_meet};
 use super::super::name::{EntitlementName, GroupName, ProjectName};
 use super::super::pattern::Pattern;
 use super::super::span::Span;
@@ -114,7 +114,8 @@ fn keys(name: &EntitlementName, a: &Entitlement, b: &Entitlement, notes: &mut Ve
 }
 
 fn caps(a: &Entitlement, b: &Entitlement, told: &mut impl FnMut(&str, bool, String, String)) {
-    let spans: [(&str, fn(&Entitlement) -> Span); 4] = [
+    type Key = (&'static str, fn(&Entitlement) -> Span);
+    let spans: [Key; 4] = [
         ("`max-duration`", |one| one.max_duration),
         ("`default-duration`", |one| one.default_duration),
         ("`max-ahead`", |one| one.max_ahead),
@@ -179,7 +180,8 @@ fn moved(
             let of = sides.get(side).copied().flatten().zip(policies.get(side));
             of.and_then(|(one, policy)| {
                 let (name, found) = policy.projects.get_key_value(project)?;
-                let here = one.projects.contains(name) || may_reach(one, found);
+                let here = one.projects.contains(name)
+                    || one.repositories.iter().any(|own| may_meet(own, found));
                 here.then(|| everybody.held(side, &holders(one), found))
             })
         });
@@ -195,22 +197,6 @@ fn moved(
         let projects = some_of(projects.iter().map(|name| name.as_str()));
         note(notes, gains, format!("{verb} {who}   {what} in {projects}"));
     }
-}
-
-/// Whether a project may have repositories that the patterns match: one's fixed beginning goes on
-/// from the other's.
-fn may_reach(entitlement: &Entitlement, project: &Project) -> bool {
-    let begin = |pattern: &Pattern| -> Vec<u8> {
-        pattern.as_glob().map(|glob| glob.literal_prefix().to_vec()).unwrap_or_default()
-    };
-    entitlement.repositories.iter().any(|one| {
-        let one = begin(one);
-        let touches = |own: &Pattern| {
-            let own = begin(own);
-            own.starts_with(&one) || one.starts_with(&own)
-        };
-        project.repositories.iter().any(touches)
-    })
 }
 
 /// Those of the one who are not of the other.

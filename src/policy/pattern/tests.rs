@@ -59,6 +59,10 @@ fn a_pattern_at_3_am_is_refused_with_words() {
         "[${user}]",
         "${usr}",
         "x{a,**}y",
+        // `**` by way of braces.
+        "{*,b}*",
+        "a/*{b,*}/c",
+        "{a,*}{*,b}",
         "regex:",
         "regex:(",
         "regex:main)|(?:.*",

@@ -6,12 +6,15 @@
 
 use super::super::access::StoreError;
 use super::files;
+use super::status::{Attempt, Status};
 use crate::os::clock;
 use crate::policy::model::SharedStore;
 use crate::text::Safe;
 use serde::Deserialize;
 use serde_json::json;
 use std::fmt;
+use std::io;
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -48,61 +51,6 @@ pub enum Refused {
     Answer(Status),
     /// All else, fit to be told.
     Store(StoreError),
-}
-
-/// An error as the gateway words it.
-#[derive(Debug, Default, Deserialize)]
-pub struct Status {
-    /// gRPC's number of it.
-    #[serde(default)]
-    pub code: u32,
-    /// etcd's words.
-    #[serde(default)]
-    pub message: String,
-}
-
-/// gRPC's codes, as far as they tell what to do next.
-mod code {
-    pub const INVALID: u32 = 3;
-    pub const DENIED: u32 = 7;
-    pub const EXHAUSTED: u32 = 8;
-    pub const PRECONDITION: u32 = 9;
-    pub const OUT_OF_RANGE: u32 = 11;
-    pub const UNAUTHENTICATED: u32 = 16;
-}
-
-/// One member's answer.
-enum Attempt {
-    /// Try the next one.
-    Next(String),
-    /// The login is not, or no longer, accepted.
-    Login(Status),
-    /// It is final.
-    Final(Status),
-}
-
-impl Status {
-    /// Whether what was asked for at an old revision is gone.
-    #[must_use]
-    pub fn is_compacted(&self) -> bool {
-        self.code == code::OUT_OF_RANGE
-    }
-
-    fn attempt(self) -> Attempt {
-        let login = ["auth store is old", "user name is empty", "invalid auth token"];
-        if self.code == code::UNAUTHENTICATED || login.iter().any(|one| self.message.contains(one))
-        {
-            return Attempt::Login(self);
-        }
-        let full = self.code == code::EXHAUSTED && self.message.contains("space");
-        match self.code {
-            code::INVALID | code::DENIED | code::PRECONDITION | code::OUT_OF_RANGE => {
-                Attempt::Final(self)
-            }
-            _ if full => Attempt::Final(self),
-            _ => Attempt::Next(self.message),
-        }
-    }
 }
 
 impl Client {
@@ -150,7 +98,9 @@ impl Client {
                     self.first.store(at, Ordering::Relaxed);
                     return Ok(answer);
                 }
-                Err(why) => said = why,
+                Err(Some(why)) => said = why,
+                // The last try often has no time left: that is not the reason.
+                Err(None) => {}
             }
             if self.ends_round(turn) {
                 std::thread::sleep(PAUSE.min(until.saturating_sub(clock::now().boot)));
@@ -181,7 +131,7 @@ impl Client {
         path: &str,
         body: &str,
         share: Duration,
-    ) -> Result<Result<Vec<u8>, String>, Refused> {
+    ) -> Result<Result<Vec<u8>, Option<String>>, Refused> {
         let end = clock::now().boot.saturating_add(share);
         let mut fresh = false;
         loop {
@@ -208,7 +158,7 @@ impl Client {
         at: usize,
         end: Duration,
         fresh: &mut bool,
-    ) -> Result<Result<Option<String>, String>, Refused> {
+    ) -> Result<Result<Option<String>, Option<String>>, Refused> {
         #[derive(Deserialize)]
         struct Given {
             token: String,
@@ -256,14 +206,18 @@ impl Client {
             request = request.header("Authorization", token);
         }
         let request = request.header("Content-Type", "application/json");
-        let next = |error: ureq::Error| Attempt::Next(format!("{endpoint}: {error}"));
+        let next = |error: ureq::Error| {
+            Attempt::Next((!is_timeout(&error)).then(|| format!("{endpoint}: {error}")))
+        };
         let mut response = match request.send(body) {
             Ok(response) => response,
             Err(error) => return Ok(Err(next(error))),
         };
         let answer = match response.body_mut().with_config().limit(MAX_ANSWER).read_to_vec() {
             Ok(answer) => answer,
-            Err(ureq::Error::BodyExceedsLimit(_)) => return Err(Refused::Answer(Status::long())),
+            Err(ureq::Error::BodyExceedsLimit(_)) => {
+                return Err(Refused::Answer(Status::long(MAX_ANSWER)));
+            }
             Err(error) => return Ok(Err(next(error))),
         };
         Ok(self.judge(endpoint, response.status(), answer))
@@ -275,7 +229,12 @@ impl Client {
         }
         match serde_json::from_slice::<Status>(&answer) {
             Ok(status) if status.code != 0 => Err(status.attempt()),
-            _ => Err(Attempt::Next(format!("{endpoint}: HTTP status {http}"))),
+            // Not the gateway's words but those of the member's front.
+            _ if http == StatusCode::BAD_REQUEST => {
+                let message = Safe::new(answer.trim_ascii(), 200).as_str().to_owned();
+                Err(Attempt::Final(Status::invalid(message)))
+            }
+            _ => Err(Attempt::Next(Some(format!("{endpoint}: HTTP status {http}")))),
         }
     }
 
@@ -314,26 +273,24 @@ impl Client {
     }
 }
 
-impl Status {
-    /// An answer past [`MAX_ANSWER`].
-    fn long() -> Self {
-        Self { code: 0, message: format!("the answer is longer than {MAX_ANSWER} bytes") }
-    }
-
-    /// Whether the answer was too long to be read: fewer things at once may fit.
-    #[must_use]
-    pub fn is_long(&self) -> bool {
-        self.code == 0
+fn is_timeout(error: &ureq::Error) -> bool {
+    match error {
+        ureq::Error::Timeout(_) => true,
+        ureq::Error::Io(error) => error.kind() == io::ErrorKind::TimedOut,
+        _ => false,
     }
 }
 
-/// Whether `host[:port][/…]` is this machine, by a literal address.
+/// Whether `host[:port][/…]` is this machine.
 fn is_here(host: &str) -> bool {
     let host = host.split('/').next().unwrap_or(host);
-    match host.strip_prefix("[::1]") {
-        Some(rest) => rest.is_empty() || rest.starts_with(':'),
-        None => host.split(':').next() == Some("127.0.0.1"),
-    }
+    let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((name, "")) => name,
+        Some((name, port)) if port.starts_with(':') => name,
+        Some(_) => return false,
+        None => host.split(':').next().unwrap_or(host),
+    };
+    name == "localhost" || name.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -342,39 +299,17 @@ mod tests {
 
     #[test]
     fn a_password_goes_to_this_machine_alone_without_tls() {
-        for here in ["127.0.0.1:2379", "127.0.0.1", "[::1]:2379", "127.0.0.1:2379/x"] {
+        for here in ["127.0.0.1:2379", "127.0.0.1", "[::1]:2379", "localhost:2379/x"] {
             assert!(is_here(here), "{here}");
         }
-        for away in ["127.0.0.1.example.org", "localhost", "[::1].example.org", "127.0.0.1@x", ""] {
+        for away in [
+            "127.0.0.1.example.org",
+            "localhost.example.org",
+            "[::1].example.org",
+            "127.0.0.1@x",
+            "",
+        ] {
             assert!(!is_here(away), "{away}");
-        }
-    }
-
-    #[test]
-    fn what_another_member_may_answer_otherwise_is_asked_there() {
-        let status = |code, message: &str| Status { code, message: message.into() };
-        for (code, message) in [
-            (14, "etcdserver: no leader"),
-            (4, "context deadline exceeded"),
-            (2, "etcdserver: leader changed"),
-            (8, "etcdserver: too many requests"),
-        ] {
-            assert!(matches!(status(code, message).attempt(), Attempt::Next(_)), "{message}");
-        }
-        for (code, message) in [
-            (3, "etcdserver: request is too large"),
-            (7, "etcdserver: permission denied"),
-            (8, "etcdserver: mvcc: database space exceeded"),
-            (11, "etcdserver: mvcc: required revision has been compacted"),
-        ] {
-            assert!(matches!(status(code, message).attempt(), Attempt::Final(_)), "{message}");
-        }
-        for (code, message) in [
-            (16, "etcdserver: invalid auth token"),
-            (3, "etcdserver: revision of auth store is old"),
-            (3, "etcdserver: user name is empty"),
-        ] {
-            assert!(matches!(status(code, message).attempt(), Attempt::Login(_)), "{message}");
         }
     }
 }

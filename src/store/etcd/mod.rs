@@ -22,7 +22,8 @@ mod keys;
 mod lease;
 mod look;
 mod outbox;
-#[cfg(any())]
+mod status;
+#[cfg(test)]
 mod tests;
 mod wire;
 
@@ -70,6 +71,7 @@ struct Done {
 }
 
 /// Why a call came to nothing, where the caller may know better.
+#[derive(Debug)]
 enum Failed {
     /// The revision that was asked about is gone: begin again.
     Compacted,

@@ -47,3 +47,19 @@ fn every_git_at_hand_gets_the_same_verdicts() {
     }
     println!("compared: {:?}", all.iter().map(|one| one.0).collect::<Vec<_>>());
 }
+
+#[test]
+fn a_policy_that_another_version_applied_refuses_pushes_until_it_is_applied_again() {
+    let (site, _, alice) = Site::standard();
+    let current = site.path("state/policy/current");
+    let mut bytes = std::fs::read(&current).unwrap();
+    let at = bytes.windows(8).position(|eight| eight == b"rwpolicy").unwrap() + 8;
+    bytes[at..at + 4].copy_from_slice(&1_u32.to_le_bytes());
+    std::fs::write(&current, bytes).unwrap();
+    alice.commit("a", "1\n");
+    alice.push(&["main"]).refused("RW501").nothing_moved();
+    let dry = site.refwarden(&["policy", "apply", "--dry-run"]);
+    dry.ends(0, "applied by another version of refwarden").ends(0, "nothing was applied");
+    site.apply();
+    alice.push(&["main"]).landed();
+}

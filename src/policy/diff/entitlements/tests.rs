@@ -143,7 +143,8 @@ fn caps_and_quorum_say_what_they_were_and_whether_that_is_more() {
 #[test]
 fn no_change_of_an_entitlement_is_silent() {
     let span = Span::of_seconds(60).unwrap();
-    let changes: Vec<(bool, Box<dyn Fn(&mut Entitlement)>)> = vec![
+    type Case = (bool, Box<dyn Fn(&mut Entitlement)>);
+    let changes: Vec<Case> = vec![
         (false, Box::new(|one| one.description = Some("other".into()))),
         (true, Box::new(|one| one.entry.permissions = Permissions::WRITE)),
         (true, Box::new(|one| one.entry.checks = vec!["*".into()])),

@@ -1,0 +1,4 @@
+mod bed;
+mod ending;
+mod programs;
+mod receivers;
