@@ -155,7 +155,7 @@ pub fn lay(office: &Office<'_>, args: &Args, out: &Out) -> anyhow::Result<Exit> 
             ..Change::default()
         };
         let lines = vec![line("lock.laid", &lock, &office.caller.actor)];
-        match office.ledger().make(&change, lines, Effect::TakesAway, now) {
+        match office.make(&change, lines, Effect::TakesAway, now) {
             Ok(made) => {
                 if out.json {
                     out.value(&as_json(&lock));
@@ -306,7 +306,7 @@ pub fn lift(office: &Office<'_>, args: &UnlockArgs, out: &Out) -> anyhow::Result
         let change =
             Change { lifts: lifts.collect(), notices: told.collect(), ..Change::default() };
         let lines = wanted.iter().map(|lock| line("lock.lifted", lock, &office.caller.actor));
-        match office.ledger().make(&change, lines.collect(), Effect::MayWiden, now) {
+        match office.make(&change, lines.collect(), Effect::MayWiden, now) {
             Ok(_) => {
                 tell_lifted(&wanted, &by, out);
                 return Ok(Exit::Done);

@@ -39,7 +39,7 @@ use clap::Subcommand;
 pub struct Args {
     /// Act for this user of the policy; marked as done on the server.
     #[arg(long = "as", value_name = "NAME", global = true)]
-    user: Option<String>,
+    acting_for: Option<String>,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -82,7 +82,7 @@ pub enum Verb {
 pub fn run(args: &Args, out: &Out) -> anyhow::Result<Exit> {
     let here = Here::open()?;
     site::become_account(&here.site)?;
-    let caller = on_server(&here, args.user.as_deref())?;
+    let caller = on_server(&here, args.acting_for.as_deref())?;
     let mode = match args.verb {
         Verb::List(_) | Verb::Show(_) | Verb::Review(_) | Verb::Export(_) => Mode::Read,
         _ => Mode::Write,
@@ -91,7 +91,19 @@ pub fn run(args: &Args, out: &Out) -> anyhow::Result<Exit> {
     if office.caller.stands_in() {
         office.person()?;
     }
+    if mode == Mode::Read {
+        warn(&office, out);
+    }
     perform(&office, &args.verb, out)
+}
+
+/// What is shown may be wrong where trail, store and clock do not agree; it is shown all the same.
+fn warn(office: &Office<'_>, out: &Out) {
+    match office.problem() {
+        Ok(None) => {}
+        Ok(Some(words)) => view::note(out, format!("note: {words}")),
+        Err(error) => view::note(out, format!("note: {error}")),
+    }
 }
 
 /// Whoever runs a command on the server, for a person where one is named.

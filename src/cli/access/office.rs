@@ -7,6 +7,7 @@ use crate::audit;
 use crate::cli::Failure;
 use crate::cli::exit::Exit;
 use crate::cli::site::Here;
+use crate::cli::store;
 use crate::hook::ledger::{self, Effect, Ledger, LedgerError, Made};
 use crate::os::clock;
 use crate::policy::compiled::CompiledError;
@@ -17,14 +18,12 @@ use crate::policy::model::{Entitlement, NoProject, Project};
 use crate::policy::name::{EntitlementName, ProjectName, SchemeName, UserName};
 use crate::store::access::{AccessStore, Append, Change, Filter, StoreError};
 use crate::store::open::{self, Mode};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How often a move is decided again because somebody else was first.
 const TRIES: u32 = 64;
-/// How far the clock may be behind the store.
-const SKEW: TimeDelta = TimeDelta::seconds(2);
 /// Most records that are looked through for an id like one that was mistyped.
 const NEAR: usize = 2000;
 
@@ -68,35 +67,50 @@ impl<'a> Office<'a> {
         Ok(Self { here, caller, store, people })
     }
 
-    /// The present time, if the clock is not behind what has happened already.
+    /// The present time, where trail, store and clock agree: nothing may be widened by a store that
+    /// is older than the trail, or by a clock that is behind it.
     ///
     /// # Errors
-    /// It is.
+    /// They do not.
     pub fn sound_now(&self) -> anyhow::Result<DateTime<Utc>> {
-        let now = clock::now().wall;
-        let status = self.store.status().map_err(|error| store_failure(&error))?;
-        match status.newest {
-            Some(newest) if newest > now + SKEW => Err(Failure::new(
-                Exit::Unavailable,
-                format!(
-                    "the clock is behind the newest event in the store ({newest}): \
-                     `refwarden store reset-clock` once the clock is right"
-                ),
-            )
-            .into()),
-            _ => Ok(now),
+        match self.problem()? {
+            Some(words) => Err(Failure::new(Exit::Unavailable, words).into()),
+            None => Ok(clock::now().wall),
         }
     }
 
-    /// Where changes go.
-    #[must_use]
-    pub fn ledger(&self) -> Ledger<'_> {
-        Ledger {
+    /// Why no change can rest on the store.
+    ///
+    /// # Errors
+    /// Store or trail can't be read.
+    pub fn problem(&self) -> anyhow::Result<Option<String>> {
+        let found = store::standing(&self.here.site, self.here.settings());
+        let found = found.map_err(|error| Failure::new(Exit::Unavailable, error.to_string()))?;
+        Ok(found.problem)
+    }
+
+    /// Makes a change with its lines in the trail, and starts telling of it.
+    ///
+    /// # Errors
+    /// [`LedgerError`]: nothing was changed.
+    pub fn make(
+        &self,
+        change: &Change,
+        lines: Vec<audit::Record>,
+        effect: Effect,
+        now: DateTime<Utc>,
+    ) -> Result<Made, LedgerError> {
+        let ledger = Ledger {
             store: self.store.as_ref(),
             trail: self.here.trail(),
             state: &self.here.site.state,
             digest: *self.here.policy.digest(),
+        };
+        let made = ledger.make(change, lines, effect, now)?;
+        if !change.notices.is_empty() {
+            ledger::tell_later(&self.here.policy);
         }
+        Ok(made)
     }
 
     /// The person who acts.
@@ -309,7 +323,7 @@ impl<'a> Office<'a> {
         let seq = after.saturating_add(1);
         change.notices.extend(ledger::notices(&self.here.policy, (id, seq), next, event));
         change.appends.push(Append { id: id.clone(), after, event: event.clone() });
-        self.ledger().make(&change, vec![line], effect, event.at)
+        self.make(&change, vec![line], effect, event.at)
     }
 
     /// Locks that hold now and are about a repository.

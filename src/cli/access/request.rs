@@ -373,7 +373,7 @@ fn new_record(
         }),
         ..Change::default()
     };
-    office.ledger().make(&change, vec![line], Effect::MayWiden, event.at)?;
+    office.make(&change, vec![line], Effect::MayWiden, event.at)?;
     Ok((id, state))
 }
 

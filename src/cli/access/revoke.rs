@@ -10,10 +10,10 @@ use crate::cli::exit::Exit;
 use crate::cli::out::Out;
 use crate::hook::ledger::{self, Effect, LedgerError};
 use crate::os::clock;
-use crate::os::process::Host;
+use crate::os::process::{self, Host};
 use crate::policy::name::UserName;
 use crate::store::access::{Append, Change, Filter, StoreError};
-use crate::store::slip;
+use crate::store::slip::{self, Key};
 use chrono::{DateTime, Utc};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -162,7 +162,7 @@ fn end(office: &Office<'_>, ids: &[Id], note: Option<&str>, done: &mut Done) -> 
         if revoked.is_empty() {
             return Ok(());
         }
-        match office.ledger().make(&change, lines, Effect::TakesAway, now) {
+        match office.make(&change, lines, Effect::TakesAway, now) {
             Ok(made) => {
                 done.unrecorded = made.unrecorded.or(done.unrecorded.take());
                 done.revoked.extend(revoked);
@@ -219,9 +219,10 @@ fn under_way(office: &Office<'_>, ids: &[Id]) -> anyhow::Result<Vec<Running>> {
         |grants: &[Id]| -> Vec<Id> { grants.iter().filter(|g| ids.contains(g)).cloned().collect() };
     let host = crate::os::host_name();
     let mut running = Vec::new();
-    for head in slip::live(&office.here.site.state, &Host::current()?, clock::now())? {
+    let now = Host::current()?;
+    for head in slip::all(&office.here.site.state)? {
         let grants = of(&head.lent);
-        if !grants.is_empty() {
+        if !grants.is_empty() && runs(&head.key, &now)? {
             running.push(Running { push: head.push, host: host.clone(), grants });
         }
     }
@@ -232,6 +233,14 @@ fn under_way(office: &Office<'_>, ids: &[Id]) -> anyhow::Result<Vec<Running>> {
         }
     }
     Ok(running)
+}
+
+/// Whether the push of a slip is still under way; of one in another pid namespace that can't be
+/// seen, so it counts until the slip is gone.
+fn runs(key: &Key, host: &Host) -> anyhow::Result<bool> {
+    let seen = key.host.pid_namespace == host.pid_namespace;
+    let same_boot = key.host.boot_id == host.boot_id;
+    Ok(same_boot && (!seen || process::runs(key.pid, key.start_time)?))
 }
 
 fn tell(office: &Office<'_>, done: &Done, running: &[Running], out: &Out) {

@@ -9,7 +9,7 @@ mod format;
 mod store;
 
 pub use store::{
-    Opened, Stale, StaleKind, all, close, exists_for, live, open, put_aside, read, remove_stale,
+    Opened, Stale, StaleKind, all, close, exists_for, open, put_aside, read, remove_stale,
     repository_prefix, stale, write,
 };
 

@@ -303,32 +303,6 @@ pub fn stale(
     Ok(found)
 }
 
-/// The heads of the slips whose push is still under way; those that can't be read are a sweep's matter.
-///
-/// # Errors
-/// The folder or `/proc` can't be read; that the folder is absent is no error.
-pub fn live(state: &Path, host: &Host, now: Now) -> Result<Vec<Head>, SlipError> {
-    let folder = folder(state);
-    let wrong = |error| FileError::new(&folder, "read", error);
-    let entries = match std::fs::read_dir(&folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        other => other.map_err(wrong)?,
-    };
-    let mut found = Vec::new();
-    for entry in entries {
-        let name = entry.map_err(wrong)?.file_name();
-        if name.to_str().is_none_or(|name| name.starts_with('.')) {
-            continue;
-        }
-        let path = folder.join(name);
-        let Ok(opened) = open_path(path.clone()) else { continue };
-        if judge(&path, host, now)?.is_none() {
-            found.push(opened.parsed.head);
-        }
-    }
-    Ok(found)
-}
-
 /// None when the slip is in use, or was closed meanwhile.
 fn judge(path: &Path, host: &Host, now: Now) -> Result<Option<StaleKind>, SlipError> {
     let opened = match open_path(path.to_owned()) {
