@@ -1,8 +1,8 @@
 //! `refwarden lock` and `unlock`: a forbid laid by hand, that works at once and beats everything.
 
 use super::office::{self, Office, damaged, ledger_failure, store_failure};
-use super::request::{ahead, pattern, span};
 use super::view;
+use super::wish::{ahead, pattern, span};
 use crate::access::notice::{self, Around, OfLock};
 use crate::access::{Actor, Id, Lock, LockScope};
 use crate::audit::{self, Record as Line, Text};

@@ -18,6 +18,7 @@ mod revoke;
 mod scope;
 mod show;
 mod view;
+mod wish;
 
 pub use caller::Caller;
 pub use office::Office;
@@ -66,9 +67,9 @@ pub enum Verb {
     /// Ask for more time; approved like a request.
     Extend(own::ExtendArgs),
     /// Take access at once, without approval: everybody is told, and somebody must attest it.
-    BreakGlass(request::GlassArgs),
+    BreakGlass(glass::GlassArgs),
     /// Say that a broken glass was looked at; until then its taker may ask for nothing new.
-    Attest(glass::Args),
+    Attest(glass::AttestArgs),
     /// Standing rights, and when each was last used.
     Review(review::Args),
     /// Every grant of a time, for an auditor, with the result of verifying the trail.
@@ -128,7 +129,7 @@ pub fn perform(office: &Office<'_>, verb: &Verb, out: &Out) -> anyhow::Result<Ex
         Verb::Revoke(args) => revoke::run(office, args, out),
         Verb::Return(args) => own::give_back(office, args, out),
         Verb::Extend(args) => own::extend(office, args, out),
-        Verb::BreakGlass(args) => request::break_glass(office, args, out),
+        Verb::BreakGlass(args) => glass::break_glass(office, args, out),
         Verb::Attest(args) => glass::attest(office, args, out),
         Verb::Review(args) => review::run(office, args, out),
         Verb::Export(args) => export::run(office, args, out),

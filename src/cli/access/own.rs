@@ -1,7 +1,7 @@
 //! What people do with what is their own: withdraw a request, give a grant back, ask for more time.
 
 use super::office::{Office, store_failure};
-use super::request::span;
+use super::wish::span;
 use super::{bounded, told, view};
 use crate::access::{What, ask};
 use crate::cli::Failure;

@@ -5,8 +5,8 @@
 //! is applied today, else by asking today's policy which permit the same push would rest on.
 
 use super::office::{Office, damaged};
-use super::request::span;
 use super::view;
+use super::wish::span;
 use crate::audit::read::{self, Seen};
 use crate::audit::{Event, Text, Verdict as Answer};
 use crate::cli::Failure;

@@ -1,7 +1,7 @@
 //! `access revoke`: grants end at once, and what is under way with them is told.
 
 use super::office::{self, Office, damaged, ledger_failure, store_failure};
-use super::request::span;
+use super::wish::span;
 use super::{bounded, view};
 use crate::access::{Event, Id, Phase, State, What, step};
 use crate::audit::{Record as Line, TrailError};
