@@ -115,13 +115,21 @@ impl Bed {
     /// What README's commands make of README's policy: a server with one repository, `main` in it,
     /// and a clone with one more commit. The clone's folder is `git/bob`.
     fn server() -> Self {
+        let bed = Self::serving(&only("README.md", "policy"));
+        let clone = bed.at("git/bob");
+        bed.run(&clone, "git commit -q --allow-empty -m two && git branch feature/retry");
+        bed
+    }
+
+    /// The same of any policy in which alice may push `main`; the clone has what the server has.
+    fn serving(policy: &str) -> Self {
         let bed = Self::installable();
         // Where the state lies is the test's matter; at the end, so that line numbers stay.
         let own = format!(
             "[store]\npath = \"{0}/var/lib/refwarden\"\n[audit]\nfile = \"{0}/var/log/refwarden/audit.jsonl\"\n",
             bed.at("prefix").display()
         );
-        fs::write(bed.at("policy.toml"), only("README.md", "policy") + &own).unwrap();
+        fs::write(bed.at("policy.toml"), policy.to_owned() + &own).unwrap();
         let here = bed.at("");
         bed.run(&here, "git init -q --bare git/payments/api.git");
         bed.run(&here, "git -C git/payments/api.git symbolic-ref HEAD refs/heads/main");
@@ -133,7 +141,6 @@ impl Bed {
         let clone = bed.at("git/bob");
         bed.run(&clone, "git remote add origin ../payments/api.git");
         bed.run(&clone, "git commit -q --allow-empty -m one && git push -q origin main");
-        bed.run(&clone, "git commit -q --allow-empty -m two && git branch feature/retry");
         bed
     }
 
@@ -168,6 +175,66 @@ fn the_refused_push_of_the_readme_is_what_a_push_says() {
     assert_eq!(shown(&words(&done)), shown(expected));
     let allowed = bed.shell(&bed.at("git/bob"), "bob", "git push -q origin feature/retry");
     assert_eq!((words(&allowed).as_str(), allowed.status.success()), ("", true));
+}
+
+/// Commands of a session and what each prints, as a page shows them.
+fn session(page: &str) -> Vec<(String, String)> {
+    let mut all: Vec<(String, String)> = Vec::new();
+    let text = marked(page, "session").concat();
+    let mut goes_on = false;
+    for line in text.lines() {
+        match (line.strip_prefix("$ "), all.last_mut()) {
+            (Some(command), _) => all.push((command.to_owned(), String::new())),
+            (None, Some((command, _))) if goes_on => *command += &format!("\n{line}"),
+            (None, Some((_, output))) => *output += &format!("{line}\n"),
+            (None, None) => panic!("{page}: a session begins with a command"),
+        }
+        goes_on = line.ends_with('\\') && (goes_on || line.starts_with("$ "));
+    }
+    all
+}
+
+/// What differs from one run to the next, made alike; ids stay as they are.
+fn timeless(words: &str) -> String {
+    let mut text = shown(words);
+    for (what, word) in [
+        (r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8} UTC", "TIME"),
+        (r"ends [0-9:]{5}\n?(remote:)?\s+UTC, in [0-9]+ min", "ends SOON"),
+        (r"[0-9a-f]{12}\.\.[0-9a-f]{12}", "OLD..NEW"),
+        (r"\(by [a-z0-9_-]+@[A-Za-z0-9.-]+\)", "(by root@git)"),
+        (r"(by) [a-z0-9_-]+@[A-Za-z0-9.-]+", "$1 root@git"),
+    ] {
+        text = Regex::new(what).unwrap().replace_all(&text, word).into_owned();
+    }
+    text
+}
+
+#[test]
+fn the_sessions_about_access_say_what_is_shown() {
+    let bed = Bed::serving(&only("docs/access.md", "policy"));
+    let clone = bed.at("git/bob");
+    bed.run(&clone, "git checkout -q -b release/2.4 && git push -q origin release/2.4");
+    bed.run(&clone, "git commit -q --allow-empty -m 'stop the retry storm'");
+    let id = Regex::new(r"\b[0-9a-hjkmnp-tv-z]{4}-[0-9a-hjkmnp-tv-z]{4}\b").unwrap();
+    let mut known: Vec<(String, String)> = Vec::new();
+    let prefix = bed.at("prefix/bin");
+    for (command, expected) in session("docs/access.md") {
+        // The page's ids stand for those that this run has made.
+        let real = known.iter().fold(command.clone(), |c, (page, real)| c.replace(page, real));
+        let run = format!("PATH={}:$PATH\n{real}", prefix.display());
+        let said = words(&bed.shell(&clone, "bob", &run));
+        let wanted: Vec<&str> = id.find_iter(&expected).map(|found| found.as_str()).collect();
+        let got: Vec<&str> = id.find_iter(&said).map(|found| found.as_str()).collect();
+        for (page, real) in wanted.iter().zip(&got) {
+            if known.iter().all(|(known, _)| known != page) {
+                known.push(((*page).to_owned(), (*real).to_owned()));
+            }
+        }
+        let said = known.iter().fold(said.clone(), |said, (page, real)| said.replace(real, page));
+        assert_eq!(timeless(&said), timeless(&expected), "$ {command}\n{said}");
+    }
+    assert!(known.len() >= 4, "{known:?}");
+    bed.run(&clone, &format!("{}/refwarden audit verify", prefix.display()));
 }
 
 #[test]

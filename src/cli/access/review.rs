@@ -242,7 +242,12 @@ impl View<'_> {
         });
         view::say(
             out,
-            format!("{user:16} {:32} {project:10} {place:20} {last}", spoken::lends(self.entry)),
+            format!(
+                "{:16} {:32} {:10} {place:20} {last}",
+                user.as_str(),
+                spoken::lends(self.entry),
+                project.as_str()
+            ),
         );
     }
 

@@ -27,6 +27,7 @@ use crate::push::Action;
 use crate::pusher::Source;
 use chrono::{DateTime, Duration, Utc};
 use serde_json::{Value, json};
+use std::collections::HashMap;
 
 /// Most people and refs that are listed.
 const MOST: usize = 20;
@@ -190,29 +191,32 @@ fn as_entry(permissions: Permissions, refs: RefScope, state: &State) -> Entry {
     }
 }
 
-/// When a ref that is asked for was last moved, which, and by whom, by the trail.
+/// When a ref that is asked for was last moved, which, and by whom, by the trail. A push that landed
+/// is known by its id; who made it was written down when it was decided.
 fn last_used(
     office: &Office<'_>,
     state: &State,
 ) -> anyhow::Result<Option<(DateTime<Utc>, String, String)>> {
     let request = &state.request;
-    let filter = read::Filter {
-        repository: Some(Text::new(&request.repository)),
-        event: Some(Word::PUSH_LANDED),
-        ..read::Filter::default()
-    };
+    let repository = Some(Text::new(&request.repository));
+    let filter = read::Filter { repository, ..read::Filter::default() };
     let covers = |name: &[u8]| {
         let mut parts = request.parts();
         parts.any(|(_, refs)| refs.permits(name, Some(&request.person)).unwrap_or(false))
     };
+    let mut pushers: HashMap<Text, String> = HashMap::new();
     let mut last = None;
     read::each(&office.here.audit_file(), &filter, &mut |seen| {
-        if let Line::Line { line, record, .. } = seen
-            && let Some(one) = record.refs.iter().find(|one| covers(&one.name.to_bytes()))
-        {
-            let by = record.actor.as_ref().and_then(|actor| actor.user.as_ref());
-            let by = by.map_or_else(|| "somebody".to_owned(), ToString::to_string);
-            last = Some((line.end.time, by, one.name.to_string()));
+        let Line::Line { line, record, .. } = seen else { return Ok(()) };
+        let moved = record.refs.iter().find(|one| covers(&one.name.to_bytes()));
+        let push = record.push.as_ref().and_then(|push| push.id.clone());
+        let (Some(moved), Some(push)) = (moved, push) else { return Ok(()) };
+        let by = record.actor.as_ref().and_then(|actor| actor.user.as_ref());
+        if record.lets_through() {
+            pushers.insert(push, by.map_or_else(|| "somebody".to_owned(), ToString::to_string));
+        } else if record.event == Word::PUSH_LANDED {
+            let by = pushers.remove(&push).unwrap_or_else(|| "somebody".into());
+            last = Some((line.end.time, by, moved.name.to_string()));
         }
         Ok(())
     })?;

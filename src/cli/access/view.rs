@@ -179,8 +179,8 @@ pub fn actor(by: &Actor) -> Value {
     })
 }
 
-/// RFC 3339, UTC.
+/// RFC 3339, UTC, milliseconds.
 #[must_use]
 pub fn stamp(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }

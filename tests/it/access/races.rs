@@ -115,3 +115,27 @@ fn one_key_at_once_makes_one_request_also_where_nothing_open_is_the_same() {
     assert_eq!(ids.len(), 1, "{runs:#?}");
     assert_eq!(site.access(&["--json", "list", "all"]).stdout.lines().count(), 1);
 }
+
+#[test]
+fn approve_at_the_very_end_lends_or_is_told_that_nobody_answered() {
+    let site = site(&hotfix("pending = \"2s\""));
+    for number in 0..4 {
+        let branch = format!("release/{number}");
+        let id = site.asks(&["--update", "--branches", &branch]);
+        std::thread::sleep(std::time::Duration::from_millis(1700 + 100 * number));
+        let runs = at_once(
+            &site,
+            &[vec!["approve", &id, "--as", "ann"], vec!["approve", &id, "--as", "amy"]],
+        );
+        let won = counted(&runs, 0);
+        assert!(won <= 1 && won + counted(&runs, 3) == 2, "{runs:#?}");
+        let state = if won == 1 { "active" } else { "unanswered" };
+        assert_eq!(site.state_of(&id), state);
+        // What a later look says is what the answer said.
+        for loser in runs.iter().filter(|run| run.code == Some(3)) {
+            let told = ["moved it before (approved", "nobody answered until"];
+            assert!(told.iter().any(|words| loser.stderr.contains(words)), "{loser:#?}");
+        }
+    }
+    site.trail_verifies();
+}

@@ -196,3 +196,30 @@ fn a_damaged_trail_stops_what_widens_but_not_what_takes_away() {
     site.access(&["revoke", &id]).ends(7, "the trail has no line of it");
     assert_eq!(site.access(&["list", "live"]).stdout, "");
 }
+
+#[test]
+fn the_json_of_a_record_has_these_fields_and_no_others() {
+    let site = site(&hotfix(""));
+    let id = site.lent(&MAIN);
+    let list = site.access(&["--json", "list", "all"]);
+    let value: Value = serde_json::from_str(list.stdout.trim()).unwrap();
+    let fields: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
+    let expected = "approvals asked_at asked_by break_glass checks duration_seconds entitlement \
+        extension extensions from id last max_uses parts paths pending_until person pinned project \
+        pushed reason repository state ticket unattested until uses_left uses_reserved uses_spent \
+        wanted_from";
+    assert_eq!(fields, expected.split_whitespace().collect::<Vec<_>>());
+    assert_eq!(value["parts"][0]["permissions"][0], "update");
+    assert_eq!(value["parts"][0]["refs"][0], "refs/heads/main");
+    let shown = site.shown(&id);
+    let more = ["approval_rule", "approvals_missing", "can_answer", "events", "except", "holders"];
+    let more = more.iter().chain(&["last_moved", "pins"]);
+    let mut expected: Vec<&str> = fields.into_iter().chain(more.copied()).collect();
+    expected.sort_unstable();
+    assert_eq!(shown.as_object().unwrap().keys().collect::<Vec<_>>(), expected);
+    // A failure is JSON too.
+    let run = site.access(&["--json", "approve", &id, "--as", "ann"]);
+    run.ends(3, "moved it before (approved");
+    let value: Value = serde_json::from_str(run.stdout.trim()).unwrap();
+    assert!(value["error"].as_str().unwrap().contains("ann (by"), "{value}");
+}
