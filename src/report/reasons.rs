@@ -105,7 +105,11 @@ fn forbidden(entry: &Entry, action: Action, b: &Background<'_>) -> Raw {
     } else {
         action.to_string()
     };
-    format!("{refs} is closed to `{word}`{reason}, {}", place(entry.place, b)).into()
+    let by = match &entry.kind {
+        Kind::Lock(id) => format!("lock {id}"),
+        _ => place(entry.place, b),
+    };
+    format!("{refs} is closed to `{word}`{reason}, {by}").into()
 }
 
 fn path_line(what: &str, paths: &[Vec<u8>], count: usize) -> Raw {

@@ -28,63 +28,6 @@ const TRIES: u32 = 16;
 
 /// Arguments of `lock`.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Example: refwarden lock --project PAY --branches 'release/*' --for 4h --message 'release freeze, ask alice'\n         \
-    refwarden lock list"
-)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
-#[command(group(clap::ArgGroup::new("about").required(true).multiple(true)
-    .args(["user", "project", "repository", "branches", "tags", "refs", "all"])))]
-pub struct Args {
-    #[command(subcommand)]
-    verb: Option<Verb>,
-    /// Act for this user of the policy; marked as done on the server.
-    #[arg(long = "as", value_name = "NAME", global = true)]
-    actor: Option<String>,
-    /// Only this person.
-    #[arg(long, value_name = "NAME")]
-    user: Option<String>,
-    /// Only this project.
-    #[arg(long, value_name = "NAME")]
-    project: Option<String>,
-    /// Only repositories that match.
-    #[arg(long, value_name = "PATTERN")]
-    repository: Option<String>,
-    /// Only these branches.
-    #[arg(long, value_name = "PATTERN", num_args = 1.., value_delimiter = ',')]
-    branches: Vec<String>,
-    /// Only these tags.
-    #[arg(long, value_name = "PATTERN", num_args = 1.., value_delimiter = ',')]
-    tags: Vec<String>,
-    /// Only these refs, by full name.
-    #[arg(long, value_name = "PATTERN", num_args = 1.., value_delimiter = ',')]
-    refs: Vec<String>,
-    /// Everything on this server.
-    #[arg(long, conflicts_with_all = ["user", "project", "repository", "branches", "tags", "refs"])]
-    all: bool,
-    /// Only these actions: create, update, force, delete; without any, all of them.
-    #[arg(long, value_name = "WORD", num_args = 1.., value_delimiter = ',')]
-    permissions: Vec<String>,
-    /// What the pusher is told.
-    #[arg(long, value_name = "TEXT", required = true)]
-    message: Option<String>,
-    /// It ends by itself after so long.
-    #[arg(long = "for", value_name = "DURATION", conflicts_with = "until")]
-    duration: Option<String>,
-    /// It ends by itself at this time.
-    #[arg(long, value_name = "TIME")]
-    until: Option<String>,
-}
-
-/// What else to do with locks.
-#[derive(Debug, Subcommand)]
-pub enum Verb {
-    /// Locks that hold.
-    List,
-}
-
-/// Arguments of `unlock`.
-#[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     refwarden lock --project PAY --branches 'release/*' --for 4h --message 'release freeze'\n  \
     refwarden lock list")]

@@ -336,7 +336,11 @@ impl View<'_> {
         names.extend(busy.iter().filter(|name| other(name)).map(ToString::to_string));
         if names.is_empty() {
             let administer = &self.office.here.settings().administer;
-            names.extend(administer.iter().map(ToString::to_string));
+            let alone = |holder: &&Holder| match holder {
+                Holder::User(name) => other(name),
+                _ => true,
+            };
+            names.extend(administer.iter().filter(alone).map(ToString::to_string));
         }
         names
     }
