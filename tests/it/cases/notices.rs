@@ -64,14 +64,28 @@ fn a_push_does_not_wait_for_what_its_hook_has_started() {
     assert!(Path::new("/proc").join(pid).exists(), "it still runs: nobody has waited for it");
     assert_eq!(lines.next(), Some("sweep --notices-only"));
     assert_eq!(lines.next(), Some("/"));
-    for inherited in ["pipe:", "socket:", "SECRET", "GIT_", DETACH] {
+    for inherited in ["SECRET", "GIT_", DETACH] {
         assert!(!text.contains(inherited), "{inherited}: {text}");
     }
+    // What whoever started the tests left open is none of git's.
+    let foreign = left_open();
+    let pipes = text.split_ascii_whitespace().filter(|word| word.contains(":["));
+    let held: Vec<&str> = pipes.filter(|pipe| !foreign.iter().any(|one| one == pipe)).collect();
+    assert!(held.is_empty(), "{held:?} of {text}");
     assert_eq!(text.matches(" 0 -> /dev/null").count(), 1, "{text}");
     assert_eq!(text.matches(" 2 -> /dev/null").count(), 1, "{text}");
     assert_eq!(text.lines().last(), Some(pid), "a process group of its own");
     let pid = rustix::process::Pid::from_raw(pid.parse().unwrap()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+}
+
+/// Pipes and sockets that this process was given, besides the three of every process.
+fn left_open() -> Vec<String> {
+    let entries = std::fs::read_dir("/proc/self/fd").unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .filter(|path| !matches!(path.file_name().unwrap().to_str().unwrap(), "0" | "1" | "2"))
+        .filter_map(|path| Some(std::fs::read_link(path).ok()?.display().to_string()))
+        .collect()
 }
 
 /// A site with one receiver of notices, at `url`.
