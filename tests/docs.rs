@@ -115,13 +115,7 @@ impl Bed {
     /// What README's commands make of README's policy: a server with one repository, `main` in it,
     /// and a clone with one more commit. The clone's folder is `git/bob`.
     fn server() -> Self {
-        let bed = Self::new();
-        for name in ["pre-receive", "update", "post-receive", "refwarden"] {
-            let built = Path::new(REFWARDEN).with_file_name(name);
-            fs::create_dir_all(bed.at("bin")).unwrap();
-            fs::copy(built, bed.at("bin").join(name)).unwrap();
-        }
-        fs::copy(source("install.sh"), bed.at("install.sh")).unwrap();
+        let bed = Self::installable();
         // Where the state lies is the test's matter; at the end, so that line numbers stay.
         let own = format!(
             "[store]\npath = \"{0}/var/lib/refwarden\"\n[audit]\nfile = \"{0}/var/log/refwarden/audit.jsonl\"\n",
@@ -140,6 +134,18 @@ impl Bed {
         bed.run(&clone, "git remote add origin ../payments/api.git");
         bed.run(&clone, "git commit -q --allow-empty -m one && git push -q origin main");
         bed.run(&clone, "git commit -q --allow-empty -m two && git branch feature/retry");
+        bed
+    }
+
+    /// The built programs and `install.sh`.
+    fn installable() -> Self {
+        let bed = Self::new();
+        for name in ["pre-receive", "update", "post-receive", "refwarden"] {
+            let built = Path::new(REFWARDEN).with_file_name(name);
+            fs::create_dir_all(bed.at("bin")).unwrap();
+            fs::copy(built, bed.at("bin").join(name)).unwrap();
+        }
+        fs::copy(source("install.sh"), bed.at("install.sh")).unwrap();
         bed
     }
 }
@@ -253,6 +259,40 @@ fn the_example_policy_is_valid_and_decides_as_its_comments_say() {
         let got = (said.as_str().unwrap_or("would-refuse"), warned.or(answer["code"].as_str()));
         assert_eq!((got.0, got.1.unwrap_or_default()), (verdict, code), "{command}: {answer}");
     }
+}
+
+#[test]
+fn the_example_policy_is_applied_and_shows_what_can_be_asked_for() {
+    let bed = Bed::installable();
+    let here = bed.at("");
+    // Only where this installation keeps things differs.
+    let prefix = bed.at("prefix").display().to_string();
+    let example = text("policy.example.toml")
+        .replace("\"/var/lib/refwarden\"", &format!("\"{prefix}/var/lib/refwarden\""))
+        .replace("\"/var/log/refwarden/", &format!("\"{prefix}/var/log/refwarden/"));
+    fs::write(bed.at("policy.toml"), &example).unwrap();
+    bed.run(&here, "git init -q --bare git/payments/api.git");
+    let said = bed.run(
+        &here,
+        "sh install.sh --prefix prefix --policy policy.toml --root git git/payments/api.git",
+    );
+    assert!(said.contains("applied: "), "{said}");
+    let shown = bed.run(&here, "prefix/bin/refwarden policy show --project PAY");
+    for name in ["hotfix", "docs-in-hours", "emergency"] {
+        assert!(shown.contains(&format!("\n  entitlement {name}: ")), "{shown}");
+    }
+    let explain = "prefix/bin/refwarden policy explain --repository payments/api --action update \
+                   --ref release/2.4 --at 2026-11-18T10:00:00Z --as";
+    let refused = words(&bed.shell(&here, "", &format!("{explain} bob")));
+    assert!(refused.contains("\ncould be asked for: entitlement hotfix: "), "{refused}");
+    let other = words(&bed.shell(&here, "", &format!("{explain} erin")));
+    assert!(other.contains("refused: RW201") && !other.contains("could be asked for"), "{other}");
+    // One entitlement less: the dry run says who can no longer ask.
+    let narrower = example.replace("eligible = [\"bob\", \"carol\"]", "eligible = [\"bob\"]");
+    assert_ne!(narrower, example);
+    fs::write(bed.at("policy.toml"), narrower).unwrap();
+    let told = bed.run(&here, "prefix/bin/refwarden policy apply --dry-run");
+    assert!(told.contains("loses carol   asking for `emergency` in MISC, PAY"), "{told}");
 }
 
 #[test]

@@ -20,6 +20,15 @@ pub enum TrailError {
         /// The time of the last line, UTC.
         last: DateTime<Utc>,
     },
+    /// The store is older than the trail says: restored from a copy, so that what was revoked since
+    /// would live again. Or there is none, and the trail knows of one.
+    #[error("{}", store_words(*.given, *.known))]
+    Store {
+        /// The store's version, where there is one.
+        given: Option<u64>,
+        /// The version in the last line.
+        known: u64,
+    },
     /// The clock is out of every calendar, or the chain out of numbers.
     #[error("can't write an audit line: {0}")]
     Seal(#[from] SealError),
@@ -42,12 +51,42 @@ pub enum TrailError {
     File(#[from] FileError),
 }
 
+fn store_words(given: Option<u64>, known: u64) -> String {
+    match given {
+        Some(given) => format!(
+            "the store has version {given} but the last audit line knows {known}: it was put back \
+             from a copy; see what it lacks, then run `refwarden store accept`"
+        ),
+        None => format!(
+            "the last audit line knows a store of version {known}, and there is none: `refwarden \
+             store restore` a backup or `refwarden store init`, then `refwarden store accept`"
+        ),
+    }
+}
+
 impl TrailError {
-    /// RW505 when the clock is to blame, RW507 when the lock was not to be had, else RW506.
+    /// Whether a store of version `given` may be rested on where the trail knows `known`: not when
+    /// it is older, nor when it is absent and the trail knows of one.
+    ///
+    /// Ask the trail first ([`super::Trail::known_store`]) and the store afterwards: a change in
+    /// between makes the store newer, never older.
+    ///
+    /// # Errors
+    /// [`TrailError::Store`] (RW504).
+    pub fn of_store(given: Option<u64>, known: Option<u64>) -> Result<(), Self> {
+        match known {
+            Some(known) if given < Some(known) => Err(Self::Store { given, known }),
+            _ => Ok(()),
+        }
+    }
+
+    /// RW504 when the store is to blame, RW505 when the clock is, RW507 when the lock was not to be
+    /// had, else RW506.
     #[must_use]
     pub fn code(&self) -> Code {
         match self {
             TrailError::Clock { .. } | TrailError::Seal(SealError::Time) => Code::Clock,
+            TrailError::Store { .. } => Code::Store,
             TrailError::File(error) if error.is_timeout() => Code::Timeout,
             _ => Code::Audit,
         }

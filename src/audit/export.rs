@@ -129,7 +129,8 @@ mod tests {
 
     fn exported(record: &Record) -> Vec<Vec<String>> {
         let time = stamp::read("2026-07-21T13:30:05.123Z").unwrap();
-        let place = Place { seq: 7, prev: Hash::NONE, time, clock: None, unidentified: 0 };
+        let place =
+            Place { seq: 7, prev: Hash::NONE, time, clock: None, unidentified: 0, store: None };
         let (text, _) = seal(record, &place).unwrap();
         let line = Line::read(text.strip_suffix(b"\n").unwrap()).unwrap();
         let rows = csv_header() + &csv_rows(&line, &line.record().unwrap());

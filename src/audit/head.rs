@@ -11,8 +11,10 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-/// `seq hash time unidentified`, each of fixed width, and a newline.
-const LENGTH: usize = 20 + 1 + 64 + 1 + 24 + 1 + 10 + 1;
+/// `seq hash time unidentified store`, each of fixed width, and a newline. Store 0 is none.
+const LENGTH: usize = 20 + 1 + 64 + 1 + 24 + 1 + 10 + 1 + 20 + 1;
+/// The same without the store, as an earlier version wrote it.
+const LENGTH_BEFORE: usize = LENGTH - 21;
 const MAX_COUNT: u64 = 9_999_999_999;
 
 /// What the side file says.
@@ -61,7 +63,9 @@ impl Head {
         let mut bytes = [0; LENGTH + 1];
         match self.0.read_at(&mut bytes, 0) {
             Ok(0) => Found::Nothing,
-            Ok(LENGTH) => bytes.get(..LENGTH).and_then(parse).map_or(Found::Garbage, Found::Mark),
+            Ok(length @ (LENGTH | LENGTH_BEFORE)) => {
+                bytes.get(..length).and_then(parse).map_or(Found::Garbage, Found::Mark)
+            }
             _ => Found::Garbage,
         }
     }
@@ -75,10 +79,18 @@ impl Head {
     }
 }
 
+/// The store version in the side file at `path`, looked at without the trail's lock: it may be one
+/// line behind, and half of a line is taken for nothing.
+pub(super) fn store_of(path: &Path) -> Option<u64> {
+    let file = super::siblings::open(path).ok()?;
+    Head(file).read().mark()?.end.store
+}
+
 fn form(mark: &Mark) -> Option<String> {
     let (end, count) = (mark.end, mark.unidentified.min(MAX_COUNT));
     let time = stamp::write(end.time)?;
-    Some(format!("{:020} {} {time} {count:010}\n", end.seq, end.hash))
+    let store = end.store.unwrap_or(0);
+    Some(format!("{:020} {} {time} {count:010} {store:020}\n", end.seq, end.hash))
 }
 
 fn parse(bytes: &[u8]) -> Option<Mark> {
@@ -88,9 +100,18 @@ fn parse(bytes: &[u8]) -> Option<Mark> {
     let hash = Hash::parse(words.next()?)?;
     let time = stamp::read(words.next()?)?;
     let unidentified = words.next()?.parse().ok()?;
-    let mark = Mark { end: End { seq, hash, time }, unidentified };
-    let plausible = seq <= super::canonical::MAX_INTEGER / 2 && form(&mark)? == text;
+    let store = words.next().map(|store| store.parse().ok());
+    let store = store.unwrap_or(Some(0))?;
+    let mark =
+        Mark { end: End { seq, hash, time, store: Some(store).filter(|s| *s > 0) }, unidentified };
+    let plausible = seq <= super::canonical::MAX_INTEGER / 2 && is_form(&mark, text)?;
     plausible.then_some(mark)
+}
+
+fn is_form(mark: &Mark, text: &str) -> Option<bool> {
+    let form = form(mark)?;
+    let before = form.strip_suffix(" 00000000000000000000\n").map(|form| format!("{form}\n"));
+    Some(form == text || before.is_some_and(|form| form == text))
 }
 
 #[cfg(test)]
@@ -99,7 +120,7 @@ mod tests {
 
     fn mark(seq: u64) -> Mark {
         let time = stamp::read("2026-11-22T02:05:54.123Z").unwrap();
-        Mark { end: End { seq, hash: Hash::of(b"x"), time }, unidentified: 3 }
+        Mark { end: End { seq, hash: Hash::of(b"x"), time, store: Some(9) }, unidentified: 3 }
     }
 
     #[test]
@@ -111,6 +132,19 @@ mod tests {
         let head = Head(file);
         assert_eq!(head.read(), Found::Nothing);
         assert!(head.write(&mark(7)) && head.write(&mark(8)));
+        assert_eq!(head.read(), Found::Mark(mark(8)));
+    }
+
+    #[test]
+    fn the_head_of_an_earlier_version_is_read_and_written_anew() {
+        let without = Mark { end: End { store: None, ..mark(7).end }, ..mark(7) };
+        let text = form(&without).unwrap().replace(" 00000000000000000000\n", "\n");
+        assert_eq!(text.len(), LENGTH_BEFORE);
+        let file = tempfile::tempfile().unwrap();
+        file.write_all_at(text.as_bytes(), 0).unwrap();
+        let head = Head(file);
+        assert_eq!(head.read(), Found::Mark(without));
+        assert!(head.write(&mark(8)));
         assert_eq!(head.read(), Found::Mark(mark(8)));
     }
 

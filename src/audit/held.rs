@@ -22,6 +22,9 @@ use std::path::{Path, PathBuf};
 /// How far the clock may be behind the last line.
 pub const TOLERANCE: TimeDelta = TimeDelta::seconds(2);
 
+/// Asks the store for its version.
+pub(super) type Ask<'a> = &'a dyn Fn() -> Option<u64>;
+
 /// The trail, locked.
 pub(super) struct Held<'a> {
     path: &'a Path,
@@ -187,7 +190,9 @@ impl<'a> Held<'a> {
 
     /// The last line that is known of: what the head remembers counts although it is lost.
     fn anchor(&self, good: End) -> End {
-        self.mark.map(|mark| mark.end).filter(|end| end.seq >= good.seq).unwrap_or(good)
+        let known = self.mark.map_or(End::NOTHING, |mark| mark.end);
+        let last = if known.seq >= good.seq && known.seq > 0 { known } else { good };
+        End { store: known.store.max(good.store), ..last }
     }
 
     fn free_name(&self, now: DateTime<Utc>) -> OsString {
@@ -198,7 +203,17 @@ impl<'a> Held<'a> {
 
     /// Appends `record` and waits for the disk.
     pub(super) fn write(&mut self, record: &Record, now: DateTime<Utc>) -> Result<End, TrailError> {
-        let place = self.place(record, now)?;
+        self.write_asking(record, now, &|| None)
+    }
+
+    /// The same; `again` tells the store's version once more where the record's is behind.
+    pub(super) fn write_asking(
+        &mut self,
+        record: &Record,
+        now: DateTime<Utc>,
+        again: Ask<'_>,
+    ) -> Result<End, TrailError> {
+        let place = self.place(record, now, again)?;
         let (text, end) = line::seal(record, &place)?;
         if text.len() > MAX_LINE {
             return Err(TrailError::TooLong(text.len()));
@@ -213,15 +228,33 @@ impl<'a> Held<'a> {
         Ok(end)
     }
 
-    fn place(&self, record: &Record, now: DateTime<Utc>) -> Result<Place, TrailError> {
+    fn place(
+        &self,
+        record: &Record,
+        now: DateTime<Utc>,
+        again: Ask<'_>,
+    ) -> Result<Place, TrailError> {
         let (now, last) = (stamp::cut(now), self.end.time);
-        if record.lets_through() && now < last - TOLERANCE {
+        if record.rests_on_state() && now < last - TOLERANCE {
             return Err(TrailError::Clock { now, last });
         }
+        let store = self.store(record, again)?;
         let time = if record.event == Event::CLOCK_RESET { now } else { now.max(last) };
         let clock = (time != now).then_some(now);
         let unidentified = self.mark.map_or(0, |mark| mark.unidentified);
-        Ok(Place { seq: self.end.seq + 1, prev: self.end.hash, time, clock, unidentified })
+        Ok(Place { seq: self.end.seq + 1, prev: self.end.hash, time, clock, unidentified, store })
+    }
+
+    /// The version that the line carries: never a lower one than the line before.
+    fn store(&self, record: &Record, again: Ask<'_>) -> Result<Option<u64>, TrailError> {
+        let known = self.end.store;
+        let mut given = record.store.as_ref().map(|store| store.version);
+        if record.rests_on_state() && given < known {
+            // Another process may have changed the store and told the trail in between.
+            given = given.max(again());
+            TrailError::of_store(given, known)?;
+        }
+        Ok(given.max(known))
     }
 
     /// Takes back what a failed write may have left; if that fails too, the next writer finds

@@ -61,11 +61,14 @@ pub struct End {
     pub hash: Hash,
     /// Its time: no later line is earlier, a clock reset aside.
     pub time: DateTime<Utc>,
+    /// The store's version that it carries; no later line has a lower one.
+    pub store: Option<u64>,
 }
 
 impl End {
     /// The end of a chain without lines.
-    pub const NOTHING: End = End { seq: 0, hash: Hash::NONE, time: DateTime::UNIX_EPOCH };
+    pub const NOTHING: End =
+        End { seq: 0, hash: Hash::NONE, time: DateTime::UNIX_EPOCH, store: None };
 }
 
 /// Where and when a record joins the chain.
@@ -81,6 +84,8 @@ pub struct Place {
     pub clock: Option<DateTime<Utc>>,
     /// Pushes refused since the line before because nobody could be identified.
     pub unidentified: u64,
+    /// The store's version, the record's own or a later one that the trail knows.
+    pub store: Option<u64>,
 }
 
 /// Why a record can't become a line.
@@ -116,11 +121,15 @@ pub fn seal(record: &Record, place: &Place) -> Result<(Vec<u8>, End), SealError>
     if place.unidentified > 0 {
         object.insert("unidentified".into(), place.unidentified.into());
     }
+    if let Some(version) = place.store {
+        object.insert("store".into(), serde_json::json!({ "version": version }));
+    }
     let hash = Hash::of(&canonical::write(&object)?);
     object.insert("hash".into(), hash.to_string().into());
     let mut text = canonical::write(&object)?;
     text.push(b'\n');
-    Ok((text, End { seq: place.seq, hash, time: stamp::cut(place.time) }))
+    let time = stamp::cut(place.time);
+    Ok((text, End { seq: place.seq, hash, time, store: place.store }))
 }
 
 /// What is wrong with a line by itself.
@@ -168,7 +177,8 @@ impl Line {
         let word = |name| object.get(name).and_then(Value::as_str).ok_or(Flaw::Field(name));
         let hash = |name| Hash::parse(word(name)?).ok_or(Flaw::Field(name));
         let time = stamp::read(word("time")?).ok_or(Flaw::Field("time"))?;
-        let end = End { seq: number("seq")?, hash: hash("hash")?, time };
+        let store = object.get("store").and_then(|store| store.get("version")?.as_u64());
+        let end = End { seq: number("seq")?, hash: hash("hash")?, time, store };
         let prev = hash("prev")?;
         check_text(&object, text, end.hash)?;
         Ok(Self { end, prev, object })
@@ -221,7 +231,7 @@ mod tests {
 
     fn place() -> Place {
         let time = stamp::read("2038-01-19T03:14:08.001Z").unwrap();
-        Place { seq: 7, prev: Hash::of(b"x"), time, clock: None, unidentified: 0 }
+        Place { seq: 7, prev: Hash::of(b"x"), time, clock: None, unidentified: 0, store: None }
     }
 
     fn sealed(record: &Record) -> String {
@@ -240,6 +250,16 @@ mod tests {
         assert_eq!((line.end, line.prev), (end, place().prev));
         assert_eq!(line.record(), Some(record));
         assert_eq!(line.number("unidentified"), Some(3));
+    }
+
+    #[test]
+    fn the_stores_version_is_the_places() {
+        let mut record = Record::new(Event::PUSH_LANDED, "h");
+        record.store = Some(super::super::record::StoreRecord { version: 3 });
+        let (text, end) = seal(&record, &Place { store: Some(7), ..place() }).unwrap();
+        let line = Line::read(text.strip_suffix(b"\n").unwrap()).unwrap();
+        assert_eq!((line.end, end.store), (end, Some(7)));
+        assert_eq!(line.record().unwrap().store.unwrap().version, 7);
     }
 
     #[test]

@@ -40,6 +40,14 @@ events! {
     NOTICE_FAILED = "notice.failed";
     /// The high-water mark of the clock was cleared; only after this line may time go back.
     CLOCK_RESET = "store.clock-reset";
+    /// A store was made.
+    STORE_INITIALIZED = "store.initialized";
+    /// The present store was made the one that counts, older or empty as it was.
+    STORE_ACCEPTED = "store.accepted";
+    /// A backup was put in the store's place.
+    STORE_RESTORED = "store.restored";
+    /// The store was copied.
+    STORE_BACKED_UP = "store.backed-up";
     /// Somebody read the trail.
     AUDIT_READ = "audit.read";
     /// The trail went on in a new file.
@@ -176,6 +184,9 @@ pub struct StoreRecord {
     pub version: u64,
 }
 
+/// What is told of access afterwards, whatever state the store is in.
+const AFTERWARDS: [&str; 3] = ["access.used", "access.released", "access.reviewed"];
+
 /// One line of the trail, but for its place in the chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
@@ -267,6 +278,15 @@ impl Record {
         self
     }
 
+    /// Whether it says yes to a push or changes who may push: only on a store that is not older than
+    /// the trail, and by a clock that is not behind it.
+    #[must_use]
+    pub fn rests_on_state(&self) -> bool {
+        let word = self.event.as_str();
+        let changes = word.starts_with("access.") || word.starts_with("lock.");
+        self.lets_through() || changes && !AFTERWARDS.contains(&word)
+    }
+
     /// Whether refs may move on this record: a decision that does not refuse the whole push.
     #[must_use]
     pub fn lets_through(&self) -> bool {
@@ -304,6 +324,17 @@ mod tests {
         record.verdict = Some(Verdict::Refused);
         assert!(!record.lets_through());
         assert!(!Record::new(Event::PUSH_LANDED, "h").lets_through());
+    }
+
+    #[test]
+    fn what_changes_access_rests_on_the_store_and_what_only_tells_does_not() {
+        for word in ["access.approved", "access.revoked", "access.broke-glass", "lock.laid"] {
+            assert!(Record::new(Event::named(word), "h").rests_on_state(), "{word}");
+        }
+        for word in ["access.used", "access.reviewed", "push.landed", "store.restored", "accessed"]
+        {
+            assert!(!Record::new(Event::named(word), "h").rests_on_state(), "{word}");
+        }
     }
 
     #[test]

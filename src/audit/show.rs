@@ -115,7 +115,7 @@ mod tests {
     fn shown(record: &Record, zone: Tz, clock: Option<&str>, unidentified: u64) -> String {
         let time = stamp::read("2026-07-21T13:30:05.123Z").unwrap();
         let clock = clock.map(|clock| stamp::read(clock).unwrap());
-        let place = Place { seq: 7, prev: Hash::NONE, time, clock, unidentified };
+        let place = Place { seq: 7, prev: Hash::NONE, time, clock, unidentified, store: None };
         let (text, _) = seal(record, &place).unwrap();
         let line = Line::read(text.strip_suffix(b"\n").unwrap()).unwrap();
         human(&line, &line.record().unwrap(), zone)

@@ -44,6 +44,11 @@ pub(super) fn list(trail: &Path) -> Result<Siblings, FileError> {
     Ok(found)
 }
 
+/// Whether any earlier part can be there.
+pub(super) fn are_there(trail: &Path) -> bool {
+    list(trail).map_or(true, |found| !found.parts.is_empty())
+}
+
 fn is_part(own: &OsStr, name: &OsStr) -> bool {
     let after = name.as_bytes().strip_prefix(own.as_bytes()).unwrap_or_default();
     matches!(after.first(), Some(b'.' | b'-')) && !NOT_TRAILS.iter().any(|end| after.ends_with(end))

@@ -5,11 +5,12 @@
 
 use super::checkpoint::Checkpoint;
 use super::error::TrailError;
-use super::held::Held;
+use super::head;
+use super::held::{self, Held};
 use super::line::{End, Hash};
 use super::record::{Event, Record};
 use super::rotate;
-use super::siblings::Snapshot;
+use super::siblings::{self, Snapshot};
 use super::text::Text;
 use super::verify::{self, Verified};
 use crate::os::files;
@@ -64,17 +65,55 @@ impl<'a> Trail<'a> {
     /// Appends `record` and returns when the disk has it.
     ///
     /// Where the clock is behind the last line, `time` stays at that line's and `clock` tells the
-    /// difference. A damaged trail is kept under another name, and the new one says so first.
+    /// difference. A damaged trail is kept under another name, and the new one says so first. The
+    /// line carries the record's store version, or the last line's where that is later.
     ///
     /// # Errors
-    /// [`TrailError::Clock`] (RW505) when the record lets a push through and the clock is more than
-    /// 2 s behind the last line: nothing is written; append the refusal instead. Anything else
-    /// (RW506) where the line is not surely on the disk.
+    /// Where the record [rests on state](Record::rests_on_state): [`TrailError::Clock`] (RW505) when
+    /// the clock is more than 2 s behind the last line, [`TrailError::Store`] (RW504) when the last
+    /// line knows a later version of the store, or one at all and the record has none. Nothing is
+    /// written then; append the refusal instead. Anything else (RW506) where the line is not surely
+    /// on the disk.
     pub fn append(&self, record: &Record, now: DateTime<Utc>) -> Result<Appended, TrailError> {
+        self.append_asking(record, now, &|| None)
+    }
+
+    /// As [`Trail::append`], for a record whose store version may have been overtaken: where the
+    /// last line knows a later one, `version` asks the store once more, under the trail's lock.
+    /// Only a store that is behind even then was put back from a copy.
+    ///
+    /// # Errors
+    /// As [`Trail::append`].
+    pub fn append_asking(
+        &self,
+        record: &Record,
+        now: DateTime<Utc>,
+        version: &dyn Fn() -> Option<u64>,
+    ) -> Result<Appended, TrailError> {
         let mut held = self.hold(&record.host, now)?;
-        let written = held.write(record, now);
+        let written = held.write_asking(record, now, version);
         self.let_go(held);
         Ok(self.told(written?))
+    }
+
+    /// The store version that the last line carries; no line that has one: `None`, and no store is
+    /// demanded. Costs the same however long the trail is, and takes no lock where the side file
+    /// tells.
+    ///
+    /// Ask this before the store's own version, compare with [`TrailError::of_store`], and only then
+    /// change anything: every change raises the version, and an old store would grow into a new one.
+    ///
+    /// # Errors
+    /// As [`Trail::append`].
+    pub fn known_store(&self, host: &Text, now: DateTime<Utc>) -> Result<Option<u64>, TrailError> {
+        if let Some(version) = head::store_of(&held::head_path(&self.path)) {
+            return Ok(Some(version));
+        }
+        // No head, or one that knows no store: the last line tells, and no file is made.
+        match siblings::open(&self.path) {
+            Err(error) if error.is_absent() && !siblings::are_there(&self.path) => Ok(None),
+            _ => Ok(self.end(host, now)?.and_then(|end| end.store)),
+        }
     }
 
     /// Counts a push that was refused because nobody could be identified (RW101, RW102): the next

@@ -12,7 +12,7 @@ use crate::hook::desk::{self, Payload};
 use crate::os::policy_files::{Account, PolicyFiles, ReadError};
 use crate::os::site::Site;
 use crate::os::{clock, files};
-use crate::policy::compiled::{self, Compiled};
+use crate::policy::compiled::{self, Compiled, CompiledError};
 use crate::policy::diag::{self, Problem};
 use crate::policy::diff::{self, Diff};
 use crate::policy::model::{Policy, User};
@@ -151,14 +151,17 @@ fn check(file: Option<&Path>, out: &Out) -> anyhow::Result<Exit> {
 }
 
 fn summary(policy: &Policy) -> String {
-    [
+    let mut parts = vec![
         counted(policy.users.len(), "user", "users"),
         counted(policy.groups.len(), "group", "groups"),
         counted(policy.schemes.len(), "scheme", "schemes"),
         counted(policy.projects.len(), "project", "projects"),
         counted(policy.grants.len(), "grant", "grants"),
-    ]
-    .join(", ")
+    ];
+    if !policy.entitlements.is_empty() {
+        parts.push(counted(policy.entitlements.len(), "entitlement", "entitlements"));
+    }
+    parts.join(", ")
 }
 
 fn apply(dry_run: bool, out: &Out) -> anyhow::Result<Exit> {
@@ -199,7 +202,13 @@ fn replace(
         site::become_account(site)?;
     }
     let old = match applied::open(&site.state, site.account_uid) {
-        Ok(applied) => Some(Payload::open(applied)?),
+        Ok(applied) => match Payload::open(applied) {
+            Err(CompiledError::Version(_)) => {
+                out.note("what counts now was applied by another version of refwarden, so it can't be compared");
+                None
+            }
+            opened => Some(opened?),
+        },
         Err(applied::AppliedError::None) => None,
         Err(error) => return Err(Failure::new(Exit::Unavailable, error.to_string()).into()),
     };

@@ -6,9 +6,10 @@ use super::out::Out;
 use super::site::{self, Here};
 use crate::policy::diff::{self, Diff};
 use crate::policy::entry::{Entry, Kind};
-use crate::policy::model::{Member, Policy, Project};
+use crate::policy::model::{Member, Policy, Project, may_meet};
 use crate::policy::name::ProjectName;
 use crate::policy::refs::Space;
+use crate::policy::spoken::sentence;
 use serde_json::json;
 
 /// Most lines of a difference that are printed.
@@ -73,6 +74,22 @@ fn tell_project(policy: &Policy, name: &ProjectName, project: &Project, out: &Ou
     for entry in entries(policy, name, project) {
         out.line(format!("  {}", line(policy, entry)));
     }
+    for entitlement in entitlements(policy, name, project) {
+        out.line(format!("  {entitlement}"));
+    }
+}
+
+/// What can be asked for in a project, or in repositories that it has as far as can be seen.
+fn entitlements(policy: &Policy, name: &ProjectName, project: &Project) -> Vec<String> {
+    let here = policy.entitlements.iter().filter(|(_, one)| {
+        one.projects.contains(name) || one.repositories.iter().any(|own| may_meet(own, project))
+    });
+    here.map(|(name, one)| {
+        let place = one.entry.place;
+        let file = policy.files.get(usize::from(place.file)).map_or("policy", String::as_str);
+        format!("{}, {file}:{}", sentence(name, one), place.line)
+    })
+    .collect()
 }
 
 fn entries<'a>(
@@ -160,5 +177,6 @@ fn project_json(policy: &Policy, name: &ProjectName, project: &Project) -> serde
         "scheme": project.scheme.as_str(),
         "roles": roles,
         "entries": lines,
+        "entitlements": entitlements(policy, name, project),
     })
 }

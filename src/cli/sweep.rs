@@ -37,9 +37,11 @@ pub fn run(args: &Args, out: &Out) -> anyhow::Result<Exit> {
         return Ok(Exit::Done);
     }
     // Neither waits for what is wrong with the other.
-    let settled = settle::sweep(&here.site, &here.settings().audit, "", usize::MAX);
+    let settled = settle::sweep(&here.site, &here.policy, "", usize::MAX);
+    let uses = lost_uses(&here);
     let delivery = deliver(&here);
     let (settled, delivery) = (settled?, delivery?);
+    uses?;
     if out.json {
         let (landed, vanished, damaged) = (settled.landed, settled.vanished, settled.damaged);
         let notices = as_json(&delivery);
@@ -56,6 +58,15 @@ pub fn run(args: &Args, out: &Out) -> anyhow::Result<Exit> {
     }
     tell(&delivery, out);
     Ok(Exit::Done)
+}
+
+/// Settles uses that were put aside by pushes which nobody will settle any more.
+fn lost_uses(here: &Here) -> anyhow::Result<usize> {
+    let (site, settings) = (&here.site, here.settings());
+    let Some(store) = open::open(settings, &site.state, site.account_uid, Mode::Write)? else {
+        return Ok(0);
+    };
+    Ok(settle::lost_uses(settle::Books { site, policy: &here.policy, store: store.as_ref() })?)
 }
 
 /// Delivers what is due; what is given up goes into the trail.

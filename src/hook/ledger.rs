@@ -192,6 +192,18 @@ pub fn notices(
     notice::of_event(&settings.notify, &happened, &around)
 }
 
+/// Starts the delivery of notices beside us, where anybody is to be told; what fails is told by the
+/// next sweep.
+pub fn tell_later(policy: &Compiled<Payload>) {
+    if policy.settings().notify.is_empty() {
+        return;
+    }
+    if let Err(error) = crate::notify::detach() {
+        let words = format!("notices wait for the next sweep: {error}");
+        let _ = crate::os::syslog::send(crate::os::syslog::Severity::Warning, &words);
+    }
+}
+
 /// People who can approve a request by the policy alone, the asker aside; memberships that are
 /// looked up elsewhere are not asked about.
 #[must_use]

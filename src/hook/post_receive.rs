@@ -2,12 +2,14 @@
 
 use super::desk::Desk;
 use super::judge::{self, Known, MAX_REFS};
-use super::{End, Refusal, foreign, record, settle};
+use super::{End, Refusal, charge, foreign, record, settle};
 use crate::audit::Event;
 use crate::os::syslog::{self, Severity};
 use crate::os::{env, faults, files};
 use crate::push::line;
+use crate::store::access::AccessStore;
 use crate::store::slip::{self, Key, Slip};
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 /// Longest list of refs on stdin, in bytes.
@@ -47,11 +49,45 @@ fn landed(stdin: &[u8]) -> Result<(), String> {
         push.id = Some(crate::audit::Text::new(&slip.head.push));
     }
     desk.trail().append(&line, desk.now.wall).map_err(|error| error.to_string())?;
+    faults::point("post-receive-landed");
+    let known = Known { git_dir: here.into_os_string().into_vec(), ..known };
+    spend(&desk, slip.as_ref(), &known)?;
     if let Some(slip) = slip {
         slip::close(&desk.site.state, &slip.head.key).map_err(|error| error.to_string())?;
     }
     settle::own_repository(&desk);
     Ok(())
+}
+
+/// Turns the uses that were put aside for this push into spent ones. Without a slip (no receive-pack
+/// is above us) the push is found by what it did.
+fn spend(desk: &Desk, slip: Option<&Slip>, known: &Known) -> Result<(), String> {
+    let rests_on_a_grant = slip.is_some_and(|slip| !slip.head.lent.is_empty());
+    let unknown = slip.is_none() && desk.service.is_none();
+    if !rests_on_a_grant && !unknown {
+        return Ok(());
+    }
+    let key = match slip.and_then(|slip| slip.head.reserved.as_ref()) {
+        Some(reserved) => reserved.key.clone(),
+        None => {
+            let push = slip.map_or(&desk.id, |slip| &slip.head.push);
+            charge::key(push, desk.service.as_ref(), known)
+        }
+    };
+    let store = desk.store_for_change().map_err(|error| error.to_string())?;
+    let Some(store) = store else { return Ok(()) };
+    let grants = match slip.and_then(|slip| slip.head.reserved.as_ref()) {
+        Some(reserved) => reserved.grants.clone(),
+        None if unknown => settle::reserved_for(store.as_ref(), &key)?,
+        None => Vec::new(),
+    };
+    let push = slip.map_or(desk.id.as_str(), |slip| slip.head.push.as_str());
+    settle::end(desk_of(desk, store.as_ref()), (&grants, &key), charge::Outcome::Landed, push)?;
+    store.unregister(&key).map_err(|error| error.to_string())
+}
+
+fn desk_of<'a>(desk: &'a Desk, store: &'a dyn AccessStore) -> settle::Books<'a> {
+    settle::Books { site: &desk.site, policy: &desk.policy, store }
 }
 
 fn read_slip(desk: &Desk) -> Option<Slip> {

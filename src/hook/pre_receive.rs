@@ -8,7 +8,7 @@ use super::charge::{self, Aside};
 use super::desk::Desk;
 use super::judge::{self, Answer, Known, Ruled};
 use super::lent::{self, Access};
-use super::{End, Refusal, foreign, record, say, settle, tell, wait};
+use super::{End, Refusal, foreign, ledger, record, say, settle, tell, wait};
 use crate::access::Id;
 use crate::audit::{Event, Record, Text, TrailError, Verdict};
 use crate::code::Code;
@@ -18,7 +18,8 @@ use crate::os::{clock, env, faults, files, syslog};
 use crate::policy::model::Refuse;
 use crate::policy::scope::Ground;
 use crate::policy::span::Span;
-use crate::report::PushReport;
+use crate::pusher::Source;
+use crate::report::{self, PushReport};
 use crate::store::access::{StoreError, UnderWay};
 use crate::store::slip::{self, End as SlipEnd, Head, Key, Reserved, Slip, SlipRef};
 use chrono::{DateTime, Duration, Utc};
@@ -192,9 +193,9 @@ impl Answered<'_> {
         faults::point("pre-receive-slip");
         settle::own_repository(self.desk);
         say(&tell::report(self.desk, self.known, self.ground, self.ruled).render());
-        for line in tell::grants(self.desk, self.known, (self.ground, self.ruled), access) {
-            say(&format!("{}\n", crate::text::Safe::new(&line, 99)));
-        }
+        let grants = tell::grants(self.desk, self.known, (self.ground, self.ruled), access);
+        let gitlab = self.desk.policy.settings().sources.contains(&Source::Gitlab);
+        say(&report::facts(&grants, gitlab));
         faults::point("pre-receive-done");
         Ok(End::Go)
     }
@@ -269,6 +270,7 @@ impl Answered<'_> {
                     wait = self.wait_for(&came, &mut report);
                     tell::asked(self.desk, &came, &mut report);
                     record::asked(&mut line, &came);
+                    ledger::tell_later(&self.desk.policy);
                 }
             }
         } else {

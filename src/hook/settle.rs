@@ -3,18 +3,25 @@
 //! A killed client or receive-pack can leave refs moved with no post-receive, or a slip with no ref
 //! moved. The refs themselves say which; a line in the trail keeps it.
 
+use super::charge::{self, Outcome};
 use super::desk::{self, Desk, Payload};
-use crate::audit::{Event, Push, Record, RefRecord, Text};
-use crate::git::{GitEnv, Reader, RefValue};
+use crate::access::{Id, State};
+use crate::audit::{Event, Push, Record, RefRecord, StoreRecord, Text};
+use crate::git::{GitEnv, GitError, Reader, RefValue};
 use crate::os::clock::{self, Now};
-use crate::os::files;
-use crate::os::process::Host;
+use crate::os::process::{self, Host};
 use crate::os::site::Site;
 use crate::os::syslog::{self, Severity};
+use crate::os::{faults, files};
 use crate::policy::compiled::Compiled;
 use crate::push::RefName;
 use crate::report::Raw;
-use crate::store::slip::{self, Key, Slip, SlipError, SlipRef, Stale, StaleKind};
+use crate::store;
+use crate::store::access::{AccessStore, Filter, StoreError};
+use crate::store::open::Mode;
+use crate::store::slip::{self, Key, Reserved, Slip, SlipError, SlipRef, Stale, StaleKind};
+use chrono::TimeDelta;
+use gix::ObjectId;
 use sha2::{Digest as _, Sha256};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -23,6 +30,10 @@ use std::time::Duration;
 
 /// Most slips that a hook looks at.
 const BOUND: usize = 32;
+/// How long a reservation of another host outlives its lease.
+const LEASE: TimeDelta = TimeDelta::minutes(10);
+/// How long post-receive may take where no receive-pack can be seen.
+const UNSEEN: TimeDelta = TimeDelta::hours(1);
 /// Longest policy file that is compared with what was applied.
 const MAX_SOURCE: usize = 50 << 20;
 
@@ -42,7 +53,7 @@ pub fn own_repository(desk: &Desk) {
     let Some(service) = &desk.service else { return };
     let Ok(key) = Key::new(service, Path::new(".")) else { return };
     let prefix = slip::repository_prefix(key.git_dir);
-    if let Err(error) = sweep(&desk.site, &desk.policy.settings().audit, &prefix, BOUND) {
+    if let Err(error) = sweep(&desk.site, &desk.policy, &prefix, BOUND) {
         let _ = syslog::send(Severity::Warning, &format!("sweep: {error}"));
     }
 }
@@ -59,13 +70,130 @@ pub enum SweepError {
     /// The line could not be written, so the slip stays.
     #[error(transparent)]
     Trail(#[from] crate::audit::TrailError),
+    /// The store can't be changed, so the uses that were put aside stay so.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A use could not be settled.
+    #[error("{0}")]
+    Use(String),
+}
+
+/// The store and what is written about it.
+#[derive(Clone, Copy)]
+pub struct Books<'a> {
+    /// The site.
+    pub site: &'a Site,
+    /// The applied policy.
+    pub policy: &'a Compiled<Payload>,
+    /// The store, open for changing.
+    pub store: &'a dyn AccessStore,
+}
+
+/// Ends the reservations of a push, and records those that are spent.
+///
+/// # Errors
+/// Words: the store or the trail can't be written.
+pub fn end(
+    books: Books<'_>,
+    (grants, key): (&[Id], &str),
+    outcome: Outcome,
+    push: &str,
+) -> Result<usize, String> {
+    if grants.is_empty() {
+        return Ok(0);
+    }
+    let now = clock::now().wall;
+    let settled = charge::settle(books.store, grants, key, outcome, now);
+    let settled = settled.map_err(|error| error.to_string())?;
+    faults::point("use-settled");
+    if outcome == Outcome::Landed {
+        let version = books.store.status().map_err(|error| error.to_string())?.version;
+        let trail = desk::trail(books.site, &books.policy.settings().audit);
+        for mut line in charge::lines(&settled, push) {
+            line.store = Some(StoreRecord { version });
+            trail.append(&line, now).map_err(|error| error.to_string())?;
+        }
+    }
+    Ok(settled.len())
+}
+
+/// The grants that have a use put aside under `key`.
+///
+/// # Errors
+/// Words: the store can't be read.
+pub fn reserved_for(store: &dyn AccessStore, key: &str) -> Result<Vec<Id>, String> {
+    let records = reserved(store).map_err(|error| error.to_string())?;
+    let has = |(_, state): &(Id, State)| state.uses.reserved.contains_key(key);
+    Ok(records.into_iter().filter(has).map(|(id, _)| id).collect())
+}
+
+fn reserved(store: &dyn AccessStore) -> Result<Vec<(Id, State)>, StoreError> {
+    let records = store.list(&Filter { reserved: true, ..Filter::default() })?;
+    Ok(records.into_iter().filter_map(|r| Some((r.id.clone(), r.state().ok()?))).collect())
+}
+
+/// Settles uses that were put aside by pushes which nobody will settle any more: the hook died
+/// before it laid a slip, another host is gone, or there is no receive-pack to wait for.
+///
+/// # Errors
+/// [`SweepError`].
+pub fn lost_uses(books: Books<'_>) -> Result<usize, SweepError> {
+    let host = Host::current()?;
+    let here = crate::os::host_name();
+    let under_way = books.store.under_way()?;
+    let now = clock::now().wall;
+    let mut settled = 0;
+    for (id, state) in reserved(books.store)? {
+        for (key, (on, since)) in &state.uses.reserved {
+            let outcome = if *on == here {
+                ours(books.site, key, &host, now - *since)?
+            } else {
+                // A dead host's reservation is spent when its lease ends (04-access.md).
+                let gone = !under_way.iter().any(|push| push.key == *key) && now - *since > LEASE;
+                gone.then_some(Outcome::Landed)
+            };
+            if let Some(outcome) = outcome {
+                let grants = std::slice::from_ref(&id);
+                settled += end(books, (grants, key), outcome, "").map_err(SweepError::Use)?;
+            }
+        }
+    }
+    Ok(settled)
+}
+
+/// What became of a push of this host that has a use put aside and that no slip tells of.
+fn ours(
+    site: &Site,
+    key: &str,
+    host: &Host,
+    age: TimeDelta,
+) -> Result<Option<Outcome>, SweepError> {
+    let mut parts = key.strip_prefix("r:").unwrap_or_default().split(':');
+    let mut next = || parts.next().unwrap_or_default();
+    let (pid, start, boot, namespace) = (next(), next(), next(), next());
+    let (Ok(pid), Ok(start)) = (pid.parse::<u32>(), start.parse::<u64>()) else {
+        // No receive-pack to look for: post-receive had its time, so it counts as spent.
+        return Ok((age > UNSEEN).then_some(Outcome::Landed));
+    };
+    let same_boot = boot == host.boot_id;
+    let unseen = namespace != host.pid_namespace.to_string();
+    let over = !same_boot || if unseen { age > UNSEEN } else { !process::runs(pid, start)? };
+    // With a slip the sweep of slips knows more. A slip is laid before pre-receive says yes, and
+    // closed only when the use is settled: without one nothing can have landed.
+    let has_slip = slip::exists_for(&site.state, pid, start)?;
+    Ok((over && !has_slip).then_some(Outcome::NotLanded))
 }
 
 /// Settles stale slips whose names begin with `prefix` (all of them, if it is empty).
 ///
 /// # Errors
 /// [`SweepError`]; slips that are not settled stay.
-pub fn sweep(site: &Site, audit: &str, prefix: &str, bound: usize) -> Result<Settled, SweepError> {
+pub fn sweep(
+    site: &Site,
+    policy: &Compiled<Payload>,
+    prefix: &str,
+    bound: usize,
+) -> Result<Settled, SweepError> {
     let now = clock::now();
     let host = Host::current()?;
     let mut settled = Settled::default();
@@ -76,19 +204,19 @@ pub fn sweep(site: &Site, audit: &str, prefix: &str, bound: usize) -> Result<Set
     let _lock = files::lock(&site.state.join("sweep.lock"), Duration::ZERO)?;
     // Read again under the lock: another sweep may have settled some.
     for stale in slip::stale(&site.state, prefix, &host, now, bound)? {
-        one(site, audit, &stale, now, &mut settled)?;
+        one(site, policy, &stale, now, &mut settled)?;
     }
     Ok(settled)
 }
 
 fn one(
     site: &Site,
-    audit: &str,
+    policy: &Compiled<Payload>,
     stale: &Stale,
     now: Now,
     settled: &mut Settled,
 ) -> Result<(), SweepError> {
-    let record = match &stale.kind {
+    let mut record = match &stale.kind {
         StaleKind::Damaged => {
             settled.damaged += 1;
             damaged(stale)
@@ -98,10 +226,63 @@ fn one(
             of(slip, site, if slip.confirmed { "yes" } else { "unknown" }, settled)
         }
     };
-    desk::trail(site, audit).append(&record, now.wall)?;
+    if let StaleKind::Gone(slip) | StaleKind::Rebooted(slip) = &stale.kind
+        && let Some(reserved) = &slip.head.reserved
+    {
+        let rebooted = matches!(stale.kind, StaleKind::Rebooted(_));
+        let outcome = outcome(site, slip, reserved, rebooted, !record.refs.is_empty());
+        let word = match (outcome, record.refs.is_empty()) {
+            (Outcome::NotLanded, _) => "released",
+            (Outcome::Landed, false) => "spent",
+            (Outcome::Landed, true) => "spent, although the refs do not show it",
+        };
+        record = record.with("use", word);
+        let store =
+            store::open::open(policy.settings(), &site.state, site.account_uid, Mode::Write)?;
+        if let Some(store) = store {
+            let books = Books { site, policy, store: store.as_ref() };
+            let uses = (reserved.grants.as_slice(), reserved.key.as_str());
+            end(books, uses, outcome, &slip.head.push).map_err(SweepError::Use)?;
+        }
+    }
+    desk::trail(site, &policy.settings().audit).append(&record, now.wall)?;
     match stale.kind {
         StaleKind::Damaged => Ok(slip::put_aside(stale)?),
         _ => Ok(slip::remove_stale(stale)?),
+    }
+}
+
+/// Whether a push that was cut short has spent what was put aside for it: released only where it is
+/// certain that nothing moved.
+fn outcome(site: &Site, slip: &Slip, reserved: &Reserved, rebooted: bool, landed: bool) -> Outcome {
+    // `update` marks the slip before it lets the first ref move; after a reboot the mark may be lost.
+    let unconfirmed = !slip.confirmed && reserved.update && !rebooted;
+    let still_old = || {
+        let reader = reader_of(site, slip).ok();
+        reader.is_some_and(|reader| {
+            slip.refs.iter().all(|one| match value(&reader, one) {
+                Some(value) => value == one.old,
+                None => false,
+            })
+        })
+    };
+    match unconfirmed || (!slip.confirmed && !landed && still_old()) {
+        true => Outcome::NotLanded,
+        false => Outcome::Landed,
+    }
+}
+
+fn reader_of(site: &Site, slip: &Slip) -> Result<Reader, GitError> {
+    let folder = PathBuf::from(OsStr::from_bytes(&slip.head.folder));
+    Reader::open(&folder, &GitEnv::default(), site.account_uid)
+}
+
+/// Where a ref is now, null where it is not there.
+fn value(reader: &Reader, one: &SlipRef) -> Option<ObjectId> {
+    match reader.ref_value(&RefName::new(one.name.as_slice())) {
+        Ok(RefValue::Direct(id)) => Some(id),
+        Ok(RefValue::Missing) => Some(ObjectId::null(one.new.kind())),
+        _ => None,
     }
 }
 
@@ -115,8 +296,7 @@ fn damaged(stale: &Stale) -> Record {
 fn of(slip: &Slip, site: &Site, confirmed: &str, settled: &mut Settled) -> Record {
     let mut record = Record::new(Event::PUSH_SETTLED, crate::os::host_name());
     record.push = Some(Push { id: Some(Text::new(&slip.head.push)), receive_pack: None });
-    let folder = PathBuf::from(OsStr::from_bytes(&slip.head.folder));
-    let landed = match Reader::open(&folder, &GitEnv::default(), site.account_uid) {
+    let landed = match reader_of(site, slip) {
         Ok(reader) => records(&reader, slip),
         Err(error) => {
             record = record.with("repository", error.to_string());
@@ -137,8 +317,7 @@ fn of(slip: &Slip, site: &Site, confirmed: &str, settled: &mut Settled) -> Recor
 /// Names of the slip's refs that are where the push wanted them; `None` where they can't be read.
 #[must_use]
 pub fn landed(site: &Site, slip: &Slip) -> Option<Vec<Vec<u8>>> {
-    let folder = PathBuf::from(OsStr::from_bytes(&slip.head.folder));
-    let reader = Reader::open(&folder, &GitEnv::default(), site.account_uid).ok()?;
+    let reader = reader_of(site, slip).ok()?;
     Some(there(&reader, slip).map(|one| one.name.clone()).collect())
 }
 
@@ -154,11 +333,7 @@ fn records(reader: &Reader, slip: &Slip) -> Vec<RefRecord> {
 }
 
 fn there<'a>(reader: &Reader, slip: &'a Slip) -> impl Iterator<Item = &'a SlipRef> {
-    slip.refs.iter().filter(|one| match reader.ref_value(&RefName::new(one.name.as_slice())) {
-        Ok(RefValue::Direct(id)) => id == one.new,
-        Ok(RefValue::Missing) => one.new.is_null(),
-        _ => false,
-    })
+    slip.refs.iter().filter(|one| value(reader, one) == Some(one.new))
 }
 
 /// A note where a policy file is no longer what was applied; files that can't be read are passed by.

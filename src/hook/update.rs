@@ -1,9 +1,9 @@
 //! `update`: confirms one ref at the last moment, silently unless it refuses.
 //!
 //! It reads the slip that pre-receive left, the epoch and the applied policy's digest, and nothing
-//! more: no policy, no repository, no network.
+//! more: no policy, no repository, and no network but one read of the epoch where hosts share it.
 
-use super::{End, Refusal, desk, foreign, judge, settle};
+use super::{End, Refusal, desk, foreign, judge, lent, settle};
 use crate::audit::{Event, PolicyRecord, Push, Record, RefRecord, Text, Verdict};
 use crate::code::Code;
 use crate::os::faults;
@@ -11,13 +11,17 @@ use crate::os::process::{self, ReceivePack};
 use crate::os::site::Site;
 use crate::os::syslog::{self, Severity};
 use crate::os::{clock, env};
-use crate::store::slip::{self, Key, Present, Slip, SlipError, SlipRef};
+use crate::store::access::AccessStore as _;
+use crate::store::etcd::Etcd;
+use crate::store::slip::{self, Key, Present, Slip, SlipError, SlipProblem, SlipRef};
 use crate::store::{applied, epoch};
 use gix::ObjectId;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+/// How long the one read of a shared epoch may take.
+const SHARED_DEADLINE: std::time::Duration = std::time::Duration::from_secs(3);
 /// Most refs that are named as moved already.
 const MAX_MOVED: usize = 20;
 
@@ -71,10 +75,27 @@ fn confirm(site: &Site, asked: &SlipRef) -> Result<(), Refusal> {
     let (_, key) = key(Path::new("."))?;
     let slip = slip::open(&site.state, &key).map_err(refusal)?;
     let epoch = epoch::read(&site.state).map_err(|error| Refusal::server(Code::Store, &error))?;
+    if let Some(shared) = slip.head().shared_epoch {
+        overtaken_elsewhere(site, shared)?;
+    }
     let digest = applied::digest(&site.state, site.account_uid)
         .map_err(|error| Refusal::server(Code::NoPolicy, &error))?;
     let present = Present { now: clock::now(), epoch, digest: &digest };
     slip.confirm(asked, &present).map_err(refusal)
+}
+
+/// One read of the epoch that several hosts share: a revocation on another of them counts here.
+fn overtaken_elsewhere(site: &Site, decided_on: u64) -> Result<(), Refusal> {
+    let (policy, _) = desk::open_policy(site)?;
+    let shared = policy.settings().shared_store.as_ref().ok_or_else(|| {
+        Refusal::new(Code::PushAgain, ["another policy was applied meanwhile: push again"])
+    })?;
+    let store = Etcd::open(shared, site.account_uid, SHARED_DEADLINE);
+    let epoch = store.and_then(|store| store.epoch()).map_err(|error| lent::refusal(&error))?;
+    match epoch == Some(decided_on) && decided_on.is_multiple_of(2) {
+        true => Ok(()),
+        false => Err(refusal(SlipError::Problem(SlipProblem::EpochChanged))),
+    }
 }
 
 fn refusal(error: SlipError) -> Refusal {

@@ -6,7 +6,7 @@
 //! `system/audit.rs` and OpenSSH's `StrictModes`.
 
 use super::files::{self, FileError};
-use rustix::fs::{CWD, FileType, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
@@ -98,19 +98,33 @@ pub fn open_resolved(path: &Path, account_uid: u32) -> Result<(File, PathBuf), T
 }
 
 /// A regular file's own path (links resolved), device and inode, if it and all its folders are
-/// trusted; the file is not opened, so that no lock held on it in this process is lost.
+/// trusted, and so are those of its neighbours that are there: files named as it is, with one of
+/// `ends` after. Nothing is opened to be read, so no lock held in this process is lost.
 ///
 /// # Errors
 /// As [`open_file`].
-pub fn inspect_file(path: &Path, account_uid: u32) -> Result<(PathBuf, (u64, u64)), TrustError> {
+pub fn inspect_file(
+    path: &Path,
+    ends: &[&str],
+    account_uid: u32,
+) -> Result<(PathBuf, (u64, u64)), TrustError> {
     let real = resolve(path)?;
     let (folder, name) = walk_to_parent(&real, account_uid)?;
-    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = rustix::fs::openat(&folder, name, flags, Mode::empty())
-        .map_err(|error| open_error(&real, error))?;
-    check(&file, &real, account_uid, FileType::RegularFile)?;
-    let stat = rustix::fs::fstat(&file).map_err(|error| open_error(&real, error))?;
-    Ok((real, (stat.st_dev, stat.st_ino)))
+    let look = |name: &Path, at: &Path| {
+        let stat = rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW)
+            .map_err(|error| open_error(at, error))?;
+        judge_kind(&stat, at, account_uid, FileType::RegularFile)?;
+        Ok((stat.st_dev, stat.st_ino))
+    };
+    for end in ends {
+        let with_end =
+            |path: &Path| PathBuf::from([path.as_os_str(), end.as_ref()].join("".as_ref()));
+        match look(&with_end(name), &with_end(&real)) {
+            Err(TrustError::File(error)) if error.is_absent() => {}
+            other => drop(other?),
+        }
+    }
+    Ok((real.clone(), look(name, &real)?))
 }
 
 /// Opens a folder, if it and all folders above are trusted.
@@ -196,11 +210,15 @@ fn walk_to_parent(real: &Path, account: u32) -> Result<(OwnedFd, &Path), TrustEr
 
 fn check(file: &impl AsFd, path: &Path, account: u32, kind: FileType) -> Result<(), TrustError> {
     let stat = rustix::fs::fstat(file).map_err(|error| open_error(path, error))?;
+    judge_kind(&stat, path, account, kind)
+}
+
+fn judge_kind(stat: &Stat, path: &Path, account: u32, kind: FileType) -> Result<(), TrustError> {
     if FileType::from_raw_mode(stat.st_mode) != kind {
         let wanted = if kind == FileType::Directory { "folder" } else { "regular file" };
         return Err(TrustError::Kind { path: path.to_owned(), wanted });
     }
-    judge(&stat, path, account, kind)
+    judge(stat, path, account, kind)
 }
 
 fn judge(stat: &Stat, path: &Path, account: u32, kind: FileType) -> Result<(), TrustError> {

@@ -21,6 +21,7 @@ pub mod refs;
 pub mod scope;
 pub mod source;
 pub mod span;
+pub mod spoken;
 pub mod window;
 
 pub use load::{Loaded, load, load_file};

@@ -426,6 +426,20 @@ pub fn project_of<'a>(
     }
 }
 
+/// Whether a project may have repositories that a pattern matches, as far as can be seen without
+/// looking at the repositories: the fixed beginning of one goes on from the other's.
+#[must_use]
+pub fn may_meet(pattern: &Pattern, project: &Project) -> bool {
+    let begin = |pattern: &'_ Pattern| -> Vec<u8> {
+        pattern.as_glob().map(|glob| glob.literal_prefix().to_vec()).unwrap_or_default()
+    };
+    let one = begin(pattern);
+    project.repositories.iter().any(|own| {
+        let own = begin(own);
+        own.starts_with(&one) || one.starts_with(&own)
+    })
+}
+
 /// 2 for an exact name, 0 for `**`, 1 for anything else that matches.
 fn rank(pattern: &Pattern, repository: &[u8]) -> Option<u8> {
     let glob = pattern.as_glob()?;

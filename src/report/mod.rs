@@ -187,6 +187,14 @@ impl PushReport {
     }
 }
 
+/// Facts about a push that went through, one a line, wrapped.
+#[must_use]
+pub fn facts(facts: &[Raw], gitlab: bool) -> String {
+    let mut lines = Lines::new(if gitlab { "GL-HOOK-ERR: " } else { "" });
+    facts.iter().for_each(|fact| lines.push(fact));
+    lines.finish()
+}
+
 fn action(action: Option<Action>) -> &'static str {
     action.map_or("-", Action::as_str)
 }

@@ -4,6 +4,7 @@ mod clock;
 mod damage;
 mod faults;
 mod rotation;
+mod store;
 
 use super::super::record::{RefRecord, Verdict};
 use super::super::verify::{Verified, verify};

@@ -17,7 +17,7 @@ fn chain(count: u64) -> Vec<String> {
 }
 
 fn sealed(event: Event, seq: u64, prev: Hash, time: DateTime<Utc>) -> (String, End) {
-    let place = Place { seq, prev, time, clock: None, unidentified: 0 };
+    let place = Place { seq, prev, time, clock: None, unidentified: 0, store: None };
     let (text, end) = seal(&Record::new(event, "host"), &place).unwrap();
     (String::from_utf8(text).unwrap(), end)
 }

@@ -21,6 +21,18 @@ pub fn create_new(path: &Path, mode: u32) -> Result<(), FileError> {
     give_to_owner_of(&folder, &file).map_err(wrong)
 }
 
+/// Copies what stands in `from` into a new file, as [`create_new`] makes it.
+///
+/// # Errors
+/// Either can't be opened, something has the new one's name, or the disk is full.
+pub fn copy_new(from: &Path, to: &Path, mode: u32) -> Result<(), FileError> {
+    let mut source = File::open(from).map_err(|error| FileError::new(from, "open", error))?;
+    create_new(to, mode)?;
+    let copied = File::options().write(true).open(to);
+    let copied = copied.and_then(|mut to| std::io::copy(&mut source, &mut to));
+    copied.map(drop).map_err(|error| FileError::new(to, "write", error))
+}
+
 /// Waits until the disk has a file that somebody else wrote.
 ///
 /// # Errors

@@ -10,7 +10,7 @@ use super::quorum::People;
 use crate::policy::diag::{At, PolicyCode, Problem};
 use crate::policy::entry::{Enforce, Entry, Holder, Kind};
 use crate::policy::model::{
-    Approval, Auto, Entitlement, Extend, NoProject, Notify, Project, project_of,
+    Approval, Auto, Entitlement, Extend, NoProject, Notify, Project, may_meet, project_of,
 };
 use crate::policy::name::{EntitlementName, ProjectName};
 use crate::policy::pattern::Pattern;
@@ -141,13 +141,19 @@ impl Check<'_> {
         self.holders(&words, Role::ADDS)
     }
 
-    /// An exact name that no project has is asked about in vain.
+    /// A repository that no project has is asked about in vain.
     fn in_some_project(&mut self, repositories: &[(Pattern, At)], projects: &Projects) {
         for (pattern, at) in repositories {
-            let all = projects.iter().map(|(name, p)| (name, p.repositories.as_slice()));
-            let none = exact(pattern).map(|name| project_of(name, all));
-            let never = pattern.text().ends_with(".git");
-            if none == Some(Err(NoProject::None)) && !never {
+            let found = match exact(pattern) {
+                // That is told already.
+                Some(name) if name.ends_with(b".git") => true,
+                Some(name) => {
+                    let all = projects.iter().map(|(name, p)| (name, p.repositories.as_slice()));
+                    project_of(name, all) != Err(NoProject::None)
+                }
+                None => projects.values().any(|project| may_meet(pattern, project)),
+            };
+            if !found {
                 let message = format!("`{pattern}` is in no project: every push to it is refused");
                 self.report(PolicyCode::NeverMatches, *at, message);
             }

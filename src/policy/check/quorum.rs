@@ -9,7 +9,9 @@ use crate::access::quorum::{Approver, met};
 use crate::policy::diag::{At, PolicyCode, Problem};
 use crate::policy::entry::Holder;
 use crate::policy::members::{LookupsOf, groups_of, lookups_of};
-use crate::policy::model::{Approval, Entitlement, Group, Member, Project, User, project_of};
+use crate::policy::model::{
+    Approval, Entitlement, Group, Member, Project, User, may_meet, project_of,
+};
 use crate::policy::name::{GroupName, ProjectName, UserName};
 use crate::policy::raw::Table;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -187,13 +189,17 @@ impl Check<'_> {
         people: &People<'_>,
     ) {
         let certain = certain(entitlement, projects);
-        let open = entitlement.repositories.iter().any(|pattern| exact(pattern).is_none());
+        let open = |project: &Project| {
+            let patterns = entitlement.repositories.iter().filter(|own| exact(own).is_none());
+            patterns.into_iter().any(|own| may_meet(own, project))
+        };
         let troubles: Vec<(&ProjectName, Trouble)> = certain
             .iter()
             .filter_map(|(name, project)| Some((*name, people.trouble(entitlement, project)?)))
             .collect();
         let works = troubles.len() < certain.len();
-        let elsewhere = projects.iter().filter(|(name, _)| open && !certain.contains_key(*name));
+        let elsewhere =
+            projects.iter().filter(|(name, one)| !certain.contains_key(*name) && open(one));
         let mut others = elsewhere.map(|(_, project)| people.trouble(entitlement, project));
         let mut first_other = None;
         let works = works

@@ -4,7 +4,7 @@ use super::super::entry::{Entry, Holder};
 use super::super::members::{Answers, Held, Standing};
 use super::super::model::Policy;
 use super::super::name::ProjectName;
-use super::super::refs::{RefScope, Space};
+use super::super::spoken::{refs, sentence};
 use super::people::People;
 use super::render::capped;
 
@@ -28,6 +28,7 @@ pub fn summary(policy: &Policy) -> Vec<String> {
             false => rights.extend(vec![String::new(); entries.len().min(LINES_A_PROJECT + 1)]),
         }
     }
+    rights.extend(policy.entitlements.iter().map(|(name, one)| sentence(name, one)));
     std::iter::once(count).chain(capped(rights, LINES, "lines: `refwarden policy show`")).collect()
 }
 
@@ -68,22 +69,5 @@ fn who(standings: &[Standing], entry: &Entry) -> String {
     match standings.iter().filter(held).count() {
         1 => format!("{} (1 user)", holders.join(", ")),
         count => format!("{} ({count} users)", holders.join(", ")),
-    }
-}
-
-fn refs(scope: &RefScope) -> String {
-    let words = |(space, pattern): (Space, String)| match space {
-        Space::Tags => format!("tags {pattern}"),
-        Space::Branches | Space::Refs => pattern,
-    };
-    let list = |patterns: &[super::super::refs::RefPattern]| {
-        let each = patterns.iter().map(|p| words((p.space, p.pattern.to_string())));
-        each.collect::<Vec<String>>().join(", ")
-    };
-    match (scope.include.is_empty(), scope.exclude.is_empty()) {
-        (true, true) => String::new(),
-        (false, true) => format!(" on {}", list(&scope.include)),
-        (true, false) => format!(" except on {}", list(&scope.exclude)),
-        (false, false) => format!(" on {} except {}", list(&scope.include), list(&scope.exclude)),
     }
 }

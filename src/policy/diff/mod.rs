@@ -10,7 +10,8 @@
 //! - [`contents`]: schemes that say the same are one;
 //! - [`sites`]: which repositories, and whom, to ask about; [`compare`]: asks;
 //! - [`gather`]: what many people or projects share is told once; [`moves`]: of repositories;
-//! - [`settings`]: what no decision shows; [`render`]: for people and machines;
+//! - [`settings`]: what no decision shows; [`entitlements`]: what can be asked for;
+//!   [`render`]: for people and machines;
 //! - [`first`]: a summary where there is nothing to compare with.
 //!
 //! What is too large to compute is said to be, and what changed is listed instead.
@@ -19,6 +20,7 @@ mod classes;
 mod compare;
 mod contents;
 mod crowd;
+mod entitlements;
 mod first;
 mod gather;
 mod moves;
@@ -169,6 +171,7 @@ pub fn diff(old: &Policy, new: &Policy, now: DateTime<Utc>) -> Diff {
     let mut everybody = Everybody::new(old, new);
     let mut contents = Contents::default();
     let (mut changes, mut notes) = sites::compare(&mut everybody, &mut contents, now);
+    entitlements::compare(&everybody, &mut notes);
     settings::compare(&everybody, &mut contents, &mut notes);
     changes.sort_by(|a, b| order(a).cmp(&order(b)));
     Diff { changes, notes }

@@ -142,6 +142,51 @@ impl<'p> Everybody<'p> {
         crowds
     }
 
+    /// Active people who are settled to be among the holders in a project of that side, and
+    /// looked-up groups that more could come from.
+    pub(super) fn held(
+        &self,
+        side: usize,
+        holders: &[Holder],
+        project: &Project,
+    ) -> (Crowd, BTreeSet<GroupName>) {
+        let (mut crowd, mut asked) = (Crowd::default(), BTreeSet::new());
+        let mut member = |member: &Member| match member {
+            Member::User(name) => self.add_user(side, name, &mut crowd),
+            Member::Group(name) => {
+                let members = self.members.get(side).and_then(|all| all.get(name));
+                members.into_iter().flatten().for_each(|number| crowd.insert(*number));
+                let lookups = self.sides.get(side).and_then(|people| people.lookups.get(name));
+                asked.extend(lookups.into_iter().flatten().cloned());
+            }
+        };
+        for holder in holders {
+            match holder {
+                Holder::User(name) => member(&Member::User(name.clone())),
+                Holder::Group(name) => member(&Member::Group(name.clone())),
+                Holder::Role(role) => {
+                    project.roles.get(role).into_iter().flatten().for_each(&mut member);
+                }
+                Holder::Lead => {
+                    project.lead.iter().for_each(|lead| member(&Member::User(lead.clone())));
+                }
+                Holder::Authenticated | Holder::Anyone => {
+                    return (self.active(side), BTreeSet::new());
+                }
+                Holder::Assignee | Holder::Reporter | Holder::Field(_) => {}
+            }
+        }
+        (crowd, asked)
+    }
+
+    fn add_user(&self, side: usize, name: &UserName, crowd: &mut Crowd) {
+        if let Some(number) = self.numbers.get(name)
+            && self.active.get(*number).and_then(|of| of.get(side)) == Some(&true)
+        {
+            crowd.insert(*number);
+        }
+    }
+
     /// Everybody who is active on that side, somebody without an identity left out.
     pub(super) fn active(&self, side: usize) -> Crowd {
         let active = self.active.iter().zip(0..).skip(1);

@@ -1,9 +1,10 @@
 //! What changed besides rights to refs: who people are, rights outside projects, settings.
 
-use super::super::entry::{Entry, Holder, Permissions};
+use super::super::entry::{Entry, Holder, Permissions, Place};
 use super::super::members::{Answers, Held, LookupsOf, Standing};
-use super::super::model::{Group, Policy, Settings, User};
+use super::super::model::{Group, Notify, Policy, Settings, User};
 use super::super::name::{GroupName, UserName};
+use super::super::span::Span;
 use super::contents::Contents;
 use super::people::{Everybody, People};
 use super::render::some_of;
@@ -159,6 +160,43 @@ fn settings(old: &Settings, new: &Settings, notes: &mut Vec<Note>) {
     changed(old.audit != new.audit, false, "`[audit] file`");
     let shown = |s: &Settings| (s.name.clone(), s.help.clone(), s.timezone);
     changed(shown(old) != shown(new), false, "what `[server]` shows");
+    asking(old, new, notes);
+}
+
+/// `[access]`, `[[notify]]`, and where records and locks are kept.
+fn asking(old: &Settings, new: &Settings, notes: &mut Vec<Note>) {
+    let (a, b) = (&old.access, &new.access);
+    if a.max_open != b.max_open {
+        let text = format!("`[access] max-open` is {}, was {}", b.max_open, a.max_open);
+        note(notes, b.max_open > a.max_open, text);
+    }
+    if a.max_wait != b.max_wait {
+        let words = |span: Option<Span>| span.map_or("not set".into(), |span| span.to_string());
+        let text =
+            format!("`[access] max-wait` is {}, was {}", words(b.max_wait), words(a.max_wait));
+        note(notes, b.max_wait > a.max_wait, text);
+    }
+    if a.server_approvals != b.server_approvals {
+        let text = format!(
+            "`[access] server-approvals` is {}, was {}",
+            b.server_approvals, a.server_approvals
+        );
+        note(notes, b.server_approvals, text);
+    }
+    let told = |s: &Settings| {
+        let place = Place { file: 0, line: 0 };
+        s.notify.iter().map(|one| Notify { place, ..one.clone() }).collect::<Vec<_>>()
+    };
+    let (before, after) = (told(old), told(new));
+    if before != after {
+        // Somebody who is no longer told can no longer step in.
+        let dropped = before.iter().any(|one| !after.contains(one));
+        note(notes, dropped, "`[[notify]]` changed: who is told of what".into());
+    }
+    if old.shared_store != new.shared_store {
+        let text = "`[store]` changed: grants, revocations and locks are looked up elsewhere";
+        note(notes, true, text.into());
+    }
 }
 
 /// `bypass` lifts checks, which no decision about a ref shows: entries are compared as written.

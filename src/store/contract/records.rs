@@ -111,7 +111,7 @@ pub(crate) fn hostile_text_comes_back_as_it_was(make: Make) {
         let wanted = evil.repository.clone();
         let event = asked(evil);
         store.commit(&append(id.clone(), 0, event.clone())).unwrap();
-        assert_eq!(store.record(&id).unwrap().unwrap().events, [event.clone()]);
+        assert_eq!(store.record(&id).unwrap().unwrap().events, std::slice::from_ref(&event));
         let filter = Filter { repository: Some(wanted), ..Filter::default() };
         let found = store.list(&filter).unwrap();
         assert_eq!(found.len(), if text.is_empty() { 1 } else { found.len().max(1) });

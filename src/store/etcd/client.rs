@@ -12,6 +12,7 @@ use crate::text::Safe;
 use serde::Deserialize;
 use serde_json::json;
 use std::fmt;
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -275,6 +276,11 @@ impl Client {
         }
         match serde_json::from_slice::<Status>(&answer) {
             Ok(status) if status.code != 0 => Err(status.attempt()),
+            // Not the gateway's words but those of the member's front.
+            _ if http == StatusCode::BAD_REQUEST => {
+                let message = Safe::new(answer.trim_ascii(), 200).as_str().to_owned();
+                Err(Attempt::Final(Status { code: code::INVALID, message }))
+            }
             _ => Err(Attempt::Next(format!("{endpoint}: HTTP status {http}"))),
         }
     }
@@ -327,13 +333,16 @@ impl Status {
     }
 }
 
-/// Whether `host[:port][/…]` is this machine, by a literal address.
+/// Whether `host[:port][/…]` is this machine.
 fn is_here(host: &str) -> bool {
     let host = host.split('/').next().unwrap_or(host);
-    match host.strip_prefix("[::1]") {
-        Some(rest) => rest.is_empty() || rest.starts_with(':'),
-        None => host.split(':').next() == Some("127.0.0.1"),
-    }
+    let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((name, "")) => name,
+        Some((name, port)) if port.starts_with(':') => name,
+        Some(_) => return false,
+        None => host.split(':').next().unwrap_or(host),
+    };
+    name == "localhost" || name.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -342,10 +351,16 @@ mod tests {
 
     #[test]
     fn a_password_goes_to_this_machine_alone_without_tls() {
-        for here in ["127.0.0.1:2379", "127.0.0.1", "[::1]:2379", "127.0.0.1:2379/x"] {
+        for here in ["127.0.0.1:2379", "127.0.0.1", "[::1]:2379", "localhost:2379/x"] {
             assert!(is_here(here), "{here}");
         }
-        for away in ["127.0.0.1.example.org", "localhost", "[::1].example.org", "127.0.0.1@x", ""] {
+        for away in [
+            "127.0.0.1.example.org",
+            "localhost.example.org",
+            "[::1].example.org",
+            "127.0.0.1@x",
+            "",
+        ] {
             assert!(!is_here(away), "{away}");
         }
     }

@@ -28,9 +28,7 @@ pub fn tls(shared: &SharedStore, account_uid: u32) -> Result<TlsConfig, StoreErr
         None => builder.root_certs(RootCerts::WebPki),
     };
     let identity = match &shared.identity {
-        Some((chain, key)) => {
-            Some(identity(Path::new(&**chain), Path::new(&**key), account_uid)?)
-        }
+        Some((chain, key)) => Some(identity(Path::new(&**chain), Path::new(&**key), account_uid)?),
         None => None,
     };
     Ok(builder.client_cert(identity).build())
@@ -67,8 +65,9 @@ fn identity(chain: &Path, key: &Path, account_uid: u32) -> Result<ClientCert, St
     let whole: Vec<CertificateDer<'static>> =
         certificates.iter().map(|one| CertificateDer::from(one.der()).into_owned()).collect();
     let provider = ring::default_provider();
-    rustls::sign::CertifiedKey::from_der(whole, der, &provider)
-        .map_err(|_| wrong(key, &format!("not the key of the certificate `{}`", chain.display())))?;
+    rustls::sign::CertifiedKey::from_der(whole, der, &provider).map_err(|_| {
+        wrong(key, &format!("not the key of the certificate `{}`", chain.display()))
+    })?;
     Ok(ClientCert::new_with_certs(&certificates, private))
 }
 

@@ -118,6 +118,13 @@ impl Keys {
         self.of("due", &format!("{}/{id}", sortable(due)))
     }
 
+    /// The notice that a key of [`Keys::due`] is about, whatever its id consists of.
+    #[must_use]
+    pub fn id_of_due<'a>(&self, key: &'a str) -> &'a str {
+        let rest = key.strip_prefix(&self.of("due", "")).unwrap_or(key);
+        rest.split_once('/').map_or(rest, |(_, id)| id)
+    }
+
     /// A change's own key, and the changes before `kept` that nobody asks for any more.
     #[must_use]
     pub fn change(&self, at: DateTime<Utc>, random: u64, kept: TimeDelta) -> (String, [String; 2]) {

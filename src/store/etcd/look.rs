@@ -77,7 +77,8 @@ impl Etcd {
     pub(super) fn look_locks(&self, now: DateTime<Utc>) -> Result<Vec<Lock>, StoreError> {
         let (from, to) = self.keys.since("holding", now);
         let found = self.call().range(from, to)?;
-        let mut locks = found.kvs.iter().map(|pair| self.parse(pair)).collect::<Result<Vec<Lock>, _>>()?;
+        let mut locks =
+            found.kvs.iter().map(|pair| self.parse(pair)).collect::<Result<Vec<Lock>, _>>()?;
         locks.retain(|lock| lock.holds(now));
         locks.sort_by(|a, b| a.id.cmp(&b.id));
         Ok(locks)

@@ -22,7 +22,7 @@ mod keys;
 mod lease;
 mod look;
 mod outbox;
-#[cfg(any())]
+#[cfg(test)]
 mod tests;
 mod wire;
 
@@ -70,6 +70,7 @@ struct Done {
 }
 
 /// Why a call came to nothing, where the caller may know better.
+#[derive(Debug)]
 enum Failed {
     /// The revision that was asked about is gone: begin again.
     Compacted,

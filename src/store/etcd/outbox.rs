@@ -1,7 +1,6 @@
 //! The outbox: what is due, and who sends it.
 
 use super::super::access::{Notice, StoreError};
-use super::keys::last;
 use super::wire::{self, Range, Txn};
 use super::{Call, Etcd};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -20,13 +19,16 @@ impl Etcd {
         }
         let from = self.keys.of("due", "");
         // Due at `now` itself too.
-        let to = self.keys.due(now.checked_add_signed(TimeDelta::nanoseconds(1)).unwrap_or(now), "");
+        let to =
+            self.keys.due(now.checked_add_signed(TimeDelta::nanoseconds(1)).unwrap_or(now), "");
         let call = self.call();
         let step = Range { from, to, limit: most, revision: 0 }.step();
         let found = call.read(vec![step])?.found.pop().unwrap_or_default();
         let mut notices = Vec::new();
         for some in found.kvs.chunks(BATCH) {
-            let key = |pair: &wire::Pair| wire::get(&self.keys.of("notice", last(&pair.key)));
+            let key = |pair: &wire::Pair| {
+                wire::get(&self.keys.of("notice", self.keys.id_of_due(&pair.key)))
+            };
             for one in call.read(some.iter().map(key).collect())?.found {
                 // Delivered by another between the two reads: it is not there.
                 if let Some(pair) = one.kvs.first() {

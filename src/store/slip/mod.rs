@@ -9,8 +9,8 @@ mod format;
 mod store;
 
 pub use store::{
-    Opened, Stale, StaleKind, close, open, put_aside, read, remove_stale, repository_prefix, stale,
-    write,
+    Opened, Stale, StaleKind, all, close, exists_for, open, put_aside, read, remove_stale,
+    repository_prefix, stale, write,
 };
 
 use crate::access::Id;

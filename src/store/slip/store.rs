@@ -215,6 +215,35 @@ fn remove(path: &Path) -> Result<(), SlipError> {
     }
 }
 
+/// Whether there is a slip of that receive-pack, in any repository.
+///
+/// # Errors
+/// The folder or a slip can't be read.
+pub fn exists_for(state: &Path, pid: u32, start_time: u64) -> Result<bool, SlipError> {
+    Ok(all(state)?.iter().any(|head| head.key.pid == pid && head.key.start_time == start_time))
+}
+
+/// The heads of all slips; damaged ones are passed by.
+///
+/// # Errors
+/// The folder can't be read; that it is absent is no error.
+pub fn all(state: &Path) -> Result<Vec<Head>, SlipError> {
+    let folder = folder(state);
+    let wrong = |error| FileError::new(&folder, "read", error);
+    let entries = match std::fs::read_dir(&folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.map_err(wrong)?,
+    };
+    let mut heads = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(wrong)?.file_name();
+        if name.to_str().is_some_and(|name| !name.starts_with('.')) {
+            heads.extend(open_path(folder.join(name)).ok().map(|opened| opened.parsed.head));
+        }
+    }
+    Ok(heads)
+}
+
 /// A slip that nobody will close any more.
 #[derive(Debug)]
 pub struct Stale {

@@ -5,7 +5,6 @@ use super::open::{BESIDE, WAIT, draft_beside, from_file, place, remove_all, trus
 use super::{Sqlite, fault, read};
 use crate::os::clock;
 use crate::os::files;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -59,11 +58,7 @@ fn copied(backup: &Path, draft: &Path, account_uid: u32) -> Result<u64, StoreErr
     if with_end(&from, "-wal").symlink_metadata().is_ok() {
         return Err(fault::unavailable(backup, "it is in use, not a backup"));
     }
-    files::create_new(draft, 0o600).map_err(|error| from_file(draft, &error))?;
-    let bytes = File::open(&from).and_then(|mut from| {
-        std::io::copy(&mut from, &mut File::options().write(true).open(draft)?)
-    });
-    bytes.map_err(|error| fault::unavailable(&from, error.to_string()))?;
+    files::copy_new(&from, draft, 0o600).map_err(|error| from_file(backup, &error))?;
     let copy = Sqlite::open_write(draft, account_uid).map_err(|error| renamed(error, backup))?;
     copy.check().map_err(|error| renamed(error, backup))?;
     Ok(read::status(&copy)?.version)

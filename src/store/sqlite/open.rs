@@ -41,6 +41,10 @@ impl Sqlite {
     /// [`StoreError`].
     pub fn open_write(path: &Path, account_uid: u32) -> Result<Self, StoreError> {
         let store = Self::opened(path, account_uid, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        // SQLite reads then, and what it makes beside the file is read-only as well.
+        if store.connection.is_readonly("main").map_err(|error| store.wrong(error))? {
+            return Err(fault::unavailable(&store.path, "the file is read-only"));
+        }
         if store.version()? < schema::known() {
             let migrated = schema::migrate(&store.connection, schema::SCRIPTS);
             migrated.map_err(|error| store.wrong(error))?;
@@ -108,11 +112,15 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true)?;
+    // Until it is known to be ours: closing a damaged file would write its log into it.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.execute_batch("PRAGMA cell_size_check = ON")
 }
 
 /// What a connection that changes something is told besides.
 fn prepare_to_write(connection: &Connection) -> rusqlite::Result<()> {
+    // Taken into the file at the end, so that no reader has to go through a log.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
     let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
     if mode != "wal" {
         connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
@@ -122,19 +130,12 @@ fn prepare_to_write(connection: &Connection) -> rusqlite::Result<()> {
 
 /// The file's own path and identity, once it and what lies beside it are trusted.
 pub(super) fn trusted(path: &Path, account_uid: u32) -> Result<(PathBuf, (u64, u64)), StoreError> {
-    let (real, file) = match trust::inspect_file(path, account_uid) {
+    match trust::inspect_file(path, &BESIDE, account_uid) {
         Err(TrustError::File(error)) if error.is_absent() => {
-            return Err(StoreError::Absent { at: path.display().to_string() });
+            Err(StoreError::Absent { at: path.display().to_string() })
         }
-        other => other?,
-    };
-    for end in BESIDE {
-        match trust::inspect_file(&with_end(&real, end), account_uid) {
-            Err(TrustError::File(error)) if error.is_absent() => {}
-            other => drop(other?),
-        }
+        other => Ok(other?),
     }
-    Ok((real, file))
 }
 
 /// `path` with `end` after its last name.
@@ -167,7 +168,7 @@ pub(super) fn place(draft: &Path, path: &Path) -> Result<(), StoreError> {
     for end in BESIDE {
         // Left over from a file that is gone; SQLite would take it for this one's.
         let stale = with_end(path, end);
-        if stale.symlink_metadata().is_ok() {
+        if stale.symlink_metadata().is_ok() && path.symlink_metadata().is_err() {
             let words = format!("`{}` is left over from another file", stale.display());
             return Err(fault::unavailable(path, words + ": move it away first"));
         }

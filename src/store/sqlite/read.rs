@@ -2,7 +2,7 @@
 
 use super::super::access::{Filter, Idempotency, Notice, OfPerson, Status, StoreError};
 use super::Sqlite;
-use super::row::micros;
+use super::row::{self, micros};
 use crate::access::{Event, Id, Lock, Record, What};
 use crate::policy::name::UserName;
 use chrono::{DateTime, Utc};
@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, Params, Row};
 use serde::de::DeserializeOwned;
 
 /// What every query for whole records begins with; a record without events still shows.
-const WHOLE: &str = "SELECT r.id, r.events, r.person, e.seq, e.body FROM records r \
+const WHOLE: &str = "SELECT r.id, r.events, r.person, e.seq, e.body, e.sum FROM records r \
                      LEFT JOIN events e ON e.id = r.id WHERE ";
 
 pub(super) fn status(store: &Sqlite) -> Result<Status, StoreError> {
@@ -92,10 +92,18 @@ pub(super) fn list(store: &Sqlite, filter: &Filter) -> Result<Vec<Record>, Store
 }
 
 pub(super) fn locks(store: &Sqlite, now: DateTime<Utc>) -> Result<Vec<Lock>, StoreError> {
-    let sql = "SELECT body FROM locks WHERE lifted_at IS NULL AND (until IS NULL OR until > ?1) \
-               ORDER BY id";
-    let bodies = bodies(store, sql, [micros(now)])?;
-    bodies.iter().map(|body| parsed(store, "a lock", body)).collect()
+    let sql = "SELECT id, body, sum FROM locks WHERE lifted_at IS NULL \
+               AND (until IS NULL OR until > ?1) ORDER BY id";
+    let read = |row: &Row<'_>| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?))
+    };
+    let lock = |(id, body, sum): (String, String, i64)| {
+        if sum != row::sum(&id, 0, &body) {
+            return Err(store.damaged(format!("the lock `{id}` has changed")));
+        }
+        parsed(store, "a lock", &body)
+    };
+    rows(store, sql, [micros(now)], read)?.into_iter().map(lock).collect()
 }
 
 pub(super) fn done(store: &Sqlite, key: &str) -> Result<Option<Idempotency>, StoreError> {
@@ -132,8 +140,8 @@ pub(super) fn whole(
     values: impl Params,
 ) -> Result<Vec<Record>, StoreError> {
     let read = |row: &Row<'_>| {
-        let event: Option<(u32, String)> = match row.get::<_, Option<u32>>(3)? {
-            Some(seq) => Some((seq, row.get(4)?)),
+        let event = match row.get::<_, Option<u32>>(3)? {
+            Some(seq) => Some((seq, row.get::<_, String>(4)?, row.get::<_, i64>(5)?)),
             None => None,
         };
         Ok((row.get::<_, String>(0)?, row.get::<_, u32>(1)?, event))
@@ -144,9 +152,14 @@ pub(super) fn whole(
         if found.last().is_none_or(|(_, record)| record.id.as_str() != text) {
             found.push((events, Record { id: id(store, &text)?, events: Vec::new() }));
         }
-        let (Some((_, record)), Some((seq, body))) = (found.last_mut(), event) else { continue };
+        let (Some((_, record)), Some((seq, body, sum))) = (found.last_mut(), event) else {
+            continue;
+        };
         if seq != record.version() {
             return Err(store.damaged(format!("an event of `{text}` is missing")));
+        }
+        if sum != row::sum(&text, seq, &body) {
+            return Err(store.damaged(format!("event {seq} of `{text}` has changed")));
         }
         record.events.push(parsed::<Event>(store, "an event", &body)?);
     }
@@ -168,10 +181,6 @@ fn rows<T>(
         store.connection.prepare(sql)?.query_map(values, read)?.collect()
     };
     all().map_err(|error| store.wrong(error))
-}
-
-fn bodies(store: &Sqlite, sql: &str, values: impl Params) -> Result<Vec<String>, StoreError> {
-    rows(store, sql, values, |row| row.get(0))
 }
 
 fn parsed<T: DeserializeOwned>(store: &Sqlite, what: &str, body: &str) -> Result<T, StoreError> {

@@ -2,7 +2,7 @@
 //! one transaction that takes the write lock first.
 
 use super::super::access::{Append, Change, Idempotency, Notice, StoreError};
-use super::row::{Row, micros, micros_up};
+use super::row::{Row, micros, micros_up, sum};
 use super::{Sqlite, fault, read};
 use crate::access::record::State;
 use crate::access::{Lock, step};
@@ -148,9 +148,11 @@ impl Work<'_> {
     }
 
     fn add(&self, append: &Append) -> Result<(), StoreError> {
-        let sql = "INSERT INTO events (id, seq, at, body) VALUES (?1, ?2, ?3, ?4)";
-        let at = micros(append.event.at);
-        self.run(sql, (append.id.as_str(), append.after, at, self.json(&append.event)?)).map(drop)
+        let sql = "INSERT INTO events (id, seq, at, body, sum) VALUES (?1, ?2, ?3, ?4, ?5)";
+        let (id, at, body) =
+            (append.id.as_str(), micros(append.event.at), self.json(&append.event)?);
+        let sum = sum(id, append.after, &body);
+        self.run(sql, (id, append.after, at, body, sum)).map(drop)
     }
 
     fn update(&self, append: &Append, row: &Row) -> Result<(), StoreError> {
@@ -181,9 +183,11 @@ impl Work<'_> {
     }
 
     fn lay(&self, lock: &Lock) -> Result<(), StoreError> {
-        let sql = "INSERT INTO locks (id, until, body) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
-        let until = lock.until.map(micros_up);
-        self.take(sql, (lock.id.as_str(), until, self.json(lock)?))?;
+        let sql = "INSERT INTO locks (id, until, body, sum) VALUES (?1, ?2, ?3, ?4) \
+                   ON CONFLICT DO NOTHING";
+        let (id, until, body) = (lock.id.as_str(), lock.until.map(micros_up), self.json(lock)?);
+        let sum = sum(id, 0, &body);
+        self.take(sql, (id, until, body, sum))?;
         self.newest(lock.at)
     }
 

@@ -1,5 +1,6 @@
 //! Notices and real pushes: what a hook starts is never waited for, what is due is delivered.
 
+use super::lent::{ASK, only, policy, started, store};
 use crate::support::{Git, Policy, Site, chmod, script, wait_until};
 use refwarden::access::notice::{Notice, target};
 use refwarden::policy::model::NotifyTo;
@@ -181,4 +182,36 @@ fn a_notice_that_is_given_up_stands_in_the_trail_without_the_secret_of_its_url()
     for told in [&first.stdout, &run.stdout, &trail] {
         assert!(!told.contains("secret-part"), "{told}");
     }
+}
+
+#[test]
+fn a_push_that_asks_is_not_delayed_by_any_receiver() {
+    let (good, seen) = receiver();
+    let hangs = TcpListener::bind("127.0.0.1:0").unwrap();
+    let hangs = (hangs.local_addr().unwrap(), hangs);
+    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let command = folder.path().join("hangs");
+    script(&command, "cat >/dev/null; exec sleep 30");
+    let receivers = [
+        format!("url = \"http://{}/secret-part\"", hangs.0),
+        format!("url = \"http://{gone}/secret-part\""),
+        format!("command = [\"{}\"]", command.display()),
+        format!("url = \"{good}\""),
+    ];
+    let notify = receivers.map(|to| format!("[[notify]]\nevents = [\"access.requested\"]\n{to}\n"));
+    let (site, _, bob) = started(&policy().also(&notify.concat()));
+    let start = Instant::now();
+    bob.push_with(&ASK, &["HEAD:release/1"]).refused("RW457");
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(4), "{took:?}");
+    let request = seen.recv_timeout(Duration::from_secs(40)).unwrap();
+    let id = only(&site).id;
+    assert!(request.contains(&format!("webhook-id: {id}-1-")), "{request}");
+    assert!(request.contains("the release is broken"), "{request}");
+    let waiting = || store(&site).due(chrono::DateTime::<chrono::Utc>::MAX_UTC, 10).unwrap();
+    wait_until("each was tried once", || {
+        let left = waiting();
+        left.len() == 3 && left.iter().all(|notice| notice.tries == 1)
+    });
 }

@@ -4,6 +4,7 @@ use super::cluster::{common, open, shared};
 use super::*;
 use crate::access::Standing;
 use crate::store::access::{Filter, Notice, UnderWay};
+use crate::store::etcd::Failed;
 use std::time::{Duration, Instant};
 
 const NOW: i64 = 50;
@@ -172,7 +173,7 @@ fn locks_hold_until_they_end_or_are_lifted() {
 fn the_outbox_gives_a_notice_to_one_sender() {
     let store = common().made("/outbox");
     let notice = |number: u32, due: i64| Notice {
-        id: format!("n{number}"),
+        id: format!("n/{number}"),
         target: "https://example.org/hook".into(),
         event: "access.requested".into(),
         body: "{}".into(),
@@ -186,16 +187,16 @@ fn the_outbox_gives_a_notice_to_one_sender() {
     let ids = |now: i64, most: usize| -> Vec<String> {
         store.due(at(now), most).unwrap().into_iter().map(|notice| notice.id).collect()
     };
-    assert_eq!(ids(30, 9), ["n2", "n1"]);
-    assert_eq!(ids(40, 1), ["n2"]);
+    assert_eq!(ids(30, 9), ["n/2", "n/1"]);
+    assert_eq!(ids(40, 1), ["n/2"]);
     assert!(ids(40, 0).is_empty() && ids(9, 9).is_empty());
-    assert!(store.postpone("n2", 0, at(35)).unwrap());
-    assert!(!store.postpone("n2", 0, at(36)).unwrap(), "another was first");
-    assert_eq!(ids(40, 9), ["n1", "n2", "n3"]);
+    assert!(store.postpone("n/2", 0, at(35)).unwrap());
+    assert!(!store.postpone("n/2", 0, at(36)).unwrap(), "another was first");
+    assert_eq!(ids(40, 9), ["n/1", "n/2", "n/3"]);
     assert_eq!(store.due(at(40), 9).unwrap()[1].tries, 1);
-    store.delivered("n1").unwrap();
-    store.delivered("n1").unwrap();
-    assert_eq!(ids(40, 9), ["n2", "n3"]);
+    store.delivered("n/1").unwrap();
+    store.delivered("n/1").unwrap();
+    assert_eq!(ids(40, 9), ["n/2", "n/3"]);
     let again = Change { notices: vec![notice(2, 10)], ..Change::default() };
     assert!(matches!(store.commit(&again), Err(StoreError::Taken)));
 }
@@ -221,7 +222,8 @@ fn a_push_under_way_goes_with_its_lease() {
 
 #[test]
 fn the_epoch_is_raised_and_never_comes_again() {
-    let (store, other) = (common().made("/epoch"), common().store("/epoch", Duration::from_secs(9)));
+    let (store, other) =
+        (common().made("/epoch"), common().store("/epoch", Duration::from_secs(9)));
     let mut last = store.epoch().unwrap().unwrap();
     for _ in 0..5 {
         store.raise_epoch().unwrap();
@@ -230,7 +232,10 @@ fn the_epoch_is_raised_and_never_comes_again() {
         last = now;
     }
     // A store lost and made anew counts from the beginning, with another salt.
-    assert_ne!(common().made("/epoch2").epoch().unwrap().unwrap() & 0xffff_ffff, last & 0xffff_ffff);
+    assert_ne!(
+        common().made("/epoch2").epoch().unwrap().unwrap() & 0xffff_ffff,
+        last & 0xffff_ffff
+    );
 }
 
 #[test]
@@ -260,6 +265,20 @@ fn a_look_at_a_person_costs_what_is_open_however_much_has_been() {
 }
 
 #[test]
+fn a_revision_that_etcd_has_dropped_is_told_apart_so_that_the_look_begins_again() {
+    let store = common().made("/compacted");
+    lend(&store, &id(1), "bob", 1);
+    let call = store.call();
+    let old = call.read(vec![wire::get(&store.keys.alone("epoch"))]).unwrap().revision;
+    lend(&store, &id(2), "bob", 1);
+    let now = call.read(vec![wire::get(&store.keys.alone("epoch"))]).unwrap().revision;
+    let compact = format!("{{\"revision\":\"{now}\",\"physical\":true}}");
+    call.post("/v3/kv/compaction", &compact).unwrap();
+    assert!(matches!(call.records(&[id(1)], old), Err(Failed::Compacted)));
+    assert_eq!(store.of_person(&name("bob"), at(NOW)).unwrap().open.len(), 2);
+}
+
+#[test]
 fn backup_says_how() {
     let store = open(&shared(&["http://127.0.0.1:1".into()], "/x"), Duration::from_secs(1));
     assert!(is_unavailable(store.backup("/x".as_ref())).contains("etcdctl snapshot save"));
@@ -273,7 +292,7 @@ fn measure() {
     for number in 0..500 {
         lend(&store, &id(number), "bob", 1);
     }
-    let median = |what: &str, mut one: Box<dyn FnMut(u32) + '_>| {
+    let median = |what: &str, one: &mut dyn FnMut(u32)| {
         let mut times: Vec<Duration> = (0..201)
             .map(|turn| {
                 let start = Instant::now();
@@ -284,15 +303,14 @@ fn measure() {
         times.sort();
         println!("{what}: median {:?}, 95% {:?}", times[100], times[190]);
     };
-    median("epoch", Box::new(|_| drop(store.epoch().unwrap())));
-    median("of_person, none open", Box::new(|_| drop(store.of_person(&name("eve"), at(NOW)))));
-    for number in 500..510 {
-        lend(&store, &id(number), "carol", 1);
-    }
-    median("of_person, 10 open", Box::new(|_| drop(store.of_person(&name("carol"), at(NOW)))));
-    median("reserve", Box::new(|turn| drop(store.commit(&reserve(&id(turn), 2, "p")).unwrap())));
-    median("raise", Box::new(|_| drop(store.raise().unwrap())));
-    median("a new connection and an epoch", Box::new(|_| {
-        drop(common().store("/measure", Duration::from_secs(3)).epoch().unwrap());
-    }));
+    median("epoch", &mut |_| _ = store.epoch().unwrap());
+    median("of_person, none open", &mut |_| _ = store.of_person(&name("eve"), at(NOW)).unwrap());
+    (500..510).for_each(|number| lend(&store, &id(number), "carol", 1));
+    median("of_person, 10 open", &mut |_| _ = store.of_person(&name("carol"), at(NOW)).unwrap());
+    median("locks", &mut |_| _ = store.locks(at(NOW)).unwrap());
+    median("reserve", &mut |turn| _ = store.commit(&reserve(&id(turn), 2, "p")).unwrap());
+    median("raise", &mut |_| _ = store.raise().unwrap());
+    median("a new connection and the epoch", &mut |_| {
+        common().store("/measure", Duration::from_secs(3)).epoch().unwrap();
+    });
 }

@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Kills what it started when its stdin ends: dropped, or because the test process died.
-const KEEPER: &str = r#"log=$1; shift; "$@" >>"$log" 2>&1 </dev/null & echo $!; read _; kill -9 $!; wait"#;
+const KEEPER: &str =
+    r#"log=$1; shift; "$@" >>"$log" 2>&1 </dev/null & echo $!; read _; kill -9 $!; wait"#;
 
 /// One member.
 #[derive(Debug)]
@@ -127,6 +128,13 @@ impl Cluster {
         self.members[at].start(&log);
     }
 
+    /// Where other members reach this one.
+    pub fn peer(&self, at: usize) -> String {
+        let all = &self.members[at].arguments;
+        let key = all.iter().position(|one| one == "--listen-peer-urls").unwrap();
+        all[key + 1].clone()
+    }
+
     /// The URLs of all.
     pub fn urls(&self) -> Vec<String> {
         self.members.iter().map(|member| member.url.clone()).collect()
@@ -147,7 +155,8 @@ impl Cluster {
     /// Waits until every member by itself answers what needs a majority.
     pub fn wait(&self) {
         for member in &self.members {
-            let store = open(&shared(&[member.url.clone()], "/none"), Duration::from_secs(1));
+            let store =
+                open(&shared(std::slice::from_ref(&member.url), "/none"), Duration::from_secs(1));
             wait_until("a member answers", || {
                 matches!(store.epoch(), Err(super::StoreError::Absent { .. }))
             });

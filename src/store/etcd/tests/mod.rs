@@ -7,53 +7,36 @@ mod proxy;
 mod races;
 mod secured;
 
-use super::Etcd;
-use crate::access::request::exactly;
+use super::{Etcd, wire};
 use crate::access::{Actor, Event, Id, Lock, LockScope, Request, Terms, What};
 use crate::policy::entry::Permissions;
-use crate::policy::name::{EntitlementName, ProjectName, UserName};
-use crate::policy::refs::RefScope;
-use crate::policy::span::Span;
 use crate::store::access::{AccessStore, Append, Change, StoreError};
-use chrono::{DateTime, TimeDelta, Utc};
+use crate::store::contract::{at, by, request, user as name};
+use chrono::{DateTime, Utc};
 
-/// Seconds after an instant that all tests share.
-fn at(seconds: i64) -> DateTime<Utc> {
-    DateTime::UNIX_EPOCH + TimeDelta::seconds(1_700_000_000 + seconds)
-}
+/// The suite that every backend passes, each rule below a prefix of its own.
+mod contract {
+    use super::AccessStore;
+    use super::cluster::common;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::time::Duration;
 
-fn name(text: &str) -> UserName {
-    UserName::parse(text).unwrap()
-}
+    type Made = Box<dyn Fn() -> Box<dyn AccessStore> + Sync>;
 
-fn by(text: &str) -> Actor {
-    Actor { user: Some(name(text)), ..Actor::default() }
+    fn fresh() -> (String, Made) {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let prefix = format!("/contract{}", COUNT.fetch_add(1, Ordering::SeqCst));
+        common().made(&prefix);
+        let own = prefix.clone();
+        (prefix, Box::new(move || Box::new(common().store(&own, Duration::from_secs(20)))))
+    }
+
+    crate::store::contract::contract_tests!(fresh);
 }
 
 fn id(number: u32) -> Id {
     let [a, b, c, d] = number.to_be_bytes();
     Id::of([0, a, b, c, d])
-}
-
-fn request(person: &str) -> Request {
-    Request {
-        person: name(person),
-        entitlement: EntitlementName::parse("hotfix").unwrap(),
-        project: ProjectName::parse("PAY").unwrap(),
-        repository: "payments/api".into(),
-        permissions: Permissions::UPDATE,
-        refs: RefScope { include: vec![exactly(b"refs/heads/main").unwrap()], exclude: vec![] },
-        paths: None,
-        checks: vec![],
-        pins: vec![],
-        duration: Span::of_seconds(3600).unwrap(),
-        from: None,
-        max_uses: Some(1),
-        reason: Some("PAY-42 retry storm".into()),
-        ticket: None,
-        pending_until: at(1000),
-        seen: vec![],
-    }
 }
 
 fn append(id: &Id, after: u32, seconds: i64, actor: Actor, what: What) -> Change {
@@ -62,7 +45,8 @@ fn append(id: &Id, after: u32, seconds: i64, actor: Actor, what: What) -> Change
 }
 
 fn ask(id: &Id, person: &str, seconds: i64) -> Change {
-    append(id, 0, seconds, by(person), What::Requested(Box::new(request(person))))
+    let asked = Request { person: name(person), ..request() };
+    append(id, 0, seconds, by(person), What::Requested(Box::new(asked)))
 }
 
 fn yes(uses: u32) -> What {

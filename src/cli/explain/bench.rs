@@ -1,0 +1,128 @@
+//! Asks the decision about one policy, and remembers what was worked out.
+
+use crate::code::Code;
+use crate::decision::{self, Decision, Question, Verdict};
+use crate::os::groups;
+use crate::policy::entry::Entry;
+use crate::policy::members::Answers;
+use crate::policy::model::{Entitlement, Group, Policy};
+use crate::policy::name::{EntitlementName, GroupName, UserName};
+use crate::policy::scope::{NoScope, Scopes};
+use crate::push::Action;
+use crate::pusher::Source;
+use std::collections::BTreeMap;
+
+/// A policy, and all that was worked out about it so far.
+pub(super) struct Bench<'p> {
+    pub policy: &'p Policy,
+    account: u32,
+    scopes: Scopes<'p>,
+    sources: Vec<Source>,
+    answers: BTreeMap<UserName, Answers>,
+    none: Answers,
+}
+
+/// An answer: what was decided, or why nothing could be.
+pub(super) enum Answered<'p> {
+    Decided(Decision, Vec<&'p Entry>),
+    Refused(Code, String),
+}
+
+impl<'p> Bench<'p> {
+    pub(super) fn new(policy: &'p Policy, account: u32) -> Self {
+        // A further source that a ref asks for is evidence, not policy: taken as given.
+        let sources =
+            policy.settings.require.iter().map(|require| require.source.clone()).collect();
+        Self {
+            policy,
+            account,
+            scopes: Scopes::new(policy),
+            sources,
+            answers: BTreeMap::new(),
+            none: Answers::new(),
+        }
+    }
+
+    pub(super) fn ask(
+        &mut self,
+        user: Option<&str>,
+        repository: &[u8],
+        question: &Question<'_>,
+    ) -> Answered<'p> {
+        let name = match user.map(UserName::parse) {
+            None => None,
+            Some(Ok(name)) => Some(name),
+            Some(Err(error)) => return Answered::Refused(Code::UnknownUser, error.to_string()),
+        };
+        if name.is_none() && question.action != Action::Read {
+            return Answered::Refused(
+                Code::NoIdentity,
+                "nobody can push without an identity".into(),
+            );
+        }
+        match self.decided(name.as_ref(), repository, question, None) {
+            Ok(decision) => Answered::Decided(decision, self.scopes.entries(repository)),
+            Err(error) => Answered::Refused(error.code(), error.to_string()),
+        }
+    }
+
+    /// The decision, as if somebody who may ask for `lent` had been lent it.
+    fn decided(
+        &mut self,
+        name: Option<&UserName>,
+        repository: &[u8],
+        question: &Question<'_>,
+        lent: Option<&Entry>,
+    ) -> Result<Decision, NoScope> {
+        let (mut scope, _) = self.scopes.scope(name, repository, &self.sources)?;
+        scope.entries.extend(lent);
+        let known = name.and_then(|name| self.answers.get(name)).unwrap_or(&self.none);
+        Ok(match (decision::decide_or_ask(&scope, question, known), name) {
+            (Ok(decision), _) => decision,
+            (Err(_), None) => decision::decide(&scope, question, known),
+            (Err(groups), Some(name)) => {
+                let answers = self.answers.entry(name.clone()).or_default();
+                for group in groups {
+                    let answer = look_up(self.policy, name, &group, self.account);
+                    answers.insert(group, answer);
+                }
+                decision::decide(&scope, question, answers)
+            }
+        })
+    }
+
+    /// The entitlements by which somebody who is refused could ask for this.
+    pub(super) fn fitting(
+        &mut self,
+        user: Option<&str>,
+        repository: &[u8],
+        question: &Question<'_>,
+    ) -> Vec<(&'p EntitlementName, &'p Entitlement)> {
+        let Some(name) = user.and_then(|user| UserName::parse(user).ok()) else {
+            return Vec::new();
+        };
+        let Ok((_, project)) = self.scopes.scope(Some(&name), repository, &self.sources) else {
+            return Vec::new();
+        };
+        let all = self.policy.entitlements.iter();
+        let here = all.filter(|(_, one)| one.applies(project, repository) == Ok(true));
+        here.filter(|(_, one)| {
+            let lent = self.decided(Some(&name), repository, question, Some(&one.entry));
+            lent.is_ok_and(|decision| matches!(decision.verdict, Verdict::Allowed(_)))
+        })
+        .collect()
+    }
+}
+
+fn look_up(
+    policy: &Policy,
+    user: &UserName,
+    group: &GroupName,
+    account: u32,
+) -> Result<bool, String> {
+    let Some(Group::Lookup(lookup)) = policy.groups.get(group) else {
+        return Err("it is not a looked-up group".into());
+    };
+    let unix = policy.users.get(user).and_then(|user| user.unix.as_deref());
+    groups::member(lookup, user, unix, account)
+}

@@ -1,0 +1,78 @@
+//! `refwarden policy explain`: a verdict without a push, and why.
+//!
+//! The same decision function as at a push, over the applied policy or any file. With `--stdin` it
+//! answers JSON lines, as fast as they come.
+//!
+//! [`bench`] asks, [`lines`] talks JSON, [`tell`] talks to people, [`words`] has what they share.
+
+mod bench;
+mod lines;
+mod tell;
+mod words;
+
+pub use lines::answer_lines;
+pub use words::{full_name, words};
+
+use super::exit::Exit;
+use super::out::Out;
+use super::policy as policy_verb;
+use super::site::{self, Here};
+use bench::Bench;
+use std::path::PathBuf;
+
+/// Arguments of `policy explain`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The user; without it, somebody without an identity.
+    #[arg(long = "as", value_name = "USER")]
+    user: Option<String>,
+    /// The repository's name: its path below the site's root, without `.git`.
+    #[arg(long, value_name = "NAME", required_unless_present = "stdin")]
+    repository: Option<String>,
+    /// What is done.
+    #[arg(long, required_unless_present = "stdin", value_parser = ["read", "create", "update", "force", "delete"])]
+    action: Option<String>,
+    /// To which ref: a full name, or a branch.
+    #[arg(long = "ref", value_name = "REF", required_if_eq_any = [("action", "create"), ("action", "update"), ("action", "force"), ("action", "delete")])]
+    reference: Option<String>,
+    /// A path that it changes; may be given often. Without any the paths count as unknown: then
+    /// permits with paths do not match, and forbids with paths do.
+    #[arg(long = "path", value_name = "PATH")]
+    paths: Vec<String>,
+    /// It changes no path at all.
+    #[arg(long, conflicts_with = "paths")]
+    no_paths: bool,
+    /// At another time than now: 2026-11-22T10:00:00Z, or 30d, 12h, 15m for so long ago.
+    #[arg(long, value_name = "TIME")]
+    at: Option<String>,
+    /// Ask this file instead of the applied policy; needs no installation.
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// Read questions as JSON lines {user, repository, action, ref, paths?, time?}, answer one a line;
+    /// `ref` is a full name. Exit code 2 when a line was no question.
+    #[arg(long, conflicts_with_all = ["user", "repository", "action", "reference", "paths", "at"])]
+    stdin: bool,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+/// No such policy, or a question that is none.
+pub fn run(args: &Args, out: &Out) -> anyhow::Result<Exit> {
+    let (policy, account) = match &args.policy {
+        Some(path) => {
+            (policy_verb::load(path, None, out)?.policy, rustix::process::geteuid().as_raw())
+        }
+        None => {
+            let here = Here::open()?;
+            site::become_account(&here.site)?;
+            (here.policy.policy()?, here.site.account_uid)
+        }
+    };
+    let mut bench = Bench::new(&policy, account);
+    if args.stdin {
+        Ok(bench.answer_all(std::io::stdin().lock(), std::io::stdout().lock())?)
+    } else {
+        bench.answer_one(args, out)
+    }
+}
