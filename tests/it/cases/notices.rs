@@ -202,7 +202,7 @@ fn a_push_that_asks_is_not_delayed_by_any_receiver() {
     let notify = receivers.map(|to| format!("[[notify]]\nevents = [\"access.requested\"]\n{to}\n"));
     let (site, _, bob) = started(&policy().also(&notify.concat()));
     let start = Instant::now();
-    bob.push_with(&ASK, &["HEAD:release/1"]).refused("RW457");
+    bob.push_with(&ASK, &["HEAD:release/1"]).refused("waiting for approval");
     let took = start.elapsed();
     assert!(took < Duration::from_secs(4), "{took:?}");
     let request = seen.recv_timeout(Duration::from_secs(40)).unwrap();
