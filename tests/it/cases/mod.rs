@@ -9,6 +9,7 @@ mod grants;
 mod groups;
 mod identity;
 mod lent;
+mod notices;
 mod objects;
 mod orders;
 mod overtaken;
