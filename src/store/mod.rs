@@ -7,4 +7,5 @@
 
 pub mod applied;
 pub mod epoch;
+pub mod leftovers;
 pub mod slip;
