@@ -57,7 +57,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
     /// Read questions as JSON lines {user, repository, action, ref, paths?, time?}, answer one a line;
-    /// `ref` is a full name. Exit code 2 when a line was no question.
+    /// `ref` is a full name, or a branch. Exit code 2 when a line was no question.
     #[arg(long, conflicts_with_all = ["user", "repository", "action", "reference", "paths", "at"])]
     stdin: bool,
 }
@@ -280,9 +280,9 @@ impl<'p> Bench<'p> {
         let changed: Option<Vec<ChangedPath>> =
             asked.paths.map(|paths| paths.into_iter().map(Into::into).collect());
         let reference = match (asked.reference.as_deref(), action) {
+            (None | Some(""), Action::Read) => String::new(),
+            (None | Some(""), _) => return Err("`ref` is missing".into()),
             (Some(name), _) => full_name(name),
-            (None, Action::Read) => String::new(),
-            (None, _) => return Err("`ref` is missing".into()),
         };
         let question = question(action, &reference, changed.as_deref(), now);
         Ok(self.ask(asked.user.as_deref(), asked.repository.as_bytes(), &question))
