@@ -143,6 +143,23 @@ fn create_temporary(folder: &OwnedFd, name: &OsStr) -> Result<(OsString, File), 
     Err(Errno::EXIST)
 }
 
+/// Whether a file is named as one that is being written whole, and not in its place yet: what stays
+/// when its writer is killed.
+#[must_use]
+pub fn is_draft(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    let inner = name.strip_prefix('.').and_then(|rest| rest.strip_suffix(".new"));
+    let tail = inner.and_then(|inner| inner.rsplit_once('.')).map(|(_, tail)| tail.split('-'));
+    tail.is_some_and(|numbers| {
+        let all: Vec<&str> = numbers.collect();
+        all.len() == 3 && all.iter().all(|number| is_number(number))
+    })
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// Else a command run by root would lock the hosting account out of its own state.
 pub(super) fn give_to_owner_of(folder: &impl AsFd, file: &impl AsFd) -> io::Result<()> {
     if !rustix::process::geteuid().is_root() {

@@ -22,8 +22,6 @@ pub fn policy() -> Policy {
 pub fn started(policy: &Policy) -> (Site, Repo, Person) {
     let site = Site::new(policy);
     site.refwarden(&["store", "init"]).ends(0, "");
-    let uid = rustix::process::geteuid().as_raw();
-    Sqlite::create(&site.path("state").join(FILE_NAME), uid).unwrap();
     let (repo, alice) = site.started();
     repo.seed(&alice.path, &["main:release/1"]);
     let bob = site.person("bob", &repo);
@@ -303,6 +301,12 @@ fn a_store_that_vanished_refuses_until_it_is_accepted() {
         let _ = std::fs::remove_file(site.path("state").join(name));
     }
     bob.push(&["HEAD:feature/a"]).refused("RW504");
+    site.refwarden(&["store", "init"]).ends(0, "");
+    bob.push(&["HEAD:feature/a"]).refused("RW504");
+    site.refwarden(&["store", "accept"]).ends(0, "");
+    bob.push(&["HEAD:release/1"]).refused("RW201");
+    bob.push(&["HEAD:feature/a"]).landed();
+    site.trail_verifies();
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod foreign;
 mod grants;
 mod groups;
 mod identity;
+mod kills;
 mod lent;
 mod notices;
 mod objects;

@@ -8,6 +8,7 @@ mod git;
 mod outcome;
 mod person;
 mod policy;
+pub mod processes;
 mod repo;
 mod site;
 mod trail;
