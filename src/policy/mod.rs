@@ -11,6 +11,7 @@ pub mod diff;
 pub mod entry;
 #[cfg(test)]
 pub(crate) mod lab;
+mod lending;
 mod load;
 pub mod members;
 pub mod model;
