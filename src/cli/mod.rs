@@ -2,6 +2,7 @@
 //!
 //! Knows the command line; what a verb does stands in its own file.
 
+pub mod access;
 pub mod audit;
 pub mod doctor;
 pub mod exit;
@@ -29,7 +30,7 @@ use out::Out;
 #[command(name = "refwarden", version, arg_required_else_help = true, max_term_width = 100)]
 #[command(
     after_help = "Start with `refwarden doctor`; a refused push is explained by `refwarden policy explain`.\n\
-    Exit codes: 0 done or allowed, 1 failed, 2 usage, 3 refused, 4 policy invalid, 6 not found, 7 store or audit unavailable."
+    Exit codes: 0 done or allowed, 1 failed, 2 usage, 3 refused, 4 policy invalid, 5 waiting, 6 not found, 7 store or audit unavailable."
 )]
 pub struct Cli {
     /// Print JSON, one value a line, for scripts.
@@ -46,6 +47,12 @@ enum Verb {
     Policy(policy::Verb),
     /// Everybody who can do something to a ref, and through which entry.
     Who(who::Args),
+    /// Ask for access, answer, take back, review: rights that are lent and end by themselves.
+    Access(access::Args),
+    /// Stop pushes at once, whatever anybody may: a person, a project, a repository, refs, or all.
+    Lock(access::lock::Args),
+    /// Lift locks.
+    Unlock(access::lock::UnlockArgs),
     /// Read, verify, rotate and export the audit trail.
     #[command(subcommand)]
     Audit(audit::Verb),
@@ -89,6 +96,9 @@ fn run(verb: &Verb, out: &Out) -> anyhow::Result<Exit> {
     match verb {
         Verb::Policy(verb) => policy::run(verb, out),
         Verb::Who(args) => who::run(args, out),
+        Verb::Access(args) => access::run(args, out),
+        Verb::Lock(args) => access::lock::run(args, out),
+        Verb::Unlock(args) => access::lock::unlock(args, out),
         Verb::Audit(verb) => audit::run(verb, out),
         Verb::Repo(args) => repo::run(args, out),
         Verb::Doctor(args) => doctor::run(args, doctor::APPLIED, out),

@@ -275,7 +275,8 @@ pub fn actor(pusher: &Pusher) -> Actor {
 }
 
 /// The open request of the same scope.
-fn same(of: &OfPerson, fingerprint: &str, now: DateTime<Utc>) -> Option<(Id, State)> {
+#[must_use]
+pub fn same(of: &OfPerson, fingerprint: &str, now: DateTime<Utc>) -> Option<(Id, State)> {
     of.open.iter().find_map(|record| {
         let state = record.state().ok()?;
         let same =

@@ -3,7 +3,7 @@
 //! `pre_receive` decides, `update` confirms, `post_receive` records. All that goes wrong on the way,
 //! a panic included, is a refusal with a code.
 
-mod ask;
+pub(crate) mod ask;
 mod charge;
 pub mod desk;
 pub mod foreign;

@@ -15,6 +15,9 @@
 mod support;
 
 #[cfg(test)]
+mod access;
+
+#[cfg(test)]
 mod cases;
 
 #[cfg(test)]

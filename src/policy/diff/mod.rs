@@ -37,7 +37,7 @@ pub use first::summary;
 use contents::Contents;
 use people::Everybody;
 
-use super::entry::Place;
+use super::entry::{Entry, Place};
 use super::model::Policy;
 use super::name::{GroupName, ProjectName, UserName};
 use crate::push::action::Action;
@@ -175,6 +175,13 @@ pub fn diff(old: &Policy, new: &Policy, now: DateTime<Utc>) -> Diff {
     settings::compare(&everybody, &mut contents, &mut notes);
     changes.sort_by(|a, b| order(a).cmp(&order(b)));
     Diff { changes, notes }
+}
+
+/// A ref name for every way in which the entries can cover refs; `None` where they are too intricate
+/// to tell.
+#[must_use]
+pub fn ref_classes(entries: &[&Entry], user: Option<&UserName>) -> Option<Vec<Vec<u8>>> {
+    classes::ref_names(entries, user).ok()
 }
 
 /// Gains first, settled before looked up, then by project.

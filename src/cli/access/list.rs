@@ -1,0 +1,193 @@
+//! `access list`: requests and grants, those first that somebody has to do something about.
+
+use super::office::{Office, store_failure};
+use super::view;
+use crate::access::{Id, Standing, State};
+use crate::cli::exit::Exit;
+use crate::cli::out::Out;
+use crate::cli::{Failure, when};
+use crate::os::clock;
+use crate::policy::name::{EntitlementName, UserName};
+use crate::store::access::Filter;
+use chrono::{DateTime, Utc};
+use clap::ValueEnum;
+
+/// Most that have ended and are shown, unless more are asked for.
+const ENDED: usize = 50;
+
+/// Arguments of `access list`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: refwarden access list waiting --as alice")]
+pub struct Args {
+    /// Which; without it, everything that is open.
+    #[arg(value_enum)]
+    which: Option<Which>,
+    /// Only of this person.
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    /// Only of this repository.
+    #[arg(long, value_name = "NAME")]
+    repository: Option<String>,
+    /// Only of this entitlement.
+    #[arg(long, value_name = "NAME")]
+    entitlement: Option<String>,
+    /// Only those asked for from this time on: 2026-11-22T10:00:00Z, or 30d, 12h, 15m ago.
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Only those asked for before this time.
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// Only those in this state.
+    #[arg(long, value_name = "WORD", value_parser = STATES)]
+    state: Option<String>,
+    /// At most so many, newest first; 0 is all.
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+}
+
+const STATES: [&str; 11] = [
+    "pending",
+    "unanswered",
+    "scheduled",
+    "active",
+    "ended",
+    "used-up",
+    "denied",
+    "withdrawn",
+    "revoked",
+    "returned",
+    "unattested",
+];
+
+/// Which records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Which {
+    /// Asked for by the one who asks; with --as, by that person.
+    Mine,
+    /// Waiting for an answer that the one who asks could give; on the server, for anybody's.
+    Waiting,
+    /// Lent now or later.
+    Live,
+    /// Ended, used up, denied, withdrawn, revoked, given back, never answered.
+    Ended,
+    /// All of them.
+    All,
+}
+
+/// Lists.
+///
+/// # Errors
+/// The store can't be read.
+pub fn run(office: &Office<'_>, args: &Args, out: &Out) -> anyhow::Result<Exit> {
+    let now = clock::now().wall;
+    let found = gather(office, args, now)?;
+    let zone = office.here.settings().timezone;
+    if out.json {
+        found.iter().for_each(|(id, state)| out.value(&view::json(id, state, now)));
+        return Ok(Exit::Done);
+    }
+    for (id, state) in &found {
+        view::say(out, view::line(id, state, now, zone));
+    }
+    if found.is_empty() {
+        out.note("nothing is like that");
+    }
+    Ok(Exit::Done)
+}
+
+fn gather(
+    office: &Office<'_>,
+    args: &Args,
+    now: DateTime<Utc>,
+) -> anyhow::Result<Vec<(Id, State)>> {
+    let limit = args.limit.unwrap_or(if wants_ended(args) { ENDED } else { 0 });
+    let mut found = Vec::new();
+    // Who may see, and what the state is, is not the store's to know: so the limit comes last.
+    for record in office.store.list(&filter(office, args, now)?).map_err(|e| store_failure(&e))? {
+        if limit > 0 && found.len() == limit {
+            break;
+        }
+        let Ok(state) = record.state() else {
+            let words = format!("the record {} is damaged", record.id);
+            return Err(Failure::new(Exit::Unavailable, words).into());
+        };
+        if is_asked_for(office, args, &state, now)? && office.may_see(&state)? {
+            found.push((record.id, state));
+        }
+    }
+    found.sort_by_key(|(_, state)| (rank(state, now), std::cmp::Reverse(state.asked_at)));
+    Ok(found)
+}
+
+/// Whether records that are over are asked for.
+fn wants_ended(args: &Args) -> bool {
+    let open = ["pending", "scheduled", "active", "unattested"];
+    match (args.which, args.state.as_deref()) {
+        (_, Some(state)) => !open.contains(&state),
+        (Some(Which::Ended | Which::All | Which::Mine), None) => true,
+        (Some(Which::Waiting | Which::Live), None) => false,
+        (None, None) => args.since.is_some() || args.until.is_some(),
+    }
+}
+
+fn filter(office: &Office<'_>, args: &Args, now: DateTime<Utc>) -> anyhow::Result<Filter> {
+    let usage = |what: &str, error: &dyn std::fmt::Display| {
+        Failure::new(Exit::Usage, format!("{what}: {error}"))
+    };
+    let time =
+        |text: &Option<String>| text.as_deref().map(|text| when::parse(text, now)).transpose();
+    let user = args.user.as_deref().map(UserName::parse).transpose();
+    let mut person = user.map_err(|error| usage("--user", &error))?;
+    if args.which == Some(Which::Mine) {
+        person = Some(office.person()?.clone());
+    }
+    let entitlement = args.entitlement.as_deref().map(EntitlementName::parse).transpose();
+    let repository = args.repository.as_deref();
+    Ok(Filter {
+        person,
+        repository: repository.map(|name| name.strip_suffix(".git").unwrap_or(name).to_owned()),
+        entitlement: entitlement.map_err(|error| usage("--entitlement", &error))?,
+        open_at: (!wants_ended(args)).then_some(now),
+        reserved: false,
+        since: time(&args.since)?,
+        until: time(&args.until)?,
+        limit: 0,
+    })
+}
+
+fn is_asked_for(
+    office: &Office<'_>,
+    args: &Args,
+    state: &State,
+    now: DateTime<Utc>,
+) -> anyhow::Result<bool> {
+    let standing = state.standing(now);
+    let waits = standing == Standing::Pending || state.extension_pending(now).is_some();
+    let live = matches!(standing, Standing::Active | Standing::Scheduled);
+    let word = args.state.as_deref().is_none_or(|wanted| match wanted {
+        "unattested" => state.unattested,
+        wanted => view::word(state, now) == wanted,
+    });
+    Ok(word
+        && match args.which {
+            Some(Which::Waiting) => {
+                (waits || state.unattested)
+                    && (office.caller.is_server() || office.could_approve(state)?.is_ok())
+            }
+            Some(Which::Live) => live,
+            Some(Which::Ended) => !live && standing != Standing::Pending,
+            Some(Which::Mine | Which::All) => true,
+            None => wants_ended(args) || waits || live || state.unattested,
+        })
+}
+
+/// What waits, then what is live, then the rest.
+fn rank(state: &State, now: DateTime<Utc>) -> u8 {
+    match state.standing(now) {
+        Standing::Pending => 0,
+        _ if state.extension_pending(now).is_some() => 0,
+        _ if state.unattested => 1,
+        Standing::Active | Standing::Scheduled => 2,
+        _ => 3,
+    }
+}

@@ -1,0 +1,211 @@
+//! People by the policy that is applied today: who may approve, whom a list means, who is who.
+//!
+//! Looked-up groups are asked about, and what nobody could answer is a no with a reason.
+
+use crate::access::quorum::{self, Approver};
+use crate::access::{Actor, State};
+use crate::hook::desk::Payload;
+use crate::os::groups;
+use crate::policy::compiled::{Compiled, CompiledError};
+use crate::policy::entry::Holder;
+use crate::policy::members::{Answers, Held};
+use crate::policy::model::{Approval, Entitlement, Project, User};
+use crate::policy::name::{GroupName, UserName};
+use chrono::{DateTime, Utc};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The people of the applied policy.
+pub struct People<'a> {
+    policy: &'a Compiled<Payload>,
+    account: u32,
+    answers: RefCell<BTreeMap<UserName, Answers>>,
+}
+
+/// How far a quorum is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quorum {
+    /// Slots that stay empty.
+    pub missing: usize,
+    /// Lists in which one more person would help, as `1 more of role:maintainer` has them.
+    pub lists: Vec<String>,
+}
+
+impl<'a> People<'a> {
+    /// Of `policy`; commands that look groups up run as the account with the uid `account`.
+    #[must_use]
+    pub fn new(policy: &'a Compiled<Payload>, account: u32) -> Self {
+        Self { policy, account, answers: RefCell::default() }
+    }
+
+    /// An active user.
+    ///
+    /// # Errors
+    /// The applied policy is damaged.
+    pub fn active(&self, name: &UserName) -> Result<Option<User>, CompiledError> {
+        Ok(self.policy.user(name)?.map(|user| user.declared).filter(|user| user.active))
+    }
+
+    /// The person behind a name: a service or second name counts as its owner.
+    ///
+    /// # Errors
+    /// The applied policy is damaged.
+    pub fn human(&self, name: &UserName) -> Result<UserName, CompiledError> {
+        let owner = self.policy.user(name)?.and_then(|user| user.declared.owner);
+        Ok(owner.unwrap_or_else(|| name.clone()))
+    }
+
+    /// Whether an active user is among holders in a project.
+    ///
+    /// # Errors
+    /// The applied policy is damaged.
+    pub fn held(
+        &self,
+        name: &UserName,
+        project: &Project,
+        holders: &[Holder],
+    ) -> Result<Held, CompiledError> {
+        let Some(standing) = self.policy.standing(name, project)? else { return Ok(Held::No) };
+        match standing.among(holders, &self.answers(name)) {
+            Held::Unasked(groups) => {
+                self.look_up(name, groups)?;
+                Ok(standing.among(holders, &self.answers(name)))
+            }
+            held => Ok(held),
+        }
+    }
+
+    /// What was answered about a person so far.
+    #[must_use]
+    pub fn answers(&self, name: &UserName) -> Answers {
+        self.answers.borrow().get(name).cloned().unwrap_or_default()
+    }
+
+    /// Asks about groups, so that the answers are there.
+    ///
+    /// # Errors
+    /// The applied policy is damaged.
+    pub fn look_up(
+        &self,
+        name: &UserName,
+        wanted: BTreeSet<GroupName>,
+    ) -> Result<(), CompiledError> {
+        let unix = self.policy.user(name)?.and_then(|user| user.declared.unix);
+        for group in wanted {
+            let answer = match self.policy.lookup(&group)? {
+                Some(lookup) => groups::member(&lookup, name, unix.as_deref(), self.account),
+                None => Err("it is not a looked-up group".into()),
+            };
+            self.answers.borrow_mut().entry(name.clone()).or_default().insert(group, answer);
+        }
+        Ok(())
+    }
+
+    /// Why a person can't answer a request, or which of its lists they stand in.
+    ///
+    /// # Errors
+    /// The applied policy is damaged; the inner error is words for the person.
+    pub fn approver(
+        &self,
+        name: &UserName,
+        state: &State,
+        entitlement: &Entitlement,
+        project: &Project,
+    ) -> Result<Result<Vec<usize>, String>, CompiledError> {
+        let Some(user) = self.active(name)? else {
+            return Ok(Err(format!("{name} is not an active user of the policy")));
+        };
+        if user.service {
+            return Ok(Err(format!("{name} is a service, and services approve nothing")));
+        }
+        if let Some(words) = self.same_as_asker(name, state)? {
+            return Ok(Err(words));
+        }
+        let mut fits = Vec::new();
+        let mut failed = None;
+        for (at, list) in entitlement.approval.iter().enumerate() {
+            match self.held(name, project, &list.from)? {
+                Held::Yes(_) => fits.push(at),
+                Held::Failed(group, reason) => {
+                    failed =
+                        Some(format!("whether {name} is in @{group} could not be asked: {reason}"));
+                }
+                Held::No | Held::Unasked(_) => {}
+            }
+        }
+        if !fits.is_empty() {
+            return Ok(Ok(fits));
+        }
+        let lists = listed(&entitlement.approval, |_| true);
+        Ok(Err(failed.unwrap_or_else(|| {
+            format!(
+                "{name} is not among those who approve `{}`: {lists}",
+                state.request.entitlement
+            )
+        })))
+    }
+
+    /// Words where the name is the asker's own, under whatever name.
+    fn same_as_asker(
+        &self,
+        name: &UserName,
+        state: &State,
+    ) -> Result<Option<String>, CompiledError> {
+        let asker = &state.request.person;
+        if name == asker {
+            return Ok(Some("nobody approves their own request".into()));
+        }
+        if self.human(name)? == self.human(asker)? {
+            return Ok(Some(format!(
+                "nobody approves their own request: {name} and {asker} are one person ([users] owner)"
+            )));
+        }
+        let key = state.asked_by.key.as_deref();
+        let holder = key.map(|key| self.policy.by_key(key)).transpose()?.flatten();
+        Ok((holder.as_ref() == Some(name)).then(|| {
+            format!("nobody approves their own request: it was asked for with a key of {name}")
+        }))
+    }
+
+    /// How far the quorum is with these yeses, counting only those who still hold their list.
+    ///
+    /// # Errors
+    /// The applied policy is damaged.
+    pub fn quorum<'y>(
+        &self,
+        yeses: impl IntoIterator<Item = &'y (Actor, DateTime<Utc>)>,
+        state: &State,
+        entitlement: &Entitlement,
+        project: &Project,
+    ) -> Result<Quorum, CompiledError> {
+        let mut approvers = Vec::new();
+        for (actor, _) in yeses {
+            let Some(name) = &actor.user else { continue };
+            if let Ok(fits) = self.approver(name, state, entitlement, project)? {
+                approvers.push(Approver { person: Some(self.human(name)?), fits });
+            }
+        }
+        let counts: Vec<u32> = entitlement.approval.iter().map(|list| list.count).collect();
+        let missing = quorum::missing(&counts, &approvers);
+        let helps = |at: usize| {
+            let mut more = approvers.clone();
+            more.push(Approver { person: None, fits: vec![at] });
+            quorum::missing(&counts, &more) < missing
+        };
+        let lists = entitlement.approval.iter().enumerate().filter(|(at, _)| helps(*at));
+        let lists = lists.map(|(_, list)| holders(&list.from)).collect();
+        Ok(Quorum { missing, lists })
+    }
+}
+
+/// `1 of role:maintainer, lead and 2 of @security`
+fn listed(lists: &[Approval], wanted: impl Fn(usize) -> bool) -> String {
+    let chosen = lists.iter().enumerate().filter(|(at, _)| wanted(*at));
+    let words: Vec<String> =
+        chosen.map(|(_, list)| format!("{} of {}", list.count, holders(&list.from))).collect();
+    if words.is_empty() { "nobody".into() } else { words.join(" and ") }
+}
+
+fn holders(holders: &[Holder]) -> String {
+    holders.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}

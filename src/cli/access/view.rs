@@ -1,0 +1,186 @@
+//! A record as people and programs are shown it.
+//!
+//! Every word of a person's is quoted, marked as theirs, and escaped; the JSON's fields are stable.
+
+use crate::access::request::spelled;
+use crate::access::{Actor, Id, Phase, Request, Standing, State};
+use crate::cli::out::Out;
+use crate::policy::entry::Permissions;
+use crate::policy::refs::RefScope;
+use crate::policy::window::Zone;
+use crate::report;
+use crate::text::Safe;
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::{Value, json};
+
+/// Longest line, in bytes.
+const MAX_LINE: usize = 4000;
+
+/// Prints a line with whatever is in it escaped.
+pub fn say(out: &Out, text: impl AsRef<str>) {
+    out.line(safe(text.as_ref()));
+}
+
+/// Prints several lines, each escaped, and an empty one after them.
+pub fn say_lines(out: &Out, text: &str) {
+    text.lines().for_each(|line| say(out, line));
+    out.line("");
+}
+
+/// The same on standard error.
+pub fn note(out: &Out, text: impl AsRef<str>) {
+    out.note(safe(text.as_ref()));
+}
+
+/// As printable ASCII; what is that already stays as it is, escapes included.
+fn safe(text: &str) -> String {
+    let plain = text.len() <= MAX_LINE && text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    if plain { text.to_owned() } else { Safe::new(text.as_bytes(), MAX_LINE).to_string() }
+}
+
+/// Somebody's own words, so that they can't be taken for ours.
+#[must_use]
+pub fn quoted(words: &str) -> String {
+    let escaped = Safe::new(words.as_bytes(), MAX_LINE / 2).as_str().replace('"', "\\\"");
+    format!("\"{escaped}\"")
+}
+
+/// A time for people: the site's zone, and UTC.
+#[must_use]
+pub fn time(at: DateTime<Utc>, zone: Zone) -> String {
+    let utc = at.format("%Y-%m-%d %H:%M:%S UTC");
+    if zone == Zone::default() {
+        return utc.to_string();
+    }
+    format!("{} ({utc})", at.with_timezone(&zone.0).format("%Y-%m-%d %H:%M:%S %Z"))
+}
+
+/// What the state is called: `pending`, `active`, `denied`, ….
+#[must_use]
+pub fn word(state: &State, now: DateTime<Utc>) -> &'static str {
+    match state.standing(now) {
+        Standing::Closed => state.last.0,
+        Standing::UsedUp => "used-up",
+        other => other.word(),
+    }
+}
+
+/// `update of release/2.4 and create of tags v*`
+#[must_use]
+pub fn what(request: &Request) -> String {
+    let mut text = request
+        .parts()
+        .map(|(permissions, refs)| format!("{permissions} of {}", report::refs(refs)))
+        .collect::<Vec<_>>()
+        .join(" and ");
+    if let Some(paths) = &request.paths {
+        text.push_str(&format!(" for {paths}"));
+    }
+    if !request.checks.is_empty() {
+        text.push_str(&format!(" of checks {}", request.checks.join(", ")));
+    }
+    text
+}
+
+/// One line about a record, as `list` has it.
+#[must_use]
+pub fn line(id: &Id, state: &State, now: DateTime<Utc>, zone: Zone) -> String {
+    let request = &state.request;
+    let head = format!(
+        "{id}  {:10}  {}: {} in {}, {}",
+        word(state, now),
+        request.person,
+        what(request),
+        request.repository,
+        request.entitlement
+    );
+    let tail = match (&state.phase, state.standing(now)) {
+        (Phase::Approved(terms), Standing::Active) => {
+            format!(", until {}", time(terms.until, zone))
+        }
+        (Phase::Approved(terms), Standing::Scheduled) => {
+            format!(", from {}", time(terms.from, zone))
+        }
+        (Phase::Approved(terms), _) => format!(", ended {}", time(terms.until, zone)),
+        (Phase::Pending, _) => {
+            format!(", {}, waits until {}", request.duration, time(request.pending_until, zone))
+        }
+        (Phase::Closed, _) => format!(", by {}, {}", state.last.1, time(state.last.2, zone)),
+    };
+    let left = state.uses_left().filter(|_| state.standing(now) == Standing::Active);
+    let left = left.map(|left| format!(", {left} uses left")).unwrap_or_default();
+    let more =
+        state.extension_pending(now).map(|asked| format!(", asks for {} more", asked.duration));
+    let glass = if state.unattested { ", BROKEN GLASS: not attested" } else { "" };
+    format!("{head}{tail}{left}{}{glass}", more.unwrap_or_default())
+}
+
+/// The record as JSON.
+#[must_use]
+pub fn json(id: &Id, state: &State, now: DateTime<Utc>) -> Value {
+    let request = &state.request;
+    let parts: Vec<Value> = request.parts().map(|(set, refs)| part(set, refs)).collect();
+    json!({
+        "id": id.as_str(),
+        "state": word(state, now),
+        "person": request.person.as_str(),
+        "entitlement": request.entitlement.as_str(),
+        "project": request.project.as_str(),
+        "repository": request.repository,
+        "parts": parts,
+        "paths": request.paths.as_ref().map(ToString::to_string),
+        "checks": request.checks,
+        "duration_seconds": request.duration.seconds(),
+        "wanted_from": request.from.map(stamp),
+        "reason": request.reason,
+        "ticket": request.ticket,
+        "pushed": request.seen,
+        "pinned": !request.pins.is_empty(),
+        "asked_at": stamp(state.asked_at),
+        "asked_by": actor(&state.asked_by),
+        "pending_until": stamp(request.pending_until),
+        "approvals": state.approvals.iter().map(|(by, at)| json!({ "by": actor(by), "at": stamp(*at) })).collect::<Vec<_>>(),
+        "from": state.terms.as_ref().map(|terms| stamp(terms.from)),
+        "until": state.terms.as_ref().map(|terms| stamp(terms.until)),
+        "max_uses": state.terms.as_ref().map_or(request.max_uses, |terms| terms.max_uses),
+        "uses_spent": state.uses.spent,
+        "uses_reserved": state.uses.reserved.len(),
+        "uses_left": state.uses_left(),
+        "break_glass": state.terms.as_ref().is_some_and(|terms| terms.break_glass),
+        "unattested": state.unattested,
+        "extensions": state.extensions,
+        "extension": state.extension_pending(now).map(|asked| json!({
+            "duration_seconds": asked.duration.seconds(),
+            "reason": asked.reason,
+            "pending_until": stamp(asked.pending_until),
+            "approvals": asked.approvals.iter().map(|(by, at)| json!({ "by": actor(by), "at": stamp(*at) })).collect::<Vec<_>>(),
+        })),
+        "last": { "event": state.last.0, "by": actor(&state.last.1), "at": stamp(state.last.2) },
+    })
+}
+
+fn part(set: Permissions, refs: &RefScope) -> Value {
+    let all = |patterns: &[crate::policy::refs::RefPattern]| -> Vec<String> {
+        patterns.iter().map(spelled).collect()
+    };
+    let permissions: Vec<String> = set.to_string().split(", ").map(str::to_owned).collect();
+    json!({ "permissions": permissions, "refs": all(&refs.include), "except": all(&refs.exclude) })
+}
+
+/// Who did something.
+#[must_use]
+pub fn actor(by: &Actor) -> Value {
+    json!({
+        "text": by.to_string(),
+        "user": by.user.as_ref().map(|user| user.as_str()),
+        "source": by.source,
+        "key": by.key,
+        "server": by.server,
+    })
+}
+
+/// RFC 3339, UTC.
+#[must_use]
+pub fn stamp(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}

@@ -1,0 +1,78 @@
+//! What an auditor is given, and which standing rights nobody uses.
+
+use super::{MAIN, hotfix, site, started};
+use crate::support::{Policy, permit};
+use serde_json::Value;
+
+#[test]
+fn an_export_holds_the_whole_population_and_the_chains_result() {
+    let site = site(&hotfix(""));
+    let lent = site.lent(&MAIN);
+    let denied = site.asks(&["--branches", "release/1"]);
+    site.access(&["deny", &denied, "--as", "ann"]).ends(0, "denied");
+    let run = site.access(&["export"]);
+    run.ends(0, &lent);
+    let lines: Vec<Value> =
+        run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 4);
+    assert_eq!(lines[0]["chain"]["sound"], true);
+    assert_eq!(lines[3]["records"], 2);
+    let ids: Vec<&str> = lines[1..3].iter().filter_map(|line| line["id"].as_str()).collect();
+    assert!(ids.contains(&lent.as_str()) && ids.contains(&denied.as_str()));
+    let csv = site.access(&["export", "--format", "csv"]).stdout;
+    assert_eq!(csv.lines().count(), 3);
+    assert!(csv.contains("\"ann (by ") && csv.contains("\"whole\""), "{csv}");
+    // Before anything was asked for there was nothing, and after it is over nothing either.
+    let before = site.access(&["export", "--to", "1h"]);
+    before.ends(0, "{\"records\":0}");
+    assert_eq!(site.trail().events("audit.read").len(), 3);
+    site.access(&["export", "--as", "carol"]).ends(3, "[global] audit");
+    site.access(&["export", "--as", "alice"]).ends(0, &lent);
+}
+
+#[test]
+fn a_broken_chain_is_said_in_the_export_and_in_the_exit_code() {
+    let site = site(&hotfix(""));
+    site.lent(&MAIN);
+    let log = site.path("log/audit.jsonl");
+    let text = std::fs::read_to_string(&log).unwrap().replacen("bob", "eve", 1);
+    std::fs::write(&log, text).unwrap();
+    let run = site.access(&["export"]);
+    run.ends(1, "\"sound\":false");
+    site.access(&["export", "--format", "csv"]).ends(1, "\"NOT whole\"");
+}
+
+#[test]
+fn a_right_that_nobody_used_becomes_an_entitlement_that_the_policy_takes() {
+    let keys = "branches = [\"feature/**\"]\nexcept-branches = [\"feature/x\"]\npaths = [\"src/**\"]";
+    let text = Policy::new(&[
+        permit("alice", "write", ""),
+        permit("carol", "push", keys),
+    ])
+    .users(super::USERS)
+    .project("repositories = [\"**\"]\nbase = \"main\"\nlead = \"ann\"\n");
+    let (site, _repo, alice) = started(&text);
+    alice.commit("a", "1\n");
+    alice.push(&["main"]).landed();
+    let all = site.access(&["--json", "review"]);
+    let rows: Vec<Value> = all.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(rows.len(), 2, "{all:#?}");
+    assert_eq!((rows[0]["user"].as_str(), rows[0]["last_used"].is_string()), (Some("alice"), true));
+    assert_eq!((rows[1]["user"].as_str(), rows[1]["last_used"].is_null()), (Some("carol"), true));
+    site.access(&["review", "--unused", "90d"]).ends(0, "carol");
+    assert!(!site.access(&["review", "--unused", "90d"]).stdout.contains("alice"));
+    let suggested = site.access(&["review", "--unused", "90d", "--suggest"]).stdout;
+    assert!(suggested.contains("eligible = [\"carol\"]"), "{suggested}");
+    // The policy takes it, in place of the permit; what alice did still counts, though lines moved.
+    let next = Policy::new(&[permit("alice", "write", "")])
+        .users(super::USERS)
+        .project("repositories = [\"**\"]\nbase = \"main\"\nlead = \"ann\"\n")
+        .also(&suggested);
+    site.write_policy_text(&(String::from("# one line more\n") + &next.text()));
+    site.apply();
+    let all = site.access(&["--json", "review"]);
+    let rows: Vec<Value> = all.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((rows.len(), rows[0]["last_used"].is_string()), (1, true), "{all:#?}");
+    site.access(&["review", "--project", "NOPE"]).ends(6, "NOPE");
+    site.access(&["review", "--as", "carol"]).ends(3, "[global] audit");
+}
