@@ -92,14 +92,16 @@ fn one_person_in_two_lists_fills_one_slot() {
 #[test]
 fn the_holder_of_the_key_that_asked_approves_nothing_under_whatever_name() {
     let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJK2xRGSHMVzGsxkGdhkqpjCLHoXdyfFLnuFpZxPPsDs";
-    let users = super::USERS.replace("[users.ann]", &format!("[users.ann]\nssh-keys = [\"{key}\"]"));
+    let users =
+        super::USERS.replace("[users.ann]", &format!("[users.ann]\nssh-keys = [\"{key}\"]"));
     let site = site_of(&Policy::new(&[]).users(&users).also(&hotfix("")));
     let id = site.asks(&MAIN);
     // As if bob had pushed with that key, before the policy gave it to ann.
     let uid = rustix::process::geteuid().as_raw();
     let store = Sqlite::open_write(&site.path("state").join(FILE_NAME), uid).unwrap();
     let mut event = store.record(&Id::parse(&id).unwrap()).unwrap().unwrap().events.remove(0);
-    let fingerprint = ssh_key::PublicKey::from_openssh(key).unwrap().fingerprint(ssh_key::HashAlg::Sha256);
+    let fingerprint =
+        ssh_key::PublicKey::from_openssh(key).unwrap().fingerprint(ssh_key::HashAlg::Sha256);
     event.by.key = Some(fingerprint.to_string());
     let other = Id::parse("0000-0001").unwrap();
     let append = Append { id: other.clone(), after: 0, event };
@@ -122,7 +124,10 @@ fn a_yes_counts_only_for_as_long_as_its_giver_stands_in_the_list() {
 
 #[test]
 fn a_group_that_cannot_be_looked_up_approves_nothing() {
-    let users = super::USERS.replace("leads = [\"ann\", \"bob\"]", "leads = [\"ann\", \"bob\"]\noutside = { unix = \"no-such-group-here\" }");
+    let users = super::USERS.replace(
+        "leads = [\"ann\", \"bob\"]",
+        "leads = [\"ann\", \"bob\"]\noutside = { unix = \"no-such-group-here\" }",
+    );
     let keys = "approval = [{ from = [\"ann\", \"@outside\"], count = 1 }]";
     let site = site_of(&Policy::new(&[]).users(&users).also(&hotfix(keys)));
     let id = site.asks(&MAIN);
@@ -182,8 +187,9 @@ fn a_forbid_or_lock_over_the_whole_time_is_refused_at_asking_and_at_approving() 
     site.write_policy(&Policy::new(&[freeze]).users(super::USERS).also(&hotfix("")));
     site.apply();
     site.access(&["approve", &on_release, "--as", "ann"]).ends(3, "release freeze");
-    let asks =
-        |branch: &str| site.access(&request("hotfix", "carol", &["--update", "--branches", branch]));
+    let asks = |branch: &str| {
+        site.access(&request("hotfix", "carol", &["--update", "--branches", branch]))
+    };
     asks("release/1").ends(3, "release freeze");
     asks("main").ends(5, "pending");
     // Part of it could still be used.
@@ -198,8 +204,7 @@ fn a_forbid_or_lock_over_the_whole_time_is_refused_at_asking_and_at_approving() 
 fn a_forbid_that_ends_before_the_grant_does_is_no_reason_to_refuse() {
     let soon = (chrono::Utc::now() + chrono::TimeDelta::minutes(10)).format("%Y-%m-%dT%H:%M:%SZ");
     let keys = format!("branches = [\"main\"]\nwhen = {{ until = {soon} }}");
-    let policy =
-        Policy::new(&[forbid("push", &keys)]).users(super::USERS).also(&hotfix(""));
+    let policy = Policy::new(&[forbid("push", &keys)]).users(super::USERS).also(&hotfix(""));
     let site = site_of(&policy);
     let asks = |time: &str| {
         let more = [MAIN.as_slice(), &["--for", time]].concat();

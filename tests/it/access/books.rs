@@ -44,18 +44,17 @@ fn a_broken_chain_is_said_in_the_export_and_in_the_exit_code() {
 
 #[test]
 fn a_right_that_nobody_used_becomes_an_entitlement_that_the_policy_takes() {
-    let keys = "branches = [\"feature/**\"]\nexcept-branches = [\"feature/x\"]\npaths = [\"src/**\"]";
-    let text = Policy::new(&[
-        permit("alice", "write", ""),
-        permit("carol", "push", keys),
-    ])
-    .users(super::USERS)
-    .project("repositories = [\"**\"]\nbase = \"main\"\nlead = \"ann\"\n");
+    let keys =
+        "branches = [\"feature/**\"]\nexcept-branches = [\"feature/x\"]\npaths = [\"src/**\"]";
+    let text = Policy::new(&[permit("alice", "write", ""), permit("carol", "push", keys)])
+        .users(super::USERS)
+        .project("repositories = [\"**\"]\nbase = \"main\"\nlead = \"ann\"\n");
     let (site, _repo, alice) = started(&text);
     alice.commit("a", "1\n");
     alice.push(&["main"]).landed();
     let all = site.access(&["--json", "review"]);
-    let rows: Vec<Value> = all.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let rows: Vec<Value> =
+        all.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(rows.len(), 2, "{all:#?}");
     assert_eq!((rows[0]["user"].as_str(), rows[0]["last_used"].is_string()), (Some("alice"), true));
     assert_eq!((rows[1]["user"].as_str(), rows[1]["last_used"].is_null()), (Some("carol"), true));
@@ -71,7 +70,8 @@ fn a_right_that_nobody_used_becomes_an_entitlement_that_the_policy_takes() {
     site.write_policy_text(&(String::from("# one line more\n") + &next.text()));
     site.apply();
     let all = site.access(&["--json", "review"]);
-    let rows: Vec<Value> = all.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let rows: Vec<Value> =
+        all.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!((rows.len(), rows[0]["last_used"].is_string()), (1, true), "{all:#?}");
     site.access(&["review", "--project", "NOPE"]).ends(6, "NOPE");
     site.access(&["review", "--as", "carol"]).ends(3, "[global] audit");

@@ -19,9 +19,15 @@ fn a_broken_glass_lends_at_once_and_blocks_its_taker_until_it_is_attested() {
     taken.ends(0, "BROKEN GLASS");
     let id = id_of(&taken);
     let shown = site.shown(&id);
-    assert_eq!((shown["state"].as_str(), shown["unattested"].as_bool()), (Some("active"), Some(true)));
+    assert_eq!(
+        (shown["state"].as_str(), shown["unattested"].as_bool()),
+        (Some("active"), Some(true))
+    );
     assert_eq!(shown["break_glass"], true);
-    assert_eq!(site.access_events(), ["access.requested", "access.requested", "access.broke-glass"]);
+    assert_eq!(
+        site.access_events(),
+        ["access.requested", "access.requested", "access.broke-glass"]
+    );
     // Nothing new, by no way: not asked, not taken, not longer.
     let words = format!("an approver must attest {id} first");
     site.access(&request("hotfix", "bob", &["--branches", "release/1"])).ends(3, &words);
@@ -32,7 +38,8 @@ fn a_broken_glass_lends_at_once_and_blocks_its_taker_until_it_is_attested() {
     site.access(&["list", "waiting", "--as", "ann"]).ends(0, &id);
     site.access(&["attest", &id, "--as", "bob"]).ends(3, "nobody approves their own");
     site.access(&["attest", &id, "--as", "carol"]).ends(3, "not among those who approve");
-    site.access(&["attest", &id, "--as", "ann", "--note", "looked at it"]).ends(0, "attested by ann");
+    site.access(&["attest", &id, "--as", "ann", "--note", "looked at it"])
+        .ends(0, "attested by ann");
     site.access(&["attest", &id, "--as", "amy"]).ends(3, "moved it before (attested");
     site.access(&request("hotfix", "bob", &["--branches", "release/1"])).ends(5, "pending");
     site.trail_verifies();

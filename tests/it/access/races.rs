@@ -52,11 +52,14 @@ fn approve_against_withdraw_and_deny_has_one_winner_and_the_others_are_told() {
     for number in 0..6 {
         let branch = format!("release/{number}");
         let id = site.asks(&["--update", "--branches", &branch]);
-        let runs = at_once(&site, &[
-            vec!["approve", &id, "--as", "ann"],
-            vec!["withdraw", &id, "--as", "bob"],
-            vec!["deny", &id, "--as", "amy"],
-        ]);
+        let runs = at_once(
+            &site,
+            &[
+                vec!["approve", &id, "--as", "ann"],
+                vec!["withdraw", &id, "--as", "bob"],
+                vec!["deny", &id, "--as", "amy"],
+            ],
+        );
         assert_eq!((counted(&runs, 0), counted(&runs, 3)), (1, 2), "{runs:#?}");
         let words = ["approved", "withdrawn", "denied"];
         let winner = runs.iter().position(|run| run.code == Some(0)).unwrap();
@@ -75,11 +78,14 @@ fn an_answer_that_comes_after_the_end_is_told_that_nobody_answered() {
     let site = site(&hotfix("pending = \"1s\""));
     let id = site.asks(&MAIN);
     std::thread::sleep(std::time::Duration::from_millis(1100));
-    let runs = at_once(&site, &[
-        vec!["approve", &id, "--as", "ann"],
-        vec!["withdraw", &id, "--as", "bob"],
-        vec!["deny", &id, "--as", "amy"],
-    ]);
+    let runs = at_once(
+        &site,
+        &[
+            vec!["approve", &id, "--as", "ann"],
+            vec!["withdraw", &id, "--as", "bob"],
+            vec!["deny", &id, "--as", "amy"],
+        ],
+    );
     assert_eq!(counted(&runs, 3), 3, "{runs:#?}");
     assert!(runs.iter().all(|run| run.stderr.contains("nobody answered until")), "{runs:#?}");
     assert_eq!(site.state_of(&id), "unanswered");

@@ -90,7 +90,12 @@ fn a_lock_stops_at_once_beats_everything_and_ends_by_itself_or_by_hand() {
     let (site, _repo, alice) = started(&policy(&hotfix("")));
     alice.commit("a", "1\n");
     let run = site.refwarden(&[
-        "--json", "lock", "--branches", "main", "--message", "release freeze, ask alice",
+        "--json",
+        "lock",
+        "--branches",
+        "main",
+        "--message",
+        "release freeze, ask alice",
     ]);
     run.ends(0, "release freeze");
     let value: Value = serde_json::from_str(&run.stdout).unwrap();
@@ -110,7 +115,8 @@ fn a_lock_stops_at_once_beats_everything_and_ends_by_itself_or_by_hand() {
     std::thread::sleep(std::time::Duration::from_millis(1100));
     alice.push(&["main"]).landed();
     site.refwarden(&["lock", "list"]).ends(0, "nothing is locked");
-    let events: Vec<Value> = [site.trail().events("lock.laid"), site.trail().events("lock.lifted")].concat();
+    let events: Vec<Value> =
+        [site.trail().events("lock.laid"), site.trail().events("lock.lifted")].concat();
     assert_eq!(events.len(), 3);
     site.trail_verifies();
 }
@@ -162,7 +168,8 @@ fn people_see_their_own_what_they_could_approve_and_auditors_see_all() {
     }
     site.access(&["list", "--state", "pending", "--user", "bob"]).ends(0, &id);
     site.access(&["list", "--state", "denied"]).ends(0, "nothing is like that");
-    site.access(&["list", "all", "--repository", "app.git", "--entitlement", "hotfix"]).ends(0, &id);
+    site.access(&["list", "all", "--repository", "app.git", "--entitlement", "hotfix"])
+        .ends(0, &id);
     site.access(&["list", "all", "--until", "1h"]).ends(0, "nothing is like that");
     site.access(&["list", "mine", "--as", "bob"]).ends(0, &id);
     site.access(&["list", "mine"]).ends(2, "--as NAME");
