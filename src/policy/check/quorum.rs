@@ -44,11 +44,12 @@ impl<'p> People<'p> {
         groups: &BTreeMap<GroupName, Group>,
         issues: bool,
     ) -> Self {
-        let active = users.iter().filter(|(_, user)| user.active).map(|(name, _)| name).collect();
+        let active: BTreeSet<&UserName> =
+            users.iter().filter(|(_, user)| user.active).map(|(name, _)| name).collect();
         let mut members: HashMap<GroupName, BTreeSet<&UserName>> = HashMap::new();
         for (user, of) in groups_of(groups) {
-            let declared = users.get_key_value(&user).filter(|(_, user)| user.active);
-            for (group, (name, _)) in of.into_iter().zip(std::iter::repeat(declared).flatten()) {
+            let Some(name) = active.get(&user).copied() else { continue };
+            for group in of {
                 members.entry(group).or_default().insert(name);
             }
         }
