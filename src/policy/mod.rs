@@ -22,5 +22,6 @@ pub mod scope;
 pub mod source;
 pub mod span;
 pub mod window;
+pub mod zone;
 
 pub use load::{Loaded, load, load_file};
