@@ -24,5 +24,6 @@ pub mod source;
 pub mod span;
 pub mod spoken;
 pub mod window;
+pub mod zone;
 
 pub use load::{Loaded, load, load_file};
