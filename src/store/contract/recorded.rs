@@ -53,7 +53,7 @@ pub(crate) fn what_can_not_be_made_is_not_recorded(new: Make) {
     let idempotency = Some(Idempotency { key: "k".into(), content: "c".into(), id: id(1) });
     let keyed = Change { idempotency, ..Change::default() };
     store.commit(&keyed).unwrap();
-    let person = Some((user("bob"), u64::MAX));
+    let person = Some((user("bob"), 123_456_789));
     let lifts = vec![(id(9), at(30), "alice".to_owned())];
     let moved = [
         append(id(1), 1, event(20, "bob", What::Withdrawn)),
