@@ -7,6 +7,7 @@ mod faults;
 mod foreign;
 mod grants;
 mod groups;
+mod hosts;
 mod identity;
 mod kills;
 mod lent;
