@@ -21,10 +21,13 @@ usage: install.sh [options] REPO.git...       (an upgrade needs no REPO.git)
   --template[=DIR]      also into the template that git makes new repositories from
   --system-hooks-path   every repository of this machine, by the system's core.hooksPath
   --host HOST           gitea, gitlab or gitolite: use the place that the host has for hooks
+  --systemd             also a service and a timer that run `refwarden sweep` every minute, which
+                        settles pushes that were cut short and sends notices again
   --dry-run             print every step and change nothing
   --uninstall           take the hooks out of the repositories named (of all below the root, when
                         none is) and give back what was there; the programs go when no repository
-                        needs them any more. Policy, state and trail stay.
+                        needs them any more, and the timer with them. Policy, state and trail
+                        stay.
   --demo                show refwarden at work in a temporary folder, then clean up
   --help                this text
 
@@ -71,7 +74,7 @@ me=$(id -un)
 my_uid=$(id -u)
 
 prefix='' policy='' root='' account='' hooks='' host='' template=''
-copy=no system=no dry_run=no first=no mode=install
+copy=no system=no systemd=no dry_run=no first=no mode=install
 
 set_option() {
     [ -n "$2" ] || misused "$1 needs a value"
@@ -108,6 +111,7 @@ while [ "$left" -gt 0 ]; do
     --copy) copy=yes ;;
     --template) template=--template ;;
     --system-hooks-path) system=yes ;;
+    --systemd) systemd=yes ;;
     --dry-run) dry_run=yes ;;
     --uninstall) mode=uninstall ;;
     --demo) mode=demo ;;
@@ -417,6 +421,138 @@ install_texts() {
     fi
 }
 
+# ---------------------------------------------------------------- the sweep's timer
+
+# A path in a unit file: % begins a specifier there.
+unit_string() { printf '"%s"' "$(printf '%s' "$1" | sed 's/["\\]/\\&/g; s/%/%%/g')"; }
+# The service's line; the folder is spelled as later runs will find it.
+exec_line() {
+    folder=$(real_folder "$lib") || folder=$lib
+    printf 'ExecStart=%s sweep' "$(unit_string "$folder/refwarden")"
+}
+# Where the policy keeps the trail, when it says so in the ordinary form.
+trail_folder() {
+    file=$(sed -n '/^\[audit\]/,/^\[[^a]/s/^file *= *"\([^"\\]*\)".*/\1/p' "$policy" 2>/dev/null | head -n 1)
+    case $file in
+    /*) dirname -- "$file" ;;
+    *) printf '%s' "$log" ;;
+    esac
+}
+service_text() {
+    cat <<END
+# Written by install.sh of refwarden; settings of your own: systemctl edit refwarden-sweep.service
+[Unit]
+Description=refwarden: settle pushes that were cut short, send notices that are due
+
+[Service]
+Type=oneshot
+$(exec_line)
+TimeoutStartSec=5min
+UMask=0077
+NoNewPrivileges=yes
+MemoryDenyWriteExecute=yes
+LockPersonality=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallErrorNumber=EPERM
+END
+    # The manager of an ordinary user can't lay these walls; it runs as the account anyway.
+    if [ "$my_uid" = 0 ]; then
+        cat <<END
+User=$account
+ProtectSystem=strict
+ProtectHome=read-only
+ReadWritePaths=$(unit_string "$state") $(unit_string "$(trail_folder)")
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+CapabilityBoundingSet=
+END
+    fi
+}
+timer_text() {
+    cat <<END
+# Written by install.sh of refwarden.
+[Unit]
+Description=refwarden: sweep every minute
+
+[Timer]
+OnCalendar=minutely
+AccuracySec=10s
+
+[Install]
+WantedBy=timers.target
+END
+}
+# Whether the units there are run this installation's program.
+units_are_ours() {
+    grep -Fqx -- "$(exec_line)" "$units/refwarden-sweep.service" 2>/dev/null
+}
+manager() {
+    if [ "$my_uid" = 0 ]; then systemctl "$@"; else systemctl --user "$@"; fi
+}
+# Containers often have the program and nothing that it could talk to.
+manager_answers() { manager show-environment >/dev/null 2>&1; }
+write_unit() {
+    mkdir -p -- "$units"
+    rm -f -- "$units/.$1.new"
+    (set -C && "$2" >"$units/.$1.new")
+    chmod 0644 "$units/.$1.new"
+    mv -f -- "$units/.$1.new" "$units/$1"
+}
+install_unit() {
+    if [ "$("$2")" = "$(cat -- "$units/$1" 2>/dev/null)" ]; then return 0; fi
+    act "write $units/$1" write_unit "$1" "$2"
+    if [ "$dry_run" = yes ]; then "$2" | sed 's/^/    /'; fi
+}
+start_timer() {
+    manager daemon-reload
+    # Units below a prefix are where no manager looks.
+    if [ "$my_uid" = 0 ] && [ -n "$own" ]; then
+        manager link "$units/refwarden-sweep.service" "$units/refwarden-sweep.timer"
+    fi
+    manager enable --quiet --now refwarden-sweep.timer
+}
+install_units() {
+    stage="writing the sweep's timer"
+    if [ -e "$units/refwarden-sweep.service" ] && ! units_are_ours; then
+        fail "$units/refwarden-sweep.service is there and not ours"
+    fi
+    install_unit refwarden-sweep.service service_text
+    install_unit refwarden-sweep.timer timer_text
+    if manager_answers; then
+        act 'start refwarden-sweep.timer, now and at every boot' start_timer
+        if [ "$my_uid" != 0 ]; then
+            say "so that it runs while you are not logged in: loginctl enable-linger $account"
+        fi
+    else
+        say 'no systemd answers here; where one does:'
+        case $my_uid-$own in
+        0-) say '  systemctl daemon-reload && systemctl enable --now refwarden-sweep.timer' ;;
+        0-*) say "  systemctl link $units/refwarden-sweep.* && systemctl enable --now refwarden-sweep.timer" ;;
+        *) say '  systemctl --user daemon-reload && systemctl --user enable --now refwarden-sweep.timer' ;;
+        esac
+    fi
+    reached "the sweep's timer"
+}
+remove_units() {
+    if manager_answers; then manager disable --quiet --now refwarden-sweep.timer || :; fi
+    rm -f -- "$units/refwarden-sweep.service" "$units/refwarden-sweep.timer"
+    if manager_answers; then manager daemon-reload || :; fi
+    if [ -n "$own" ] && [ "$my_uid" = 0 ]; then
+        rmdir -- "$units" "$own/etc/systemd" 2>/dev/null || :
+    fi
+}
+
 # `refwarden repo VERB` with the options that were given; repositories are the arguments.
 repo() {
     verb=$1
@@ -483,11 +619,14 @@ settle_prefix() {
     fi
     if [ -d "$prefix" ]; then prefix=$(real_folder "$prefix"); fi
     lib=$prefix/lib/refwarden
+    own=$prefix
+    case $prefix in /usr | /usr/local) own='' ;; esac
+    # An ordinary user's manager looks into the user's home, root's into /etc.
+    units=$own/etc/systemd/system
+    [ "$my_uid" = 0 ] || units=${XDG_CONFIG_HOME:-${HOME-}/.config}/systemd/user
 }
 # What is not given comes from an earlier installation, else from the prefix.
 settle_paths() {
-    own=$prefix
-    case $prefix in /usr | /usr/local) own='' ;; esac
     [ -n "$policy" ] || policy=$(site_value policy)
     [ -n "$policy" ] || policy=$own/etc/refwarden/policy.toml
     state=$(site_value state)
@@ -523,6 +662,7 @@ install() {
     install_folders
     apply_policy
     install_texts
+    if [ "$systemd" = yes ]; then install_units; fi
     if [ $# -gt 0 ] || [ -n "$template" ] || [ "$system" = yes ]; then install_hooks "$@"; fi
     look_at_it "$@"
     tell_the_end
@@ -574,6 +714,7 @@ uninstall() {
     if [ $# -gt 0 ]; then repo uninstall "$@"; else repo uninstall --all; fi
     if [ "$dry_run" = yes ]; then
         say "remove the programs in $lib, when no repository needs them any more"
+        if units_are_ours; then say "and with them $units/refwarden-sweep.service and .timer"; fi
         say 'nothing was changed (--dry-run)'
         return 0
     fi
@@ -585,6 +726,7 @@ uninstall() {
         return 0
     fi
     stage='removing the programs'
+    if units_are_ours; then act "remove $units/refwarden-sweep.service and .timer" remove_units; fi
     act "remove the programs in $lib" remove_programs
     say "uninstalled; $stays stay, and the trail"
 }

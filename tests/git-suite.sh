@@ -226,10 +226,16 @@ run() {
 	) | tee "$work/out/$2.$1.log" | outcomes "${2%%-*}"
 }
 
-# Those that pass in the first file and do not in the second.
+# Those that pass in the first file and do not in the second. One in which no code was seen may
+# miss what was refused in a test before it: it is given those codes as `after-CODE`.
 lost() {
 	awk -F '\t' 'NR == FNR { if ($3 == "pass") passed[$2] = $0; next }
-		{ second[$2] = $3; codes[$2] = $4 }
+		{ second[$2] = $3; codes[$2] = $4 == "-" && before != "" ? before : $4 }
+		$4 != "-" {
+			count = split($4, seen, " ")
+			for (i = 1; i <= count; i++)
+				if (index(before, seen[i]) == 0) before = before "after-" seen[i] " "
+		}
 		END {
 			for (n in passed) if (second[n] != "pass") {
 				split(passed[n], f, "\t")
@@ -238,8 +244,9 @@ lost() {
 		}' "$1" "$2" | sort -t '|' -k2n
 }
 
+started=$(date +%s)
 say "git $("$farm/git" version | cut -d ' ' -f 3), refwarden from $programs"
-both=0
+both=0 first=0 ran=0
 : >"$work/lost"
 for number in $scripts; do
 	for path in "$source"/t/"$number"-*.sh; do
@@ -257,13 +264,14 @@ for number in $scripts; do
 		fi
 		passed=$(awk -F '\t' '$3 == "pass"' "$work/first" | wc -l)
 		kept=$(awk -F '\t' '$3 == "pass"' "$work/second" | wc -l)
-		both=$((both + kept))
+		both=$((both + kept)) first=$((first + passed)) ran=$((ran + 1))
 		say "  ${script%.sh}: $passed pass with hooks that exit 0, $kept with refwarden"
 	done
 done
 
 # Expected lines are `script | number | title | code | why`. Numbers differ between versions of
-# git: script and title are what is compared, and the code must be one that was seen.
+# git: script and title are what is compared, and the code must be one that was seen, or as
+# `after-CODE` one that was seen before.
 unexpected=0
 explained=0
 while IFS= read -r line; do
@@ -278,6 +286,7 @@ while IFS= read -r line; do
 	esac
 done <"$work/lost"
 
+say "$ran scripts, $first tests pass with hooks that exit 0; $(($(date +%s) - started)) s"
 say "$explained tests fail as git-suite.expected says"
 say "$both passed, $unexpected failed"
 [ "$unexpected" -eq 0 ] && [ "$both" -gt 0 ]

@@ -20,24 +20,25 @@ static POLICY: LazyLock<Policy> = LazyLock::new(|| {
 fuzz_target!(|data: &[u8]| {
     let mut out = Vec::new();
     answer_lines(&POLICY, 0, data, &mut out).unwrap();
-    let asked: Vec<&[u8]> = parts(data).filter(|line| !line.trim_ascii().is_empty()).collect();
+    let asked: Vec<(usize, &[u8])> =
+        (1..).zip(parts(data)).filter(|(_, line)| !line.trim_ascii().is_empty()).collect();
     let text = std::str::from_utf8(&out).unwrap();
     assert_eq!(text.lines().count(), asked.len());
     assert!(is_plain(text, true), "{text:?}");
-    for (question, answer) in asked.iter().zip(text.lines()) {
-        check(question, &serde_json::from_str(answer).unwrap());
+    for ((number, question), answer) in asked.iter().zip(text.lines()) {
+        check(*number, question, &serde_json::from_str(answer).unwrap());
     }
     let mut again = Vec::new();
     answer_lines(&POLICY, 0, data, &mut again).unwrap();
     // Without a time the answer is of the moment.
-    let timed = asked.iter().all(|line| line.windows(6).any(|part| part == b"\"time\""));
+    let timed = asked.iter().all(|(_, line)| line.windows(6).any(|part| part == b"\"time\""));
     assert!(!timed || again == out);
 });
 
-fn check(question: &[u8], answer: &Value) {
+fn check(number: usize, question: &[u8], answer: &Value) {
     let object = answer.as_object().unwrap();
-    if object.contains_key("error") {
-        assert_eq!(object.len(), 1);
+    if let Some(error) = object.get("error") {
+        assert!(object.len() == 2 && error.is_string() && object["line"] == number, "{answer}");
         return;
     }
     let asked: Value = serde_json::from_slice(question).unwrap();
@@ -49,11 +50,10 @@ fn check(question: &[u8], answer: &Value) {
             let known = ["alice", "bob", "carol", "erin", "frank", "deploybot"];
             assert!(known.contains(&word("user")), "{asked}");
             if word("action") != "read" {
+                // A name that is not a full one is a branch's.
                 let name = word("ref");
-                assert!(
-                    ["refs/heads/", "refs/tags/"].iter().any(|p| name.starts_with(p)),
-                    "{asked}"
-                );
+                let open = ["refs/heads/", "refs/tags/"].iter().any(|p| name.starts_with(p));
+                assert!(open || !name.is_empty() && !name.starts_with("refs/"), "{asked}");
                 assert!(word("repository").starts_with("payments/"), "{asked}");
             }
         }

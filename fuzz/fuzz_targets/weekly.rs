@@ -116,7 +116,9 @@ fn naive(text: &str) -> Option<(u8, u16, u16)> {
 fn clock(text: &str) -> Option<u16> {
     let digits: Vec<u16> = text.bytes().map(|b| u16::from(b.wrapping_sub(b'0'))).collect();
     let [a, b, _, c, d] = digits[..] else { return None };
-    let fine = text.as_bytes()[2] == b':' && [a, b, c, d].iter().all(|digit| *digit < 10);
+    if text.as_bytes()[2] != b':' || [a, b, c, d].iter().any(|digit| *digit > 9) {
+        return None;
+    }
     let minutes = (a * 10 + b) * 60 + c * 10 + d;
-    (fine && c < 6 && minutes <= 1440).then_some(minutes)
+    (c < 6 && minutes <= 1440).then_some(minutes)
 }

@@ -8,6 +8,7 @@ use crate::hook::settle;
 use crate::notify::{self, Delivery, NotTaken};
 use crate::os::clock;
 use crate::os::syslog::{self, Severity};
+use crate::store::leftovers;
 use crate::store::open::{self, Mode};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -23,7 +24,8 @@ pub struct Args {
     notices_only: bool,
 }
 
-/// Settles every stale slip of the site, and tries every notice that is due once.
+/// Settles every stale slip of the site, removes what killed processes left, and tries every notice
+/// that is due once.
 ///
 /// # Errors
 /// The state folder, the trail or the store can't be used; what is not settled or told waits.
@@ -42,11 +44,13 @@ pub fn run(args: &Args, out: &Out) -> anyhow::Result<Exit> {
     let delivery = deliver(&here);
     let (settled, delivery) = (settled?, delivery?);
     uses?;
+    let removed = leftovers::remove(&here.site.state, clock::now())?;
     if out.json {
         let (landed, vanished, damaged) = (settled.landed, settled.vanished, settled.damaged);
         let notices = as_json(&delivery);
         out.value(&json!({
-            "landed": landed, "vanished": vanished, "damaged": damaged, "notices": notices
+            "landed": landed, "vanished": vanished, "damaged": damaged, "removed": removed,
+            "notices": notices
         }));
         return Ok(Exit::Done);
     }
@@ -55,6 +59,9 @@ pub fn run(args: &Args, out: &Out) -> anyhow::Result<Exit> {
             "settled: {} pushes had landed, {} had not, {} slips were damaged and kept aside",
             settled.landed, settled.vanished, settled.damaged
         ));
+    }
+    if removed > 0 {
+        out.line(format!("removed: {removed} files and folders that killed processes had left"));
     }
     tell(&delivery, out);
     Ok(Exit::Done)

@@ -10,6 +10,7 @@ use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// How deep alternates of alternates are followed: git gives up past five.
@@ -21,9 +22,9 @@ const MAX_DEPTH: usize = 5;
 /// When an alternates file is there but can't be read.
 pub(super) fn of(roots: &[PathBuf]) -> Result<Vec<PathBuf>, GitError> {
     let mut found = Vec::new();
-    let mut seen: HashSet<PathBuf> = roots.iter().map(|root| real(root)).collect();
+    let mut seen: HashSet<_> = roots.iter().filter_map(|root| identity(root)).collect();
     for root in roots {
-        follow(&real(root), 0, &mut seen, &mut found)?;
+        follow(root, 0, &mut seen, &mut found)?;
     }
     Ok(found)
 }
@@ -36,7 +37,7 @@ pub(super) fn from_variable(value: &OsStr) -> Vec<PathBuf> {
 fn follow(
     folder: &Path,
     depth: usize,
-    seen: &mut HashSet<PathBuf>,
+    seen: &mut HashSet<Identity>,
     found: &mut Vec<PathBuf>,
 ) -> Result<(), GitError> {
     if depth > MAX_DEPTH {
@@ -53,12 +54,21 @@ fn follow(
     for entry in entries(&text, b'\n') {
         let other = real(&folder.join(path(&entry)));
         // As git does: a folder that is not there is passed over, its objects will be missed.
-        if other.is_dir() && seen.insert(other.clone()) {
+        if identity(&other).is_some_and(|folder| seen.insert(folder)) {
             found.push(other.clone());
             follow(&other, depth + 1, seen, found)?;
         }
     }
     Ok(())
+}
+
+/// Device and inode: tells whether two paths lead to one folder.
+pub(super) type Identity = (u64, u64);
+
+/// None where there is no folder.
+pub(super) fn identity(folder: &Path) -> Option<Identity> {
+    let about = std::fs::metadata(folder).ok().filter(std::fs::Metadata::is_dir)?;
+    Some((about.dev(), about.ino()))
 }
 
 fn real(path: &Path) -> PathBuf {

@@ -5,7 +5,7 @@
 //! the commit-graph whatever has no greater generation.
 
 use super::GitError;
-use super::commits::{History, Node};
+use super::commits::{History, Node, Rank};
 use super::limits::Meter;
 use super::walk::{Marks, Queue};
 use gix::ObjectId;
@@ -27,7 +27,7 @@ pub(super) fn is_forward(
     new: ObjectId,
     meter: &Meter<'_>,
 ) -> Result<bool, GitError> {
-    for id in [old, new] {
+    for id in [new, old] {
         if history.kind(id)? != Kind::Commit {
             return Ok(false);
         }
@@ -48,15 +48,12 @@ pub(super) fn reaches(
     let floor = history.generation(target)?;
     let marks = Marks::new(history)?;
     let queue = Queue::default();
-    let mut search = Search { history, target, floor, marks, queue, open: 0, meter };
+    // With a generation to stop at, the target's ancestors are never met.
+    let below_is_marked = floor.is_some();
+    let mut search =
+        Search { history, target, floor, marks, queue, open: 0, below_is_marked, meter };
     for source in sources {
         search.mark(*source, FROM)?;
-    }
-    // With a generation to stop at, the target's ancestors are never met.
-    if search.floor.is_none() {
-        for parent in history.commit(target)?.parents {
-            search.mark(parent, BELOW)?;
-        }
     }
     search.run()
 }
@@ -70,13 +67,15 @@ struct Search<'a> {
     queue: Queue,
     /// How many waiting commits may still lead to the target.
     open: usize,
+    below_is_marked: bool,
     meter: &'a Meter<'a>,
 }
 
 impl Search<'_> {
     fn run(&mut self) -> Result<bool, GitError> {
         while self.open > 0 {
-            let Some(visit) = self.queue.pop() else { break };
+            self.mark_below()?;
+            let Some(visit) = self.queue.pop().filter(|_| self.open > 0) else { break };
             self.meter.commit()?;
             let bits = self.marks.get(visit.node);
             let (mark, done) = match bits {
@@ -95,6 +94,19 @@ impl Search<'_> {
             }
         }
         Ok(false)
+    }
+
+    /// Begins to mark the target's ancestors, once no commits wait that the push brought: mostly
+    /// those lead to the target, and nothing old is read.
+    fn mark_below(&mut self) -> Result<(), GitError> {
+        if self.below_is_marked || self.queue.rank().is_some_and(Rank::is_new) {
+            return Ok(());
+        }
+        self.below_is_marked = true;
+        for parent in self.history.commit(self.target)?.parents {
+            self.mark(parent, BELOW)?;
+        }
+        Ok(())
     }
 
     fn mark(&mut self, node: Node, mark: u8) -> Result<(), GitError> {

@@ -11,6 +11,7 @@ use super::tree::{Paths, Trees};
 use crate::push::Change;
 use gix::ObjectId;
 use gix::bstr::BString;
+use std::collections::HashMap;
 
 /// The changed paths of one update.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,8 +68,13 @@ fn union(
 ) -> Result<Paths, GitError> {
     let mut trees = Trees::new(&history.objects);
     let mut paths = Paths::new();
-    let tree = |node: Node| history.commit(node).map(|commit| commit.tree);
     let range = range::of(history, old, new, meter)?;
+    let known: HashMap<Node, ObjectId> =
+        range.commits.iter().map(|(node, commit)| (*node, commit.tree)).collect();
+    let tree = |node: Node| match known.get(&node) {
+        Some(tree) => Ok(*tree),
+        None => history.commit(node).map(|commit| commit.tree),
+    };
     for (_, commit) in &range.commits {
         let parents = commit.parents.iter().map(|p| tree(*p)).collect::<Result<Vec<_>, _>>()?;
         trees.compare(commit.tree, &parents, &mut paths, meter)?;

@@ -12,7 +12,7 @@ use gix::ObjectId;
 use gix::bstr::ByteSlice;
 use gix::commitgraph::{Graph, Position};
 use gix::objs::Kind;
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -26,6 +26,8 @@ pub(super) struct History {
     shallow_file: PathBuf,
     shallow: OnceCell<HashSet<ObjectId>>,
     graph: OnceCell<Option<Graph>>,
+    /// A push asks for the kind of its new value twice.
+    last_kind: Cell<Option<(ObjectId, Kind)>>,
 }
 
 /// A commit, named by its place in the commit-graph where it is there: one commit, one node.
@@ -45,6 +47,13 @@ pub(super) struct Rank {
     date: i64,
 }
 
+impl Rank {
+    /// Whether the push brought the commit, as far as its place in walks tells.
+    pub(super) const fn is_new(self) -> bool {
+        self.date == i64::MAX
+    }
+}
+
 /// What a walk needs of a commit.
 #[derive(Debug, Clone)]
 pub(super) struct Commit {
@@ -62,6 +71,7 @@ impl History {
             shallow_file: shallow_file.unwrap_or_else(|| common_dir.join("shallow")),
             shallow: OnceCell::new(),
             graph: OnceCell::new(),
+            last_kind: Cell::new(None),
         }
     }
 
@@ -133,8 +143,14 @@ impl History {
 
     /// The kind of an object that has to be there.
     pub(super) fn kind(&self, id: ObjectId) -> Result<Kind, GitError> {
-        let header = self.objects.header(&id)?;
-        header.map(|(kind, _)| kind).ok_or(GitError::Missing(id))
+        if let Some((last, kind)) = self.last_kind.get()
+            && last == id
+        {
+            return Ok(kind);
+        }
+        let (kind, _) = self.objects.header(&id)?.ok_or(GitError::Missing(id))?;
+        self.last_kind.set(Some((id, kind)));
+        Ok(kind)
     }
 
     fn commit_of_graph(&self, position: u32) -> Result<Commit, GitError> {
@@ -152,16 +168,16 @@ impl History {
     }
 
     fn commit_of_object(&self, id: ObjectId) -> Result<Commit, GitError> {
-        let mut buffer = Vec::new();
-        let data = self.objects.find(&id, &mut buffer)?;
-        if data.kind != Kind::Commit {
+        let (object, brought) = self.objects.get(&id)?;
+        if object.kind != Kind::Commit {
             return Err(GitError::damaged(id, "it is no commit"));
         }
         let (tree, ids, date) =
-            self.parse(data.data).ok_or_else(|| GitError::damaged(id, "it is no commit"))?;
+            self.parse(&object.data).ok_or_else(|| GitError::damaged(id, "it is no commit"))?;
         let ids = if self.shallow()?.contains(&id) { Vec::new() } else { ids };
         // What the push brought is visited first whatever date it claims.
-        let date = if self.objects.is_new(&id)? { i64::MAX } else { date };
+        let is_new = brought && !self.objects.was_there(&id)?;
+        let date = if is_new { i64::MAX } else { date };
         Ok(Commit {
             parents: ids.into_iter().map(|id| self.node(id)).collect::<Result<_, _>>()?,
             tree,

@@ -21,6 +21,7 @@ pub mod refs;
 mod reftable;
 mod repo;
 mod tree;
+mod unpack;
 mod walk;
 
 pub use changed::{Changed, ChangedPath};

@@ -4,22 +4,26 @@
 //! lack an object. Objects come as they are stored: no replace refs, no grafts.
 
 use super::error::detail_of;
+use super::unpack::{Object, Unpacker};
 use super::{GitEnv, GitError, alternates};
 use gix::hash::Kind;
 use gix::objs::{Data, Kind as ObjectKind};
 use gix::odb::loose;
 use gix::odb::pack::Bundle;
-use gix::odb::pack::cache::DecodeEntry;
 use gix::odb::pack::data::decode::header::ResolvedBase;
-use gix::oid;
 use gix::zlib::Inflate;
+use gix::{ObjectId, oid};
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsString;
 use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
-/// Bytes of decoded pack entries that are kept to build deltas on.
-const PACK_CACHE: usize = 8 << 20;
+/// Most loose objects of one first byte that are kept in mind: git packs them long before.
+const MAX_FAN: usize = 4096;
 
 /// The object folders of one push.
 pub struct Objects {
@@ -30,8 +34,7 @@ pub struct Objects {
     /// What `GIT_ALTERNATE_OBJECT_DIRECTORIES` names.
     named: Vec<PathBuf>,
     alternates: OnceCell<Vec<Folder>>,
-    inflate: RefCell<Inflate>,
-    cache: RefCell<PackCache>,
+    unpacker: RefCell<Unpacker>,
     opened: Cell<u32>,
 }
 
@@ -48,8 +51,7 @@ impl Objects {
             main: Folder::new(main, format),
             named: named.unwrap_or_default(),
             alternates: OnceCell::new(),
-            inflate: RefCell::default(),
-            cache: RefCell::default(),
+            unpacker: RefCell::default(),
             opened: Cell::new(0),
         }
     }
@@ -69,9 +71,22 @@ impl Objects {
         id: &oid,
         buffer: &'a mut Vec<u8>,
     ) -> Result<Option<Data<'a>>, GitError> {
-        let kind = self.first(|folder| folder.find(id, buffer, self))?;
-        let object_hash = self.format;
-        Ok(kind.map(|kind| Data { kind, data: buffer.as_slice(), object_hash }))
+        let Some((object, _)) = self.look_up(id)? else { return Ok(None) };
+        buffer.clear();
+        buffer.extend_from_slice(&object.data);
+        Ok(Some(Data { kind: object.kind, data: buffer.as_slice(), object_hash: self.format }))
+    }
+
+    /// An object that has to be there, and whether it was found in the quarantine.
+    pub(super) fn get(&self, id: &oid) -> Result<(Object, bool), GitError> {
+        self.look_up(id)?.ok_or(GitError::Missing(id.to_owned()))
+    }
+
+    fn look_up(&self, id: &oid) -> Result<Option<(Object, bool)>, GitError> {
+        self.first(|folder| {
+            let is_quarantine = self.quarantine.as_ref().is_some_and(|q| std::ptr::eq(q, folder));
+            Ok(folder.find(id, self)?.map(|object| (object, is_quarantine)))
+        })
     }
 
     /// Reads an object into `buffer`.
@@ -96,7 +111,7 @@ impl Objects {
     /// As [`Self::try_find`].
     pub fn was_there(&self, id: &oid) -> Result<bool, GitError> {
         for folder in std::iter::once(&self.main).chain(self.alternates()?) {
-            if folder.header(id, self)?.is_some() {
+            if folder.has(id, self)? {
                 return Ok(true);
             }
         }
@@ -109,7 +124,7 @@ impl Objects {
     /// As [`Self::try_find`].
     pub fn is_new(&self, id: &oid) -> Result<bool, GitError> {
         let Some(quarantine) = &self.quarantine else { return Ok(false) };
-        Ok(quarantine.header(id, self)?.is_some() && !self.was_there(id)?)
+        Ok(quarantine.has(id, self)? && !self.was_there(id)?)
     }
 
     /// The folders that may have a commit-graph, the repository's own first.
@@ -151,8 +166,11 @@ impl Objects {
         roots.extend(self.named.iter().cloned());
         let mut paths = roots.get(own..).unwrap_or_default().to_vec();
         paths.extend(alternates::of(&roots)?);
-        let same = |a: &Path, b: &Path| a == b || a.canonicalize().ok() == b.canonicalize().ok();
-        paths.retain(|path| !same(path, &self.main.path));
+        let main = alternates::identity(&self.main.path);
+        let is_main = |path: &PathBuf| {
+            *path == self.main.path || (main.is_some() && alternates::identity(path) == main)
+        };
+        paths.retain(|path| !is_main(path));
         let folders = paths.into_iter().map(|path| Folder::new(path, self.format)).collect();
         Ok(self.alternates.get_or_init(|| folders))
     }
@@ -178,6 +196,18 @@ struct Folder {
     loose: loose::Store,
     packs: RefCell<Vec<Pack>>,
     listed: Cell<bool>,
+    /// Loose objects by their first byte.
+    fans: RefCell<HashMap<u8, Fan>>,
+}
+
+/// What is known of the loose objects of one first byte.
+enum Fan {
+    /// One of them was asked for.
+    Asked,
+    /// All that were there when a second one was asked for.
+    Listed(HashSet<ObjectId>),
+    /// They are too many to be kept.
+    TooMany,
 }
 
 /// A pack; `None` once it is known to be gone.
@@ -189,31 +219,31 @@ struct Pack {
 impl Folder {
     fn new(path: PathBuf, format: Kind) -> Self {
         let loose = loose::Store::at(&path, format);
-        Self { path, format, loose, packs: RefCell::default(), listed: Cell::new(false) }
+        let (packs, fans) = (RefCell::default(), RefCell::default());
+        Self { path, format, loose, packs, listed: Cell::new(false), fans }
     }
 
-    fn find(
-        &self,
-        id: &oid,
-        buffer: &mut Vec<u8>,
-        all: &Objects,
-    ) -> Result<Option<ObjectKind>, GitError> {
-        let damaged = |error: gix::Error| GitError::damaged(id.to_owned(), error);
-        let packed = self.in_packs(id, all, |bundle| {
-            let (inflate, cache) = (&mut *all.inflate.borrow_mut(), &mut *all.cache.borrow_mut());
-            let found = bundle.find(id, buffer, inflate, cache).map_err(damaged)?;
-            Ok(found.map(|(data, _)| data.kind))
+    fn find(&self, id: &oid, all: &Objects) -> Result<Option<Object>, GitError> {
+        let packed = self.in_packs(id, all, |bundle, at| {
+            let at = bundle.index.pack_offset_at_index(at);
+            let object = all.unpacker.borrow_mut().object(bundle, at);
+            object.map(Some).map_err(|words| GitError::damaged(id.to_owned(), words))
         })?;
         if packed.is_some() {
             return Ok(packed);
         }
-        Ok(self.loose.try_find(id, buffer).map_err(damaged)?.map(|data| data.kind))
+        let mut data = Vec::new();
+        let found = self.loose.try_find(id, &mut data);
+        let kind = found.map_err(|e| GitError::damaged(id.to_owned(), e))?.map(|data| data.kind);
+        Ok(kind.map(|kind| Object { kind, data: Rc::new(data) }))
     }
 
     fn header(&self, id: &oid, all: &Objects) -> Result<Option<(ObjectKind, u64)>, GitError> {
         let damaged = |error: gix::Error| GitError::damaged(id.to_owned(), error);
-        let packed = self.in_packs(id, all, |bundle| {
-            pack_header(bundle, id, &mut all.inflate.borrow_mut()).map_err(damaged)
+        let packed = self.in_packs(id, all, |bundle, at| {
+            pack_header(bundle, at, &mut all.unpacker.borrow_mut().inflate)
+                .map(Some)
+                .map_err(damaged)
         })?;
         if packed.is_some() {
             return Ok(packed);
@@ -221,20 +251,66 @@ impl Folder {
         Ok(self.loose.try_header(id).map_err(damaged)?.map(|(size, kind)| (kind, size)))
     }
 
+    /// Whether the object is there; it may be that it can't be read.
+    fn has(&self, id: &oid, all: &Objects) -> Result<bool, GitError> {
+        let packed = self.in_packs(id, all, |_, _| Ok(Some(())))?;
+        Ok(packed.is_some() || self.is_loose(id)?)
+    }
+
+    /// Whether it is a loose object: one file is looked at, or at a second question all of those
+    /// that begin alike are listed.
+    fn is_loose(&self, id: &oid) -> Result<bool, GitError> {
+        let mut fans = self.fans.borrow_mut();
+        let fan = fans.entry(id.first_byte());
+        let listed = match fan {
+            Entry::Occupied(mut fan) => {
+                if matches!(fan.get(), Fan::Asked) {
+                    fan.insert(self.fan(id)?);
+                }
+                match fan.get() {
+                    Fan::Listed(ids) => Some(ids.contains(id)),
+                    Fan::Asked | Fan::TooMany => None,
+                }
+            }
+            Entry::Vacant(fan) => {
+                fan.insert(Fan::Asked);
+                None
+            }
+        };
+        let damaged = |error: gix::Error| GitError::damaged(id.to_owned(), error);
+        let look = || Ok(self.loose.try_header(id).map_err(damaged)?.is_some());
+        listed.map_or_else(look, Ok)
+    }
+
+    /// Lists the loose objects whose ids begin as `id` does.
+    fn fan(&self, id: &oid) -> Result<Fan, GitError> {
+        let prefix = id.to_hex_with_len(2).to_string();
+        let folder = self.path.join(&prefix);
+        let mut ids = HashSet::new();
+        for name in names_in(&folder)? {
+            let hex = [prefix.as_bytes(), name?.as_bytes()].concat();
+            ids.extend(ObjectId::from_hex(&hex).ok());
+            if ids.len() > MAX_FAN {
+                return Ok(Fan::TooMany);
+            }
+        }
+        Ok(Fan::Listed(ids))
+    }
+
     /// The first answer of a pack; the pack that had it is asked first the next time.
     fn in_packs<T>(
         &self,
         id: &oid,
         all: &Objects,
-        mut ask: impl FnMut(&Bundle) -> Result<Option<T>, GitError>,
+        mut ask: impl FnMut(&Bundle, u32) -> Result<Option<T>, GitError>,
     ) -> Result<Option<T>, GitError> {
         self.relist(false)?;
         let mut packs = self.packs.borrow_mut();
         for position in 0..packs.len() {
             let Some(pack) = packs.get(position) else { break };
             let Some(bundle) = self.open(pack, all)? else { continue };
-            if bundle.index.lookup(id).is_some()
-                && let Some(found) = ask(bundle)?
+            if let Some(at) = bundle.index.lookup(id)
+                && let Some(found) = ask(bundle, at)?
             {
                 packs.swap(0, position);
                 return Ok(Some(found));
@@ -269,17 +345,11 @@ impl Folder {
             return Ok(());
         }
         let folder = self.path.join("pack");
-        let listing = match std::fs::read_dir(&folder) {
-            Ok(listing) => listing,
-            Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-                return Ok(());
-            }
-            Err(error) => return Err(GitError::io("list", &folder)(error)),
-        };
+        let listing = names_in(&folder)?;
         let mut packs = self.packs.borrow_mut();
         packs.retain(|pack| !matches!(pack.bundle.get(), Some(None)));
         for entry in listing {
-            let index = entry.map_err(GitError::io("list", &folder))?.path();
+            let index = folder.join(entry?);
             let is_index = index.extension().is_some_and(|extension| extension == "idx");
             if is_index && !packs.iter().any(|pack| pack.index == index) {
                 packs.push(Pack { index, bundle: OnceCell::new() });
@@ -289,45 +359,24 @@ impl Folder {
     }
 }
 
-fn pack_header(
-    bundle: &Bundle,
-    id: &oid,
-    inflate: &mut Inflate,
-) -> gix::Result<Option<(ObjectKind, u64)>> {
-    let offset = |id: &oid| bundle.index.lookup(id).map(|at| bundle.index.pack_offset_at_index(at));
-    let Some(at) = offset(id) else { return Ok(None) };
-    let base =
-        |id: &oid| offset(id).map(|at| bundle.pack.entry(at).map(ResolvedBase::InPack)).transpose();
-    let found = bundle.pack.decode_header(bundle.pack.entry(at)?, inflate, &base)?;
-    Ok(Some((found.kind, found.object_size)))
+/// The names in a folder; none where there is no such folder.
+fn names_in(folder: &Path) -> Result<impl Iterator<Item = Result<OsString, GitError>>, GitError> {
+    let listing = match std::fs::read_dir(folder) {
+        Ok(listing) => Some(listing),
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => None,
+        Err(error) => return Err(GitError::io("list", folder)(error)),
+    };
+    let name = |entry: std::io::Result<std::fs::DirEntry>| {
+        entry.map(|entry| entry.file_name()).map_err(GitError::io("list", folder))
+    };
+    Ok(listing.into_iter().flatten().map(name))
 }
 
-/// Decoded entries of packs by pack and offset, thrown away all together when there are too many.
-#[derive(Default)]
-struct PackCache {
-    entries: HashMap<(u32, u64), CachedEntry>,
-    bytes: usize,
-}
-
-/// Kind, size in the pack, content.
-type CachedEntry = (ObjectKind, usize, Box<[u8]>);
-
-impl DecodeEntry for PackCache {
-    fn put(&mut self, pack: u32, offset: u64, data: &[u8], kind: ObjectKind, packed: usize) {
-        if data.len() > PACK_CACHE / 8 {
-            return;
-        }
-        if self.bytes + data.len() > PACK_CACHE {
-            *self = Self::default();
-        }
-        self.bytes += data.len();
-        self.entries.insert((pack, offset), (kind, packed, data.into()));
-    }
-
-    fn get(&mut self, pack: u32, offset: u64, out: &mut Vec<u8>) -> Option<(ObjectKind, usize)> {
-        let (kind, packed, data) = self.entries.get(&(pack, offset))?;
-        out.clear();
-        out.extend_from_slice(data);
-        Some((*kind, *packed))
-    }
+fn pack_header(bundle: &Bundle, at: u32, inflate: &mut Inflate) -> gix::Result<(ObjectKind, u64)> {
+    let entry = |at| bundle.pack.entry(bundle.index.pack_offset_at_index(at));
+    let base = |id: &oid| {
+        bundle.index.lookup(id).map(|at| entry(at).map(ResolvedBase::InPack)).transpose()
+    };
+    let found = bundle.pack.decode_header(entry(at)?, inflate, &base)?;
+    Ok((found.kind, found.object_size))
 }

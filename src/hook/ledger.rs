@@ -79,6 +79,9 @@ impl Ledger<'_> {
         effect: Effect,
         now: DateTime<Utc>,
     ) -> Result<Made, LedgerError> {
+        if effect == Effect::MayWiden {
+            self.not_restored(now)?;
+        }
         let version = self.store.raise()?;
         faults::point("access-raised");
         match effect {
@@ -98,6 +101,14 @@ impl Ledger<'_> {
                 Ok(made)
             }
         }
+    }
+
+    /// The store is not older than the trail says: else a raise would let it grow into one that looks
+    /// right, and what was revoked since its copy would live again.
+    fn not_restored(&self, now: DateTime<Utc>) -> Result<(), LedgerError> {
+        let known = self.trail.known_store(&Text::new(crate::os::host_name()), now)?;
+        let version = self.store.status()?.version;
+        Ok(TrailError::of_store(Some(version), known)?)
     }
 
     fn commit(
@@ -133,7 +144,8 @@ impl Ledger<'_> {
                 policy: Some(PolicyRecord { digest: Text::new(super::desk::hex(&self.digest)) }),
                 ..line.clone()
             };
-            self.trail.append(&line, now)?;
+            let version = || self.store.status().ok().map(|status| status.version);
+            self.trail.append_asking(&line, now, &version)?;
         }
         Ok(())
     }

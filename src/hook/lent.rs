@@ -8,6 +8,7 @@ use super::ruling::Ruling;
 use crate::access::lend::{self, Lent};
 use crate::access::options::Asked;
 use crate::access::{Id, Record, Request, Standing, State};
+use crate::audit::{Text, TrailError};
 use crate::code::Code;
 use crate::policy::model::Entitlement;
 use crate::policy::name::EntitlementName;
@@ -77,9 +78,16 @@ pub fn rule(
 
 /// Opens the store, where there is one, and holds its clock against ours.
 fn open(desk: &Desk, access: &mut Access) -> Result<(), Refusal> {
-    let Some(store) = desk.store().map_err(|error| refusal(&error))? else { return Ok(()) };
+    // The trail first: a change in between makes the store newer, never older.
+    let trailed = |error: TrailError| Refusal::server(error.code(), &error);
+    let host = Text::new(crate::os::host_name());
+    let known = desk.trail().known_store(&host, desk.now.wall).map_err(trailed)?;
+    let Some(store) = desk.store().map_err(|error| refusal(&error))? else {
+        return TrailError::of_store(None, known).map_err(trailed);
+    };
     access.shared_epoch = store.epoch().map_err(|error| refusal(&error))?;
     let status = store.status().map_err(|error| refusal(&error))?;
+    TrailError::of_store(Some(status.version), known).map_err(trailed)?;
     sound(desk.now.wall, status.newest)?;
     access.version = Some(status.version);
     access.store = Some(store);

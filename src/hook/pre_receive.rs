@@ -180,7 +180,7 @@ impl Answered<'_> {
         access: &Access,
         reserved: Option<&Reserved>,
     ) -> Result<End, Refusal> {
-        let seq = self.record(&self.line(false, access))?;
+        let seq = self.record(&self.line(false, access), access)?;
         faults::point("pre-receive-recorded");
         let shared = self.register(access, reserved)?;
         let lay = |now| self.lay_slip(seq, now, (access, reserved, shared));
@@ -302,13 +302,16 @@ impl Answered<'_> {
     }
 
     /// Without the line on the disk there is no yes.
-    fn record(&self, line: &Record) -> Result<u64, Refusal> {
-        match self.desk.trail().append(line, self.desk.now.wall) {
+    fn record(&self, line: &Record, access: &Access) -> Result<u64, Refusal> {
+        let version = || Some(access.store.as_ref()?.status().ok()?.version);
+        match self.desk.trail().append_asking(line, self.desk.now.wall, &version) {
             Ok(appended) => Ok(appended.seq),
             // A refusal can still be recorded where a yes can't.
-            Err(error @ (TrailError::Clock { .. } | TrailError::TooLong(_))) => {
-                Err(refuse(self.desk, self.known, Refusal::server(error.code(), &error)))
-            }
+            Err(
+                error @ (TrailError::Clock { .. }
+                | TrailError::TooLong(_)
+                | TrailError::Store { .. }),
+            ) => Err(refuse(self.desk, self.known, Refusal::server(error.code(), &error))),
             Err(error) => Err(self.framed(Refusal::server(error.code(), &error))),
         }
     }

@@ -52,8 +52,9 @@ pub struct Settled {
 pub fn own_repository(desk: &Desk) {
     let Some(service) = &desk.service else { return };
     let Ok(key) = Key::new(service, Path::new(".")) else { return };
-    let prefix = slip::repository_prefix(key.git_dir);
-    if let Err(error) = sweep(&desk.site, &desk.policy, &prefix, BOUND) {
+    let (prefix, own) = (slip::repository_prefix(key.git_dir), key.file_name());
+    let which = Which { prefix: &prefix, own: &own, host: &service.host, bound: BOUND };
+    if let Err(error) = settle(&desk.site, &desk.policy, &which) {
         let _ = syslog::send(Severity::Warning, &format!("sweep: {error}"));
     }
 }
@@ -194,16 +195,34 @@ pub fn sweep(
     prefix: &str,
     bound: usize,
 ) -> Result<Settled, SweepError> {
+    settle(site, policy, &Which { prefix, own: "", host: &Host::current()?, bound })
+}
+
+/// Which slips are looked at.
+struct Which<'a> {
+    /// How their names begin.
+    prefix: &'a str,
+    /// The one of the push that is going on: surely not stale.
+    own: &'a str,
+    host: &'a Host,
+    bound: usize,
+}
+
+fn settle(
+    site: &Site,
+    policy: &Compiled<Payload>,
+    which: &Which<'_>,
+) -> Result<Settled, SweepError> {
     let now = clock::now();
-    let host = Host::current()?;
     let mut settled = Settled::default();
-    let stale = slip::stale(&site.state, prefix, &host, now, bound)?;
+    let list = || slip::stale(&site.state, which.prefix, which.own, which.host, now, which.bound);
+    let stale = list()?;
     if stale.is_empty() {
         return Ok(settled);
     }
     let _lock = files::lock(&site.state.join("sweep.lock"), Duration::ZERO)?;
     // Read again under the lock: another sweep may have settled some.
-    for stale in slip::stale(&site.state, prefix, &host, now, bound)? {
+    for stale in list()? {
         one(site, policy, &stale, now, &mut settled)?;
     }
     Ok(settled)

@@ -13,6 +13,7 @@ use crate::policy::entry::Kind;
 use crate::policy::model::Refuse;
 use crate::policy::scope::Ground;
 use crate::policy::window::Zone;
+use crate::policy::zone;
 use crate::push::Action;
 use crate::pusher::{Pusher, Source};
 use crate::report::{self, Background, Fate, PushReport, Raw, RefReport};
@@ -237,7 +238,7 @@ fn refspecs(known: &Known, ruled: &[Ruled]) -> Option<String> {
 
 /// `, ends 14:30 GMT (14:30 UTC), in 42 min`
 fn ends(until: DateTime<Utc>, now: DateTime<Utc>, zone: Zone) -> String {
-    let local = until.with_timezone(&zone.0);
+    let (local, name) = zone::wall(zone.0, until);
     let left = until - now;
     let (days, hours, minutes, seconds) =
         (left.num_days(), left.num_hours(), left.num_minutes(), left.num_seconds());
@@ -254,5 +255,5 @@ fn ends(until: DateTime<Utc>, now: DateTime<Utc>, zone: Zone) -> String {
     if zone == Zone::default() {
         return format!(", ends {utc} UTC, in {left}");
     }
-    format!(", ends {} ({utc} UTC), in {left}", local.format(&format!("{form} %Z")))
+    format!(", ends {} ({utc} UTC), in {left}", format!("{} {name}", local.format(&form)))
 }

@@ -217,7 +217,8 @@ fn kill_group(child: &Child) {
 /// user reaches it. It reads and writes `/dev/null`, so no pipe of git's stays open because of it; it
 /// has a process group of its own, so a Ctrl-C at a local push does not end it.
 ///
-/// A descriptor that this process was given open by somebody else would be handed on; our own close.
+/// Our own descriptors and git's close; one that git itself was given open by whoever started it is
+/// handed on, as git's detached `gc` hands it on.
 ///
 /// # Errors
 /// It can't be started.

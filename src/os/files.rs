@@ -19,6 +19,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+/// Bytes that are made room for where a file does not tell its size.
+const PROC_FILE: u64 = 1023;
+
 /// What failed, on which file.
 #[derive(Debug, thiserror::Error)]
 #[error("can't {doing} `{}`: {source}", path.display())]
@@ -143,6 +146,23 @@ fn create_temporary(folder: &OwnedFd, name: &OsStr) -> Result<(OsString, File), 
     Err(Errno::EXIST)
 }
 
+/// Whether a file is named as one that is being written whole, and not in its place yet: what stays
+/// when its writer is killed.
+#[must_use]
+pub fn is_draft(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    let inner = name.strip_prefix('.').and_then(|rest| rest.strip_suffix(".new"));
+    let tail = inner.and_then(|inner| inner.rsplit_once('.')).map(|(_, tail)| tail.split('-'));
+    tail.is_some_and(|numbers| {
+        let all: Vec<&str> = numbers.collect();
+        all.len() == 3 && all.iter().all(|number| is_number(number))
+    })
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// Else a command run by root would lock the hosting account out of its own state.
 pub(super) fn give_to_owner_of(folder: &impl AsFd, file: &impl AsFd) -> io::Result<()> {
     if !rustix::process::geteuid().is_root() {
@@ -197,7 +217,9 @@ pub fn read_opened(file: &File, path: &Path, max_bytes: usize) -> Result<Vec<u8>
     if !about.is_file() {
         return Err(wrong(io::Error::other("not a regular file")));
     }
-    let expected = usize::try_from(about.size()).unwrap_or(usize::MAX).min(max_bytes);
+    // What `/proc` makes up has no size before it is read.
+    let size = Some(about.size()).filter(|size| *size > 0).unwrap_or(PROC_FILE);
+    let expected = usize::try_from(size).unwrap_or(usize::MAX).min(max_bytes);
     let mut bytes = Vec::with_capacity(expected.saturating_add(1));
     let limit = u64::try_from(max_bytes).unwrap_or(u64::MAX).saturating_add(1);
     file.take(limit).read_to_end(&mut bytes).map_err(wrong)?;

@@ -6,6 +6,7 @@
 #![expect(clippy::disallowed_methods, reason = "an effect: runs gpg, and gives it files")]
 
 use crate::pusher::openpgp::OpenPgp;
+use std::ffi::OsStr;
 use std::fs::{self, DirBuilder};
 use std::io::{self, Read};
 use std::os::unix::fs::DirBuilderExt;
@@ -17,7 +18,8 @@ use std::time::{Duration, Instant};
 const PROGRAMS: [&str; 3] = ["/usr/bin/gpg", "/bin/gpg", "/usr/local/bin/gpg"];
 /// Most bytes of gpg's status lines that are read.
 const MAX_STATUS: u64 = 64 * 1024;
-/// Names tried for a private home before giving up; old ones stay when a hook is killed.
+/// Names tried for a private home before giving up; old ones stay when a hook is killed, until the
+/// next `refwarden sweep`.
 const HOMES: u32 = 64;
 
 const QUIET: [&str; 13] = [
@@ -155,6 +157,15 @@ fn end(child: &mut Child) {
     if child.kill().is_ok() {
         child.wait().ok();
     }
+}
+
+/// Whether a folder is named as one of gpg's private homes: what stays when a hook is killed.
+#[must_use]
+pub fn is_home(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    let numbers = name.strip_prefix("gpg-").and_then(|rest| rest.split_once('-'));
+    let number = |text: &str| text.parse::<u32>().is_ok();
+    numbers.is_some_and(|(pid, count)| number(pid) && number(count))
 }
 
 /// A folder of one question, removed with everything in it at its end.

@@ -59,8 +59,7 @@ impl Host {
 /// # Errors
 /// `/proc` can't be read.
 pub fn receive_pack() -> Result<Option<ReceivePack>, FileError> {
-    let parent = rustix::process::getppid().map_or(0, |pid| pid.as_raw_nonzero().get());
-    receive_pack_from(u32::try_from(parent).unwrap_or(0))
+    receive_pack_from(parent())
 }
 
 /// The first that serves among `pid` and the processes above it, [`MAX_STEPS`] in all.
@@ -70,13 +69,26 @@ fn receive_pack_from(mut pid: u32) -> Result<Option<ReceivePack>, FileError> {
             return Ok(None);
         };
         if let Some(service_dir) = served(&command_line(pid)?) {
-            // The same start as before: the command line was this process's.
-            let same = Stat::of(pid)?.is_some_and(|again| again.start_time == stat.start_time);
+            let same = is_still(pid, &stat)?;
             return same.then(|| found(pid, stat.start_time, service_dir)).transpose();
         }
         pid = stat.parent;
     }
     Ok(None)
+}
+
+/// Whether the command line that was read of `pid` was that process's, of which `stat` was read.
+fn is_still(pid: u32, stat: &Stat) -> Result<bool, FileError> {
+    // Our parent until now was so all the while: its pid becomes free only when it is none any more.
+    if parent() == pid {
+        return Ok(true);
+    }
+    Ok(Stat::of(pid)?.is_some_and(|again| again.start_time == stat.start_time))
+}
+
+fn parent() -> u32 {
+    let parent = rustix::process::getppid().map_or(0, |pid| pid.as_raw_nonzero().get());
+    u32::try_from(parent).unwrap_or(0)
 }
 
 fn found(pid: u32, start_time: u64, service_dir: OsString) -> Result<ReceivePack, FileError> {

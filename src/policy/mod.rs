@@ -11,6 +11,7 @@ pub mod diff;
 pub mod entry;
 #[cfg(test)]
 pub(crate) mod lab;
+mod lending;
 mod load;
 pub mod members;
 pub mod model;
@@ -23,5 +24,6 @@ pub mod source;
 pub mod span;
 pub mod spoken;
 pub mod window;
+pub mod zone;
 
 pub use load::{Loaded, load, load_file};

@@ -2,6 +2,7 @@
 //!
 //! Time is an argument here; nothing reads a clock.
 
+use super::zone;
 use chrono::{DateTime, Datelike, Duration, Timelike, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
@@ -150,7 +151,7 @@ impl Window {
         if self.weekly.is_empty() {
             return true;
         }
-        let wall = at.with_timezone(&self.zone.0);
+        let (wall, _) = zone::wall(self.zone.0, at);
         let day = u8::try_from(wall.weekday().num_days_from_monday()).unwrap_or_default();
         let minute = u16::try_from(wall.hour() * 60 + wall.minute()).unwrap_or_default();
         self.weekly.iter().any(|weekly| weekly.holds(day, minute))

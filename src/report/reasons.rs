@@ -8,6 +8,7 @@ use crate::policy::model::{Member, Project};
 use crate::policy::name::ProjectName;
 use crate::policy::refs::{RefPattern, RefScope, Space};
 use crate::policy::window::Zone;
+use crate::policy::zone;
 use crate::push::Action;
 use chrono::{DateTime, Utc};
 
@@ -192,12 +193,12 @@ fn way_in(entry: &Entry, outcome: &Outcome, b: &Background<'_>) -> Option<Raw> {
 
 /// A time for people: the site's zone, and UTC.
 fn time(at: DateTime<Utc>, zone: Zone) -> String {
-    let local = at.with_timezone(&zone.0);
+    let (local, name) = zone::wall(zone.0, at);
     let utc = at.format("%Y-%m-%d %H:%M:%S UTC");
     if zone == Zone::default() {
         utc.to_string()
     } else {
-        format!("{}, {utc}", local.format("%Y-%m-%d %H:%M:%S %Z"))
+        format!("{} {name}, {utc}", local.format("%Y-%m-%d %H:%M:%S"))
     }
 }
 

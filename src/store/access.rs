@@ -226,6 +226,8 @@ pub trait AccessStore {
     ///
     /// # Errors
     /// As [`Self::commit`]; `record` was not called for [`StoreError::Moved`] and [`StoreError::Taken`].
+    /// Where hosts share the store, a `record` that takes longer than a claim lasts (15 s) may have
+    /// been called for a change that somebody else overtook: [`StoreError::Unavailable`] says so.
     fn commit_recorded(
         &self,
         change: &Change,
@@ -276,8 +278,8 @@ pub trait AccessStore {
     /// [`StoreError`].
     fn epoch(&self) -> Result<Option<u64>, StoreError>;
 
-    /// Raises a shared epoch, before and after a change that hooks must notice; nothing to do for a
-    /// store of one host.
+    /// Raises a shared epoch, for what hooks must notice and no change of this store is; a change
+    /// that takes a right away raises it by itself. Nothing to do for a store of one host.
     ///
     /// # Errors
     /// [`StoreError`].

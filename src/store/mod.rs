@@ -12,6 +12,7 @@ pub mod clock;
 pub(crate) mod contract;
 pub mod epoch;
 pub mod etcd;
+pub mod leftovers;
 pub mod open;
 pub mod slip;
 pub mod sqlite;

@@ -149,9 +149,9 @@ impl<'p> Bench<'p> {
         let changed: Option<Vec<ChangedPath>> =
             asked.paths.map(|paths| paths.into_iter().map(Into::into).collect());
         let reference = match (asked.reference.as_deref(), action) {
+            (None | Some(""), Action::Read) => String::new(),
+            (None | Some(""), _) => return Err("`ref` is missing".into()),
             (Some(name), _) => full_name(name),
-            (None, Action::Read) => String::new(),
-            (None, _) => return Err("`ref` is missing".into()),
         };
         let question = question(action, &reference, changed.as_deref(), now);
         Ok(self.ask(asked.user.as_deref(), asked.repository.as_bytes(), &question))

@@ -49,7 +49,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
     /// Read questions as JSON lines {user, repository, action, ref, paths?, time?}, answer one a line;
-    /// `ref` is a full name. Exit code 2 when a line was no question.
+    /// `ref` is a full name, or a branch. Exit code 2 when a line was no question.
     #[arg(long, conflicts_with_all = ["user", "repository", "action", "reference", "paths", "at"])]
     stdin: bool,
 }

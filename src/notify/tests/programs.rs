@@ -80,3 +80,30 @@ fn a_command_that_hangs_is_killed_with_all_that_it_started() {
     });
     assert!(gone, "something of the command still runs");
 }
+
+/// The mail of the documentation, with another program in sendmail's place.
+#[test]
+fn a_reason_cannot_write_a_header_of_the_documented_mail() {
+    if std::process::Command::new("jq").arg("--version").output().is_err() {
+        println!("skipped: no jq");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mail = folder.path().join("mail");
+    let sendmail = script(folder.path(), &format!("cat > '{}'", mail.display()));
+    let docs = include_str!("../../../docs/notices.md");
+    let (_, rest) = docs.split_once("# mail-notice").unwrap();
+    let (body, _) = rest.split_once("```").unwrap();
+    let body = format!("#{}", body.replace("/usr/sbin/sendmail", sendmail.to_str().unwrap()));
+    let own = folder.path().join("own");
+    std::fs::create_dir(&own).unwrap();
+    let settings = [to_command(&[script(&own, &body).to_str().unwrap()])];
+    let notice =
+        r#"{"data":{"asker_says":"x\nBcc: all@example.org","text":"bob says: x\\x0aBcc: y"}}"#;
+    assert_eq!(Outbox::with(&settings, &[notice]).deliver(&settings, 0).sent, 1);
+    let mail = std::fs::read_to_string(mail).unwrap();
+    let (head, text) = mail.split_once("\n\n").unwrap();
+    assert_eq!(text, "bob says: x\\x0aBcc: y\n");
+    assert!(head.contains("Subject: refwarden: access.requested\n"), "{head}");
+    assert_eq!(head.lines().count(), 5, "{head}");
+}

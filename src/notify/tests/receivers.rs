@@ -37,21 +37,31 @@ fn write_secret(path: &Path, content: &str, mode: u32) {
     std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
 }
 
-/// The receiver's side, as somebody else would write it.
-const VERIFY: &str = "
-import base64, hashlib, hmac, sys
-key, id, timestamp, standard, hub = sys.argv[1:]
-key, body = bytes.fromhex(key), sys.stdin.buffer.read()
-signed = hmac.new(key, f'{id}.{timestamp}.'.encode() + body, hashlib.sha256).digest()
-assert hmac.compare_digest('v1,' + base64.b64encode(signed).decode(), standard), standard
-assert hmac.compare_digest('sha256=' + hmac.new(key, body, hashlib.sha256).hexdigest(), hub), hub
+/// The receiver's side, as the documentation has it, at the time of the test.
+fn recipe() -> String {
+    let docs = include_str!("../../../docs/notices.md");
+    let (_, rest) = docs.split_once("```python\n").unwrap();
+    let (recipe, _) = rest.split_once("```").unwrap();
+    let arguments = "
+import json, sys
+secret, headers = sys.argv[1], json.loads(sys.argv[2])
+time.time = lambda: int(sys.argv[3])
+body = sys.stdin.buffer.read()
+key = base64.b64decode(secret.removeprefix('whsec_'))
+hub = 'sha256=' + hmac.new(key, body, hashlib.sha256).hexdigest()
+assert hub == headers['x-hub-signature-256']
+assert verify(headers, body, secret)
 ";
+    format!("{recipe}{arguments}")
+}
 
-fn python_agrees(request: &Request, key: &str) -> bool {
-    let header = |name| request.header(name).unwrap();
+fn python_agrees(request: &Request, secret: &str, now: i64) -> bool {
+    let names = ["webhook-id", "webhook-timestamp", "webhook-signature", "x-hub-signature-256"];
+    let headers = names.map(|name| (name, request.header(name).unwrap()));
+    let headers: std::collections::BTreeMap<_, _> = headers.into_iter().collect();
     let mut child = Command::new("python3")
-        .args(["-c", VERIFY, key, header("webhook-id"), header("webhook-timestamp")])
-        .args([header("webhook-signature"), header("x-hub-signature-256")])
+        .args(["-c", &recipe(), secret, &serde_json::to_string(&headers).unwrap()])
+        .arg(now.to_string())
         .stdin(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -74,11 +84,13 @@ fn somebody_elses_code_verifies_both_signatures() {
         write_secret(&secret, content, 0o600);
         assert_eq!(Outbox::with(&settings, &[BODY]).deliver(&settings, 0).sent, 1);
     }
+    let (own, now) = ("whsec_MDEyMzQ1Njc4OWFiY2RlZg==", at(0).timestamp());
     for request in receiver.seen() {
-        assert!(python_agrees(&request, "30313233343536373839616263646566"), "{request:?}");
-        assert!(!python_agrees(&request, "30313233343536373839616263646567"), "another key");
+        assert!(python_agrees(&request, own, now + 299), "{request:?}");
+        assert!(!python_agrees(&request, own, now + 300), "an old one, sent again");
+        assert!(!python_agrees(&request, "whsec_MDEyMzQ1Njc4OWFiY2RlZw==", now), "another key");
         let changed = Request { body: request.body.replace('b', "c"), ..request };
-        assert!(!python_agrees(&changed, "30313233343536373839616263646566"), "another body");
+        assert!(!python_agrees(&changed, own, now), "another body");
     }
 }
 

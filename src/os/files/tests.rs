@@ -145,3 +145,18 @@ fn a_folder_is_made_once_and_a_file_in_its_place_is_an_error() {
     std::fs::write(folder.path().join("file"), "").unwrap();
     assert!(ensure_folder(&folder.path().join("file")).is_err());
 }
+
+#[test]
+fn a_file_that_is_being_written_is_known_by_its_name() {
+    let folder = tempdir().unwrap();
+    let opened = open_folder(folder.path()).unwrap();
+    for name in ["epoch", "2-1-aa", "a.b", "-"] {
+        let (draft, _) = create_temporary(&opened, OsStr::new(name)).unwrap();
+        assert!(is_draft(&draft), "{draft:?}");
+    }
+    for name in
+        ["epoch.1-2-3.new", ".epoch.new", ".epoch.1-2-x.new", ".1-2-3.new", ".damaged-1-2-3"]
+    {
+        assert!(!is_draft(OsStr::new(name)), "{name}");
+    }
+}

@@ -79,6 +79,16 @@ fn refused(result: Result<String, GpgError>) -> String {
 }
 
 #[test]
+fn a_private_home_is_known_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = Home::make(folder.path()).unwrap();
+    assert!(is_home(home.0.file_name().unwrap()));
+    for name in ["gpg-1", "gpg-x-0", "gpg", "gpg-1-0.new", "policy"] {
+        assert!(!is_home(OsStr::new(name)), "{name}");
+    }
+}
+
+#[test]
 fn a_good_signature_by_a_listed_key_names_that_key() {
     let Some(pgp) = Pgp::new() else { return };
     for (mail, kind) in [("ed@x", "ed25519"), ("ec@x", "nistp256"), ("rsa@x", "rsa2048")] {

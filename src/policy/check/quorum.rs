@@ -44,11 +44,12 @@ impl<'p> People<'p> {
         groups: &BTreeMap<GroupName, Group>,
         issues: bool,
     ) -> Self {
-        let active = users.iter().filter(|(_, user)| user.active).map(|(name, _)| name).collect();
+        let active: BTreeSet<&UserName> =
+            users.iter().filter(|(_, user)| user.active).map(|(name, _)| name).collect();
         let mut members: HashMap<GroupName, BTreeSet<&UserName>> = HashMap::new();
         for (user, of) in groups_of(groups) {
-            let declared = users.get_key_value(&user).filter(|(_, user)| user.active);
-            for (group, (name, _)) in of.into_iter().zip(std::iter::repeat(declared).flatten()) {
+            let Some(name) = active.get(&user).copied() else { continue };
+            for group in of {
                 members.entry(group).or_default().insert(name);
             }
         }
@@ -270,4 +271,60 @@ fn certain<'a>(
         projects.get_key_value(project_of(repository, all).ok()?)
     });
     named.chain(spelled).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::lab;
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Tries every assignment of different people to the slots that are left.
+    fn fill(counts: &mut [u32], people: &[(u8, Vec<usize>)]) -> bool {
+        if counts.iter().all(|count| *count == 0) {
+            return true;
+        }
+        let Some(((_, fits), rest)) = people.split_first() else { return false };
+        if fill(counts, rest) {
+            return true;
+        }
+        fits.iter().any(|list| {
+            if counts[*list] == 0 {
+                return false;
+            }
+            counts[*list] -= 1;
+            let filled = fill(counts, rest);
+            counts[*list] += 1;
+            filled
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn an_approval_is_refused_exactly_where_no_one_who_asks_could_ever_get_it(
+            counts in prop::collection::vec(1..3_u32, 1..4),
+            fits in prop::collection::vec(prop::collection::btree_set(0..4_usize, 0..3), 0..5),
+            asking in prop::collection::btree_set(0..6_u8, 1..4),
+        ) {
+            let people: Vec<(u8, Vec<usize>)> = fits
+                .iter()
+                .map(|lists| lists.iter().copied().filter(|list| *list < counts.len()).collect())
+                .zip(0..)
+                .filter(|(lists, _): &(Vec<usize>, u8)| !lists.is_empty())
+                .map(|(lists, number)| (number, lists))
+                .collect();
+            let possible = asking.iter().any(|asker| {
+                let others: Vec<_> =
+                    people.iter().filter(|(number, _)| number != asker).cloned().collect();
+                fill(&mut counts.clone(), &others)
+            });
+            let names: Vec<UserName> = (0..6).map(|n| lab::user(&format!("u{n}"))).collect();
+            let lists: Vec<Approval> =
+                counts.iter().map(|count| Approval { from: vec![], count: *count }).collect();
+            let asking = asking.iter().map(|n| &names[usize::from(*n)]).collect();
+            let fits =
+                people.iter().map(|(n, lists)| (&names[usize::from(*n)], lists.clone())).collect();
+            prop_assert_eq!(never(&lists, &asking, &fits).is_none(), possible);
+        }
+    }
 }

@@ -15,6 +15,7 @@ pub(crate) mod locks;
 pub(crate) mod open;
 pub(crate) mod outbox;
 pub(crate) mod races;
+pub(crate) mod recorded;
 pub(crate) mod records;
 
 use super::access::{AccessStore, Append, Change, StoreError};
@@ -86,6 +87,14 @@ macro_rules! contract_tests {
                 sixteen_requests_decided_on_one_token_leave_one
                 the_last_use_is_put_aside_once_by_thirty_two
                 what_many_clients_add_to_many_records_is_all_there
+            }
+            recorded {
+                of_sixteen_approvers_at_once_one_is_recorded
+                of_sixteen_decisions_on_one_token_one_is_recorded
+                what_can_not_be_made_is_not_recorded
+                a_change_that_could_not_be_recorded_is_not_made
+                while_a_change_is_recorded_nobody_moves_what_it_rests_on
+                whoever_dies_while_recording_holds_nobody_off_for_long
             }
         }
     };

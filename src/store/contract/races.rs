@@ -5,7 +5,7 @@ use super::*;
 use std::sync::Barrier;
 
 /// Lets `count` clients do one thing each at the same moment; what each of them got.
-fn at_once<T: Send>(
+pub(super) fn at_once<T: Send>(
     make: Make,
     count: u8,
     act: impl Fn(&dyn AccessStore, u8) -> T + Sync,
@@ -27,7 +27,7 @@ fn at_once<T: Send>(
 
 /// Exactly one has done it; the others were told that they came too late.
 #[track_caller]
-fn one_wins(results: &[Result<u64, StoreError>]) {
+pub(super) fn one_wins(results: &[Result<u64, StoreError>]) {
     let late = |result: &&Result<u64, StoreError>| {
         matches!(result, Err(StoreError::Moved | StoreError::Taken | StoreError::Illegal(_)))
     };

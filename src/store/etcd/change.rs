@@ -2,14 +2,17 @@
 //!
 //! What it appends to is read and folded first; the transaction then compares that nothing of it
 //! has moved. Of several hosts that change one record at once, etcd lets one through, and changes
-//! of other records never stand in its way.
+//! of other records never stand in its way. What another has claimed (`claim`) is waited for.
+//!
+//! A change that takes a right away writes the epoch in the same transaction: whoever read the
+//! epoch before it has overtaken slips, whoever reads it afterwards sees the change.
 
 use super::super::access::{Append, Change, StoreError};
 use super::keys::{self, sortable};
 use super::look::{Asked, number};
 use super::wire::{self, Txn};
 use super::{Call, Etcd};
-use crate::access::{Id, Lock, Record, State, step};
+use crate::access::{Id, Lock, Phase, Record, State, step};
 use crate::os::clock;
 use crate::policy::name::UserName;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -40,38 +43,58 @@ struct Plan<'a> {
     txn: Txn,
     /// Keys that must not exist; one that does makes the change [`StoreError::Taken`].
     unused: Vec<String>,
+    /// Keys that the change compares, or that others do.
+    guarded: Vec<String>,
     people: BTreeSet<UserName>,
     newest: Option<DateTime<Utc>>,
+    takes_away: bool,
+}
+
+/// A change as a transaction, good for as long as what it compares stays as it is.
+pub(super) struct Ready {
+    pub txn: Txn,
+    /// As in [`Plan`].
+    pub unused: Vec<String>,
+    /// Where others claim what this change moves.
+    pub claims: Vec<String>,
+}
+
+/// What came of a transaction.
+pub(super) enum Swapped {
+    /// It was made, and this is the version after it.
+    Made(u64),
+    /// Somebody claims what it moves.
+    Claimed,
+    /// What it compares has moved.
+    Moved,
 }
 
 impl Etcd {
     pub(super) fn make(&self, change: &Change) -> Result<u64, StoreError> {
         let call = self.call();
-        let read = call.read_for(change)?;
-        let mut plan = Plan::new(self);
-        for append in &change.appends {
-            plan.append(append, &read)?;
+        loop {
+            let Ready { mut txn, unused, claims } = call.ready(change)?;
+            txn.compare.extend(claims.iter().map(|claim| wire::is_absent(claim)));
+            match call.swap_beside(txn, &claims)? {
+                Swapped::Made(version) => return Ok(version),
+                Swapped::Moved => return Err(call.why(&unused)?),
+                Swapped::Claimed => call.pause()?,
+            }
         }
-        for lock in &change.locks {
-            plan.lock(lock)?;
-        }
-        for lift in &change.lifts {
-            plan.lift(lift, &read)?;
-        }
-        plan.rest(change)?;
-        let unused = std::mem::take(&mut plan.unused);
-        let txn = plan.end();
-        let Some(version) = call.swap(txn)? else {
-            return Err(call.why(&unused)?);
-        };
-        Ok(version)
     }
 }
 
 impl<'a> Plan<'a> {
     fn new(etcd: &'a Etcd) -> Self {
-        let (txn, unused, people) = (Txn::default(), Vec::new(), BTreeSet::new());
-        Self { etcd, txn, unused, people, newest: None }
+        Self {
+            etcd,
+            txn: Txn::default(),
+            unused: Vec::new(),
+            guarded: Vec::new(),
+            people: BTreeSet::new(),
+            newest: None,
+            takes_away: false,
+        }
     }
 
     fn put(&mut self, key: &str, value: &[u8]) {
@@ -83,9 +106,14 @@ impl<'a> Plan<'a> {
     }
 
     fn put_new(&mut self, key: String, value: &[u8]) {
-        self.txn.compare.push(wire::is_absent(&key));
-        self.put(&key, value);
+        self.put_absent(&key, value);
         self.unused.push(key);
+    }
+
+    fn put_absent(&mut self, key: &str, value: &[u8]) {
+        self.txn.compare.push(wire::is_absent(key));
+        self.put(key, value);
+        self.guarded.push(key.to_owned());
     }
 
     fn happened(&mut self, at: DateTime<Utc>) {
@@ -111,8 +139,9 @@ impl<'a> Plan<'a> {
         let before = record.state();
         let before = before.map_err(|e| self.etcd.damaged(format!("record {id}: {e}")))?;
         let state = step(before.clone(), event)?;
-        self.txn.compare.push(wire::is_absent(&key));
-        self.put(&key, &value);
+        self.put_absent(&key, &value);
+        self.takes_away |=
+            matches!((&before.phase, &state.phase), (Phase::Approved(_), Phase::Closed));
         self.index(id, Some(&before), &state);
         Ok(())
     }
@@ -152,6 +181,7 @@ impl<'a> Plan<'a> {
     fn lock(&mut self, lock: &Lock) -> Result<(), StoreError> {
         let laid = self.etcd.json(&Laid { lock: lock.clone(), lifted: None })?;
         self.happened(lock.at);
+        self.takes_away = true;
         self.put_new(self.etcd.keys.of("lock", lock.id.as_str()), &laid);
         let holding = self.etcd.keys.holding(lock.until, &lock.id);
         let value = self.etcd.json(lock)?;
@@ -171,6 +201,7 @@ impl<'a> Plan<'a> {
         let lifted = Some((*at, by.clone()));
         let value = self.etcd.json(&Laid { lock: laid.lock.clone(), lifted })?;
         self.put(&key, &value);
+        self.guarded.push(key);
         self.delete(&self.etcd.keys.holding(laid.lock.until, id));
         Ok(())
     }
@@ -180,6 +211,7 @@ impl<'a> Plan<'a> {
         if let Some((person, token)) = &change.person {
             let key = self.etcd.keys.of("person", person.as_str());
             self.txn.compare.push(wire::is_at(&key, *token));
+            self.guarded.push(key);
         }
         for notice in &change.notices {
             self.put_new(self.etcd.keys.of("notice", &notice.id), &self.etcd.json(notice)?);
@@ -191,9 +223,15 @@ impl<'a> Plan<'a> {
         Ok(())
     }
 
-    fn end(mut self) -> Txn {
+    fn end(mut self) -> Result<Ready, StoreError> {
         for person in std::mem::take(&mut self.people) {
-            self.put(&self.etcd.keys.of("person", person.as_str()), b"");
+            let key = self.etcd.keys.of("person", person.as_str());
+            self.put(&key, b"");
+            self.guarded.push(key);
+        }
+        if self.takes_away {
+            let salt = self.etcd.random()?.to_string();
+            self.put(&self.etcd.keys.alone("epoch"), salt.as_bytes());
         }
         if let Some(newest) = self.newest {
             // Later ones win, whatever order hosts commit in.
@@ -203,11 +241,31 @@ impl<'a> Plan<'a> {
             self.txn.success.push(step);
         }
         self.put(&self.etcd.keys.alone("version"), b"");
-        self.txn
+        let claims: BTreeSet<String> =
+            self.guarded.iter().map(|key| self.etcd.keys.claim(key)).collect();
+        let claims = claims.into_iter().collect();
+        Ok(Ready { txn: self.txn, unused: self.unused, claims })
     }
 }
 
 impl Call<'_> {
+    /// Reads what the change rests on, and puts its transaction together.
+    pub(super) fn ready(&self, change: &Change) -> Result<Ready, StoreError> {
+        let read = self.read_for(change)?;
+        let mut plan = Plan::new(self.etcd);
+        for append in &change.appends {
+            plan.append(append, &read)?;
+        }
+        for lock in &change.locks {
+            plan.lock(lock)?;
+        }
+        for lift in &change.lifts {
+            plan.lift(lift, &read)?;
+        }
+        plan.rest(change)?;
+        plan.end()
+    }
+
     /// Records that are appended to and locks that are lifted, at one revision.
     fn read_for(&self, change: &Change) -> Result<Read, StoreError> {
         let known = change.appends.iter().filter(|append| append.after > 0);
@@ -228,7 +286,19 @@ impl Call<'_> {
     /// what it compares has moved.
     ///
     /// The change's own key tells that from a change that was made and whose answer was lost.
-    pub(super) fn swap(&self, mut txn: Txn) -> Result<Option<u64>, StoreError> {
+    pub(super) fn swap(&self, txn: Txn) -> Result<Option<u64>, StoreError> {
+        Ok(match self.swap_beside(txn, &[])? {
+            Swapped::Made(version) => Some(version),
+            Swapped::Claimed | Swapped::Moved => None,
+        })
+    }
+
+    /// The same, which also tells whether one of `claims` was in its way.
+    pub(super) fn swap_beside(
+        &self,
+        mut txn: Txn,
+        claims: &[String],
+    ) -> Result<Swapped, StoreError> {
         let keys = &self.etcd.keys;
         let (own, [from, to]) = keys.change(clock::now().wall, self.etcd.random()?, KEPT);
         txn.compare.push(wire::is_absent(&own));
@@ -237,12 +307,13 @@ impl Call<'_> {
         txn.success.extend(self.etcd.version_steps());
         txn.failure.extend(self.etcd.version_steps());
         txn.failure.push(wire::get(&own));
+        txn.failure.extend(claims.iter().map(|claim| wire::get(claim)));
         let done = self.txn(txn)?;
-        let own = done.found.get(2);
-        if !done.succeeded && own.is_none_or(|own| own.kvs.is_empty()) {
-            return Ok(None);
+        let mut found = done.found.iter().skip(2).map(|found| !found.kvs.is_empty());
+        if done.succeeded || found.next() == Some(true) {
+            return self.etcd.version(&done.found).map(Swapped::Made);
         }
-        self.etcd.version(&done.found).map(Some)
+        Ok(if found.any(|claimed| claimed) { Swapped::Claimed } else { Swapped::Moved })
     }
 
     /// Raises the version above `floor`, which may be far.
@@ -274,7 +345,7 @@ impl Call<'_> {
     }
 
     /// Why the conditions did not hold.
-    fn why(&self, unused: &[String]) -> Result<StoreError, StoreError> {
+    pub(super) fn why(&self, unused: &[String]) -> Result<StoreError, StoreError> {
         if unused.is_empty() {
             return Ok(StoreError::Moved);
         }

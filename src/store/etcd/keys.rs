@@ -18,6 +18,7 @@
 //! | `notice/ID` | the notice, JSON, and its place among the due |
 //! | `due/TIME/ID` | empty |
 //! | `push/KEY` | a push under way, JSON, under a lease |
+//! | `claim/KEY` | who writes KEY next, under a short lease: a change that is being recorded |
 //! | `change/TIME-RANDOM` | empty; a change that was made in the last minutes |
 //!
 //! `UNTIL` and `TIME` sort by time, so that a read from now on never sees what has ended: the
@@ -54,6 +55,12 @@ impl Keys {
     #[must_use]
     pub fn alone(&self, name: &str) -> String {
         format!("{}{name}", self.0)
+    }
+
+    /// Where a key of this store is claimed.
+    #[must_use]
+    pub fn claim(&self, key: &str) -> String {
+        self.of("claim", key.strip_prefix(&self.0).unwrap_or(key))
     }
 
     /// Event `n` of a record.

@@ -44,12 +44,19 @@ impl Etcd {
 
 impl Call<'_> {
     /// One that nobody gets, because the answer was lost, ends by itself.
-    fn grant(&self, seconds: u32) -> Result<u64, StoreError> {
+    pub(super) fn grant(&self, seconds: u32) -> Result<u64, StoreError> {
         let body = json!({"TTL": seconds.max(1).to_string(), "ID": "0"}).to_string();
         let answer = self.post("/v3/lease/grant", &body)?;
         let granted = serde_json::from_slice::<Granted>(&answer).ok();
         granted.and_then(|granted| granted.id.parse().ok()).ok_or_else(|| {
             self.etcd.client.unavailable("the answer to asking for a lease has no id")
         })
+    }
+
+    /// Ends a lease, and with it whatever hangs on it.
+    pub(super) fn end_lease(&self, lease: u64) -> Result<(), StoreError> {
+        let body = json!({"ID": lease.to_string()}).to_string();
+        self.post("/v3/lease/revoke", &body)?;
+        Ok(())
     }
 }

@@ -13,9 +13,10 @@
 //! sent again it finds that key, and knows that it was done.
 //!
 //! Walk: [`client`] talks to members, [`wire`] is the gateway's form, [`keys`] the layout, `look`
-//! reads, `change` commits, `outbox` and `lease` do what their names say.
+//! reads, `change` commits, `claim` holds others off while the trail is written, `outbox` and `lease` do what their names say.
 
 mod change;
+mod claim;
 mod client;
 mod files;
 mod keys;
@@ -309,13 +310,17 @@ impl AccessStore for Etcd {
         self.call().reset_newest(now)
     }
 
+    /// One transaction: nothing is claimed for a change that is not recorded first.
+    fn commit(&self, change: &Change) -> Result<u64, StoreError> {
+        self.make(change)
+    }
+
     fn commit_recorded(
         &self,
         change: &Change,
         record: &mut dyn FnMut() -> bool,
     ) -> Result<Option<u64>, StoreError> {
-        // Until records can be claimed: a race may leave a line without its change.
-        if record() { self.make(change).map(Some) } else { Ok(None) }
+        self.make_recorded(change, record)
     }
 
     fn due(&self, now: DateTime<Utc>, most: usize) -> Result<Vec<Notice>, StoreError> {

@@ -57,7 +57,8 @@ impl Key {
 
     /// The slip's file name: the repository in clear, so that its slips can be listed, and the
     /// rest hashed.
-    fn file_name(&self) -> String {
+    #[must_use]
+    pub fn file_name(&self) -> String {
         let text = format!(
             "{} {} {} {} {}",
             self.pid, self.start_time, self.host.boot_id, self.host.pid_namespace, self.uid

@@ -266,13 +266,14 @@ pub enum StaleKind {
 
 /// Lists slips whose receive-pack is gone, those of one repository or (prefix empty) all.
 ///
-/// At most `limit` slips are looked at, so that a hook stays quick.
+/// At most `limit` slips are looked at, so that a hook stays quick; the file `own` is not.
 ///
 /// # Errors
 /// The folder or `/proc` can't be read; that it is absent is no error.
 pub fn stale(
     state: &Path,
     prefix: &str,
+    own: &str,
     host: &Host,
     now: Now,
     limit: usize,
@@ -288,7 +289,8 @@ pub fn stale(
     for entry in entries {
         let name = entry.map_err(wrong)?.file_name();
         // Dot files are slips being written.
-        if !name.to_str().is_some_and(|name| !name.starts_with('.') && name.starts_with(prefix)) {
+        let is_asked = |name: &str| !name.starts_with('.') && name.starts_with(prefix);
+        if !name.to_str().is_some_and(|name| is_asked(name) && name != own) {
             continue;
         }
         if looked_at == limit {

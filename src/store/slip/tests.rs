@@ -281,7 +281,7 @@ fn only_slips_whose_receive_pack_is_gone_are_stale() {
     std::fs::write(state.path().join("slips/.7-9-being-written"), "x").unwrap();
     let host = Host::current().unwrap();
     let list = |prefix: &str, now: Now, limit: usize| {
-        stale(state.path(), prefix, &host, now, limit).unwrap()
+        stale(state.path(), prefix, "", &host, now, limit).unwrap()
     };
     let count = |list: Vec<Stale>| {
         let of = |want: fn(&StaleKind) -> bool| list.iter().filter(|s| want(&s.kind)).count();
@@ -306,7 +306,7 @@ fn only_slips_whose_receive_pack_is_gone_are_stale() {
 #[test]
 fn a_state_folder_without_slips_has_no_stale_ones() {
     let state = tempdir().unwrap();
-    assert!(stale(state.path(), "", &Host::current().unwrap(), now(), 9).unwrap().is_empty());
+    assert!(stale(state.path(), "", "", &Host::current().unwrap(), now(), 9).unwrap().is_empty());
 }
 
 fn any_ref() -> impl Strategy<Value = SlipRef> {

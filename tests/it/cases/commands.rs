@@ -94,3 +94,35 @@ fn a_state_folder_that_is_gone_is_named_with_its_cure() {
     site.refwarden(&["policy", "apply"]).ends(7, "run install.sh again");
     site.refwarden(&["store", "init"]).ends(7, "run install.sh again");
 }
+
+/// `policy explain --stdin --json` over these lines: its answers, and its exit code.
+fn answers(site: &Site, lines: &str) -> (Vec<serde_json::Value>, Option<i32>) {
+    let mut command = site.refwarden_command(&["policy", "explain", "--stdin", "--json"]);
+    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+    let run = Run::from(child.wait_with_output().unwrap());
+    let read = |line| serde_json::from_str(line).unwrap();
+    (run.stdout.lines().map(read).collect(), run.code)
+}
+
+#[test]
+fn questions_by_the_line_get_one_answer_each_and_wrong_ones_are_named_by_their_line() {
+    let site = Site::new(&Policy::new(&[permit("alice", "push", "")]));
+    let ask = |person: &str, name: &str| {
+        let named = format!(r#""repository": "app", "action": "update", "ref": "{name}""#);
+        format!("{{\"user\": \"{person}\", {named}}}\n")
+    };
+    let right = [ask("alice", "main"), "\n".into(), ask("bob", "refs/heads/main")].concat();
+    let (said, code) = answers(&site, &right);
+    assert_eq!(code, Some(0));
+    assert_eq!((&said[0]["verdict"], &said[1]["verdict"]), (&"allowed".into(), &"refused".into()));
+    assert_eq!((said.len(), &said[1]["code"]), (2, &"RW201".into()));
+
+    // A ref without a name is no ref, whatever is permitted.
+    let wrong = [ask("alice", "main"), "\nno question\n".into(), ask("alice", "")].concat();
+    let (said, code) = answers(&site, &wrong);
+    assert_eq!(code, Some(2));
+    assert_eq!((said.len(), &said[0]["verdict"]), (3, &"allowed".into()));
+    assert_eq!((&said[1]["line"], &said[2]["line"]), (&3.into(), &4.into()));
+    assert_eq!(said[2]["error"], "`ref` is missing");
+}

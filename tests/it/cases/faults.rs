@@ -59,8 +59,7 @@ fn a_build_without_the_feature_never_looks_for_faults() {
 #[cfg(feature = "test-faults")]
 mod injected {
     use super::{everything_was_allowed, stages};
-    use crate::support::{Fault, Gate, Guard, Outcome, Site, wait_until};
-    use rustix::process::Signal;
+    use crate::support::{Fault, Gate, Guard, Outcome, Site, processes, wait_until};
 
     /// Kills one party at a stage while a push of two refs runs; gives the site back.
     fn after_the_push(site: &Site, stage: &str) {
@@ -126,30 +125,10 @@ mod injected {
             child.kill();
             drop(child);
             // receive-pack goes on without its client; wait for it to end.
-            settle(&site);
+            processes::settle(&site.path(""));
             everything_was_allowed(&repo, &site.trail(), &start, &stage);
             after_the_push(&site, &stage);
         }
-    }
-
-    /// Waits until no receive-pack and no hook of this site runs any more.
-    fn settle(site: &Site) {
-        let root = site.path("").display().to_string();
-        wait_until("all processes of the site have ended", || processes(&root).is_empty());
-    }
-
-    /// Processes with the site's folder in their command line or as their program.
-    fn processes(root: &str) -> Vec<u32> {
-        let all = std::fs::read_dir("/proc")
-            .unwrap()
-            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-        all.filter(|pid: &u32| {
-            let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            let cwd = std::fs::read_link(format!("/proc/{pid}/cwd")).unwrap_or_default();
-            *pid != std::process::id()
-                && (String::from_utf8_lossy(&line).contains(root) || cwd.starts_with(root))
-        })
-        .collect()
     }
 
     #[test]
@@ -160,43 +139,30 @@ mod injected {
             let _fault = Fault::set(&site, &format!("sleep-at = \"{stage}\"\nsleep-ms = 400\n"));
             alice.commit("a", "1\n");
             let child = Guard::new(alice.push_command(&[], &["main"]).spawn().unwrap());
-            let service = format!("{}", repo.path.display());
             let mut killed = false;
             wait_until("receive-pack has a hook or has ended", || {
                 let hooks = ["pre-receive", "update", "post-receive"]
                     .iter()
                     .any(|hook| stage.starts_with(hook) && running(&repo, hook));
+                let serving = processes::in_folder(&repo.path);
                 if hooks {
-                    for pid in processes(&service).into_iter().filter(|pid| is_receive_pack(*pid)) {
-                        let pid =
-                            rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
-                        killed |= rustix::process::kill_process(pid, Signal::KILL).is_ok();
+                    for process in serving.iter().filter(|one| one.is_receive_pack()) {
+                        killed |= process.kill();
                     }
                 }
-                killed
-                    || processes(&service).is_empty()
-                        && !site.trail().events("push.landed").is_empty()
+                killed || serving.is_empty() && !site.trail().events("push.landed").is_empty()
             });
             assert!(killed, "{stage}");
             drop(child.finish());
-            settle(&site);
+            processes::settle(&site.path(""));
             everything_was_allowed(&repo, &site.trail(), &start, &stage);
             after_the_push(&site, &stage);
         }
     }
 
     fn running(repo: &crate::support::Repo, hook: &str) -> bool {
-        let own = repo.path.display().to_string();
-        processes(&own).into_iter().any(|pid| {
-            std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe.ends_with(hook))
-        })
-    }
-
-    fn is_receive_pack(pid: u32) -> bool {
-        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        let exe = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
-        String::from_utf8_lossy(&line).contains("receive-pack")
-            && exe.file_name().is_some_and(|name| name.to_string_lossy().starts_with("git"))
+        let there = processes::in_folder(&repo.path);
+        there.iter().any(|one| one.program().is_some_and(|program| program == hook))
     }
 
     #[test]

@@ -1,29 +1,79 @@
-//! Grants at a push: asked for by push option, charged, spent, locked out.
+//! Grants at a push: asked for by push option, charged, spent, locked out; on both stores.
 
-use crate::support::{Person, Policy, Repo, Site};
+use crate::support::{Person, Policy, Repo, Site, etcd, own_account};
 use chrono::{DateTime, TimeDelta, Utc};
 use refwarden::access::{Actor, Event, Id, Lock, LockScope, Record, Terms, What};
+use refwarden::hook::desk;
+use refwarden::os::site;
 use refwarden::policy::entry::Permissions;
 use refwarden::policy::name::UserName;
 use refwarden::store::access::{AccessStore, Append, Change, Filter};
-use refwarden::store::sqlite::{FILE_NAME, Sqlite};
+use refwarden::store::open::{self, Mode};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Where a case keeps its records: the keys of `[store]` that say so.
+pub struct On(String);
+
+impl On {
+    /// In the site's own file.
+    pub fn own() -> Self {
+        Self(String::new())
+    }
+
+    /// On these members, apart from all other cases.
+    pub fn members(urls: &[String]) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let prefix = COUNT.fetch_add(1, Ordering::Relaxed);
+        Self(format!("endpoints = {urls:?}\nprefix = \"it/{prefix}/\""))
+    }
+
+    /// On members that no case harms.
+    pub fn shared() -> Self {
+        Self::members(&etcd::common().urls())
+    }
+
+    /// The policy with its records there.
+    pub fn of(&self, policy: Policy) -> Policy {
+        policy.store(&self.0)
+    }
+
+    /// The usual one.
+    pub fn policy(&self) -> Policy {
+        self.of(policy())
+    }
+}
+
+/// One test of each case for each store.
+macro_rules! on_both_stores {
+    ($($case:ident)+) => {
+        mod own {
+            $(#[test] fn $case() { super::$case(&super::On::own()); })+
+        }
+        mod shared {
+            $(#[test] fn $case() { super::$case(&super::On::shared()); })+
+        }
+    };
+}
 
 /// bob may ask for `release/*` by `hotfix`, alice approves.
 pub fn policy() -> Policy {
-    Policy::default().also(
+    policy_of(3)
+}
+
+/// The same, with so many uses at most.
+pub fn policy_of(uses: u32) -> Policy {
+    Policy::default().also(&format!(
         "[entitlements.hotfix]\nprojects = [\"APP\"]\neligible = [\"bob\"]\n\
          permissions = [\"push\"]\nbranches = [\"release/*\"]\nmax-duration = \"4h\"\n\
-         default-duration = \"1h\"\nmax-uses = 3\n\
-         approval = [{ from = [\"alice\"], count = 1 }]",
-    )
+         default-duration = \"1h\"\nmax-uses = {uses}\n\
+         approval = [{{ from = [\"alice\"], count = 1 }}]"
+    ))
 }
 
 /// A site with a store, a repository with a release branch, and bob, who is a commit ahead of it.
 pub fn started(policy: &Policy) -> (Site, Repo, Person) {
     let site = Site::new(policy);
     site.refwarden(&["store", "init"]).ends(0, "");
-    let uid = rustix::process::geteuid().as_raw();
-    Sqlite::create(&site.path("state").join(FILE_NAME), uid).unwrap();
     let (repo, alice) = site.started();
     repo.seed(&alice.path, &["main:release/1"]);
     let bob = site.person("bob", &repo);
@@ -34,9 +84,13 @@ pub fn started(policy: &Policy) -> (Site, Repo, Person) {
     (site, repo, bob)
 }
 
-pub fn store(site: &Site) -> Sqlite {
+/// The store that the applied policy names.
+pub fn store(site: &Site) -> Box<dyn AccessStore> {
     let uid = rustix::process::geteuid().as_raw();
-    Sqlite::open_write(&site.path("state").join(FILE_NAME), uid).unwrap()
+    let [policy, state, root] = ["policy.toml", "state", "root"].map(|name| site.path(name));
+    let found = site::Site::new(policy, state.clone(), own_account(), uid, root);
+    let Ok((policy, _)) = desk::open_policy(&found) else { panic!("no policy is applied") };
+    open::open(policy.settings(), &state, uid, Mode::Write).unwrap().unwrap()
 }
 
 pub fn records(site: &Site) -> Vec<Record> {
@@ -72,9 +126,26 @@ pub fn approve(site: &Site, record: &Record, seconds: i64, max_uses: Option<u32>
 
 pub const ASK: [&str; 4] = ["-o", "access=hotfix", "-o", "reason=the release is broken"];
 
-#[test]
-fn a_refused_push_asks_and_the_approved_one_lands() {
-    let (site, repo, bob) = started(&policy());
+on_both_stores! {
+    a_refused_push_asks_and_the_approved_one_lands
+    a_push_under_a_grant_spends_one_use_however_many_refs_it_moves
+    what_the_policy_allows_without_asking_ignores_the_options
+    a_grant_ends_by_the_clock_two_seconds_early
+    a_grant_covers_its_own_ref_repository_person_and_action_only
+    a_lock_beats_the_grant_and_the_standing_right
+    a_request_breaks_no_rule_of_its_entitlement
+    an_entitlement_taken_away_suspends_its_grants
+    a_pinned_grant_covers_only_the_commits_of_the_refused_push
+    auto_approves_by_rule_and_still_refuses_the_asking_push
+    a_push_waits_for_its_answer_only_where_the_server_lets_it
+    a_denied_wait_ends_at_once_and_an_unanswered_one_at_its_end
+    an_event_from_the_future_refuses
+    a_revoked_grant_lends_nothing_and_says_who_took_it_back
+    of_two_pushes_at_once_on_one_last_use_exactly_one_lands
+}
+
+fn a_refused_push_asks_and_the_approved_one_lands(on: &On) {
+    let (site, repo, bob) = started(&on.policy());
     let before = repo.refs();
     let plain = bob.push(&["HEAD:release/1"]);
     plain.refused("RW201");
@@ -119,9 +190,8 @@ fn lent(policy: &Policy, seconds: i64, uses: Option<u32>) -> (Site, Repo, Person
     (site, repo, bob)
 }
 
-#[test]
-fn a_push_under_a_grant_spends_one_use_however_many_refs_it_moves() {
-    let (site, _, bob) = started(&policy());
+fn a_push_under_a_grant_spends_one_use_however_many_refs_it_moves(on: &On) {
+    let (site, _, bob) = started(&on.policy());
     let refs = ["HEAD:release/1", "HEAD:release/2", "HEAD:feature/x"];
     bob.push(&[&ASK[..], &refs].concat()).refused("waiting");
     let asked = only(&site);
@@ -148,25 +218,22 @@ fn a_push_under_a_grant_spends_one_use_however_many_refs_it_moves() {
     site.trail_verifies();
 }
 
-#[test]
-fn what_the_policy_allows_without_asking_ignores_the_options() {
-    let (site, _, bob) = started(&policy());
+fn what_the_policy_allows_without_asking_ignores_the_options(on: &On) {
+    let (site, _, bob) = started(&on.policy());
     bob.push(&[&ASK[..], &["HEAD:feature/y"]].concat()).silent();
     assert_eq!(records(&site), []);
 }
 
-#[test]
-fn a_grant_ends_by_the_clock_two_seconds_early() {
-    let (_site, _, bob) = lent(&policy(), 4, None);
+fn a_grant_ends_by_the_clock_two_seconds_early(on: &On) {
+    let (_site, _, bob) = lent(&on.policy(), 4, None);
     bob.push(&["HEAD:release/1"]).landed();
     bob.commit("late", "1\n");
     std::thread::sleep(std::time::Duration::from_millis(2500));
     bob.push(&["HEAD:release/1"]).refused("RW201").says("RW454 your grant");
 }
 
-#[test]
-fn a_grant_covers_its_own_ref_repository_person_and_action_only() {
-    let (site, _, bob) = lent(&policy(), 3600, None);
+fn a_grant_covers_its_own_ref_repository_person_and_action_only(on: &On) {
+    let (site, _, bob) = lent(&on.policy(), 3600, None);
     bob.push(&["HEAD:release/2"]).refused("RW201");
     bob.push(&["+HEAD~1:release/1"]).nothing_moved();
     bob.push(&[":release/1"]).refused("RW201");
@@ -178,9 +245,8 @@ fn a_grant_covers_its_own_ref_repository_person_and_action_only() {
     bob.push(&["HEAD:release/1"]).landed();
 }
 
-#[test]
-fn a_lock_beats_the_grant_and_the_standing_right() {
-    let (site, _, bob) = lent(&policy(), 3600, None);
+fn a_lock_beats_the_grant_and_the_standing_right(on: &On) {
+    let (site, _, bob) = lent(&on.policy(), 3600, None);
     let lock = Lock {
         id: Id::of([9; 5]),
         scope: LockScope::default(),
@@ -199,9 +265,8 @@ fn a_lock_beats_the_grant_and_the_standing_right() {
     bob.push(&["HEAD:release/1"]).landed();
 }
 
-#[test]
-fn a_request_breaks_no_rule_of_its_entitlement() {
-    let (site, _, bob) = started(&policy());
+fn a_request_breaks_no_rule_of_its_entitlement(on: &On) {
+    let (site, _, bob) = started(&on.policy());
     let ask = |options: &[&str]| bob.push(&[options, &["HEAD:release/1"]].concat());
     ask(&["-o", "access=hotfix"]).refused("RW201").says("asks for a reason");
     ask(&[&ASK[..], &["-o", "for=5h"]].concat()).refused("RW201").says("at most 4 h");
@@ -215,20 +280,18 @@ fn a_request_breaks_no_rule_of_its_entitlement() {
     assert_eq!(records(&site), []);
 }
 
-#[test]
-fn an_entitlement_taken_away_suspends_its_grants() {
-    let (site, _, bob) = lent(&policy(), 3600, None);
-    site.write_policy(&Policy::default());
+fn an_entitlement_taken_away_suspends_its_grants(on: &On) {
+    let (site, _, bob) = lent(&on.policy(), 3600, None);
+    site.write_policy(&on.of(Policy::default()));
     site.apply();
     bob.push(&["HEAD:release/1"]).refused("RW201");
-    site.write_policy(&policy());
+    site.write_policy(&on.policy());
     site.apply();
     bob.push(&["HEAD:release/1"]).landed();
 }
 
-#[test]
-fn a_pinned_grant_covers_only_the_commits_of_the_refused_push() {
-    let pinned = policy().also(
+fn a_pinned_grant_covers_only_the_commits_of_the_refused_push(on: &On) {
+    let pinned = on.policy().also(
         "[entitlements.hotfix2]\nprojects = [\"APP\"]\neligible = [\"bob\"]\n\
         permissions = [\"push\"]\nbranches = [\"main\"]\nmax-duration = \"1h\"\npin = true\n\
         approval = [{ from = [\"alice\"], count = 1 }]",
@@ -243,9 +306,8 @@ fn a_pinned_grant_covers_only_the_commits_of_the_refused_push() {
     bob.push(&[&format!("{reviewed}:main")]).landed();
 }
 
-#[test]
-fn auto_approves_by_rule_and_still_refuses_the_asking_push() {
-    let auto = Policy::default().also(
+fn auto_approves_by_rule_and_still_refuses_the_asking_push(on: &On) {
+    let auto = on.of(Policy::default()).also(
         "[entitlements.quick]\nprojects = [\"APP\"]\neligible = [\"bob\"]\n\
         permissions = [\"push\"]\nbranches = [\"release/*\"]\nmax-duration = \"1h\"\nmax-uses = 1\n\
         auto = { max-duration = \"30m\" }",
@@ -259,12 +321,11 @@ fn auto_approves_by_rule_and_still_refuses_the_asking_push() {
     assert_eq!(only(&site).state().unwrap().uses.spent, 1);
 }
 
-#[test]
-fn a_push_waits_for_its_answer_only_where_the_server_lets_it() {
-    let (site, _, bob) = started(&policy());
+fn a_push_waits_for_its_answer_only_where_the_server_lets_it(on: &On) {
+    let (site, _, bob) = started(&on.policy());
     let wait = [&ASK[..], &["-o", "wait=20s", "HEAD:release/1"]].concat();
     bob.push(&wait).refused("waiting").says("`-o wait=` is off on this server");
-    site.write_policy(&policy().also("[access]\nmax-wait = \"1m\""));
+    site.write_policy(&on.policy().also("[access]\nmax-wait = \"1m\""));
     site.apply();
     let record = only(&site);
     std::thread::scope(|scope| {
@@ -279,9 +340,8 @@ fn a_push_waits_for_its_answer_only_where_the_server_lets_it() {
     site.trail_verifies();
 }
 
-#[test]
-fn a_denied_wait_ends_at_once_and_an_unanswered_one_at_its_end() {
-    let (site, _, bob) = started(&policy().also("[access]\nmax-wait = \"1m\""));
+fn a_denied_wait_ends_at_once_and_an_unanswered_one_at_its_end(on: &On) {
+    let (site, _, bob) = started(&on.policy().also("[access]\nmax-wait = \"1m\""));
     let wait = |seconds: &str| bob.push(&[&ASK[..], &["-o", seconds, "HEAD:release/1"]].concat());
     wait("wait=2s").refused("RW452");
     let record = only(&site);
@@ -303,11 +363,16 @@ fn a_store_that_vanished_refuses_until_it_is_accepted() {
         let _ = std::fs::remove_file(site.path("state").join(name));
     }
     bob.push(&["HEAD:feature/a"]).refused("RW504");
+    site.refwarden(&["store", "init"]).ends(0, "");
+    bob.push(&["HEAD:feature/a"]).refused("RW504");
+    site.refwarden(&["store", "accept"]).ends(0, "");
+    bob.push(&["HEAD:release/1"]).refused("RW201");
+    bob.push(&["HEAD:feature/a"]).landed();
+    site.trail_verifies();
 }
 
-#[test]
-fn an_event_from_the_future_refuses() {
-    let (site, _, bob) = started(&policy());
+fn an_event_from_the_future_refuses(on: &On) {
+    let (site, _, bob) = started(&on.policy());
     bob.push(&[&ASK[..], &["HEAD:release/1"]].concat()).refused("waiting");
     let record = only(&site);
     let by = Actor { user: UserName::parse("alice").ok(), ..Actor::default() };
@@ -318,21 +383,19 @@ fn an_event_from_the_future_refuses() {
     bob.push(&["HEAD:feature/a"]).refused("RW505");
 }
 
-#[test]
-fn a_revoked_grant_lends_nothing_and_says_who_took_it_back() {
-    let (site, _, bob) = lent(&policy(), 3600, None);
+fn a_revoked_grant_lends_nothing_and_says_who_took_it_back(on: &On) {
+    let (site, _, bob) = lent(&on.policy(), 3600, None);
     append(&site, &only(&site), "alice", What::Revoked { note: None });
     bob.push(&["HEAD:release/1"]).refused("RW201").says("RW456 your grant");
 }
 
 /// How many pairs: 200 for the promise, fewer in every run.
-fn pairs() -> usize {
+pub fn pairs() -> usize {
     std::env::var("REFWARDEN_PAIRS").ok().and_then(|text| text.parse().ok()).unwrap_or(8)
 }
 
-#[test]
-fn of_two_pushes_at_once_on_one_last_use_exactly_one_lands() {
-    let (site, repo, bob) = started(&policy());
+fn of_two_pushes_at_once_on_one_last_use_exactly_one_lands(on: &On) {
+    let (site, repo, bob) = started(&on.policy());
     let second = site.person("bob", &repo);
     second.run(&["fetch", "--quiet", &repo.url(), "release/1"]);
     second.run(&["reset", "--quiet", "--hard", "FETCH_HEAD"]);

@@ -4,7 +4,7 @@ use crate::support::{Gate, Guard, Outcome, Person, Policy, Repo, Site, grant, pe
 use std::time::Duration;
 
 /// Pushes `main`; a foreign pre-receive holds the push after ours said yes, while `meanwhile` acts.
-fn held(
+pub fn held(
     site: &Site,
     repo: &Repo,
     person: &Person,

@@ -6,6 +6,7 @@ use std::fmt::Write;
 #[derive(Debug, Clone)]
 pub struct Policy {
     server: String,
+    store: String,
     identity: String,
     users: String,
     project: String,
@@ -27,6 +28,7 @@ impl Policy {
     pub fn new(entries: &[String]) -> Self {
         Self {
             server: "name = \"git.test\"\n".into(),
+            store: String::new(),
             identity: "sources = [\"env:TEST_USER\"]\n".into(),
             users: "[users.alice]\n[users.bob]\n[users.carol]\n[users.dave]\nactive = false\n"
                 .into(),
@@ -39,6 +41,13 @@ impl Policy {
     #[must_use]
     pub fn server(mut self, keys: &str) -> Self {
         writeln!(self.server, "{keys}").unwrap();
+        self
+    }
+
+    /// Further keys of `[store]`.
+    #[must_use]
+    pub fn store(mut self, keys: &str) -> Self {
+        writeln!(self.store, "{keys}").unwrap();
         self
     }
 
@@ -72,9 +81,9 @@ impl Policy {
 
     /// The file's text.
     pub fn text(&self) -> String {
-        let Self { server, identity, users, project, body } = self;
+        let Self { server, store, identity, users, project, body } = self;
         format!(
-            "version = 1\n[server]\n{server}[store]\npath = \"{{state}}\"\n[audit]\nfile = \"{{log}}/audit.jsonl\"\n\
+            "version = 1\n[server]\n{server}[store]\npath = \"{{state}}\"\n{store}[audit]\nfile = \"{{log}}/audit.jsonl\"\n\
              [identity]\n{identity}{users}[schemes.default]\n{body}[projects.APP]\n{project}"
         )
     }

@@ -171,8 +171,7 @@ fn every_module_opens_with_what_it_knows() {
 
 #[test]
 fn the_decision_can_be_reviewed_in_an_hour() {
-    let all =
-        files(&source().join("decision")).into_iter().filter(|path| !is_test(path));
+    let all = files(&source().join("decision")).into_iter().filter(|path| !is_test(path));
     let lines: usize = all.map(|path| std::fs::read_to_string(path).unwrap().lines().count()).sum();
     assert!(lines <= 800, "{lines} lines");
 }

@@ -231,6 +231,15 @@ fn the_epoch_is_raised_and_never_comes_again() {
         assert!(now > last);
         last = now;
     }
+    // What takes a right away raises it by itself, what gives one does not.
+    lend(&store, &id(1), "bob", 2);
+    store.commit(&reserve(&id(1), 2, "p")).unwrap();
+    assert_eq!(store.epoch().unwrap().unwrap(), last);
+    store.commit(&append(&id(1), 3, 40, by("eve"), What::Revoked { note: None })).unwrap();
+    let revoked = store.epoch().unwrap().unwrap();
+    assert!(revoked > last);
+    store.commit(&Change { locks: vec![lock(7, None)], ..Change::default() }).unwrap();
+    assert!(store.epoch().unwrap().unwrap() > revoked);
     // A store lost and made anew counts from the beginning, with another salt.
     assert_ne!(
         common().made("/epoch2").epoch().unwrap().unwrap() & 0xffff_ffff,

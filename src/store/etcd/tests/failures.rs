@@ -215,6 +215,31 @@ fn a_change_whose_answer_was_lost_is_made_once() {
 }
 
 #[test]
+fn a_recorded_change_whose_answers_were_lost_is_recorded_and_made_once() {
+    let cluster = Cluster::start(1, &Setup::default());
+    let direct = cluster.made("/recorded");
+    let proxy = Proxy::before(&cluster.members[0].url);
+    let store = open(&shared(std::slice::from_ref(&proxy.url), "/recorded"), DEADLINE);
+    let mut lines = 0;
+    proxy.lose(1);
+    let made = store.commit_recorded(&ask(&id(1), "bob", 0), &mut || {
+        assert_eq!(proxy.lost(), 1, "that of the claim");
+        proxy.lose(1);
+        lines += 1;
+        true
+    });
+    made.unwrap().unwrap();
+    assert_eq!((proxy.lost(), lines), (2, 1));
+    let (from, to) =
+        (store.keys.of("claim", ""), super::super::keys::behind(&store.keys.of("claim", "")));
+    assert!(direct.call().range(from, to).unwrap().kvs.is_empty(), "no claim is left");
+    // The next one on the same record is not held off.
+    let start = Instant::now();
+    direct.commit(&append(&id(1), 1, 10, by("alice"), yes(2))).unwrap();
+    assert!(start.elapsed() < DEADLINE);
+}
+
+#[test]
 fn a_store_whose_making_was_not_answered_was_made() {
     let cluster = Cluster::start(1, &Setup::default());
     let proxy = Proxy::before(&cluster.members[0].url);

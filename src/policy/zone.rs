@@ -1,0 +1,85 @@
+//! Which time a wall clock shows, anywhere.
+//!
+//! Knows the turns of all time zones since 1970, as `build.rs` took them from `chrono-tz`; before,
+//! a zone has its first offset. `chrono-tz` itself stays out of the hooks: see there.
+
+use chrono::{DateTime, FixedOffset, Offset, Utc};
+use chrono_tz::Tz;
+
+include!(concat!(env!("OUT_DIR"), "/zones.rs"));
+
+/// The wall clock of a zone at `at`, and what it is called there (`BST`, `+03`).
+#[must_use]
+pub fn wall(zone: Tz, at: DateTime<Utc>) -> (DateTime<FixedOffset>, &'static str) {
+    let (east, name) = kind(zone, at).unwrap_or((0, "UTC"));
+    let offset = FixedOffset::east_opt(east).unwrap_or_else(|| Utc.fix());
+    (at.with_timezone(&offset), name)
+}
+
+/// Seconds east of UTC, and the name.
+fn kind(zone: Tz, at: DateTime<Utc>) -> Option<(i32, &'static str)> {
+    let (first, end) = RANGES.get(zone as usize)?;
+    let (first, end) = (usize::from(*first), usize::from(*end));
+    let at = u32::try_from(at.timestamp().max(0)).unwrap_or(u32::MAX);
+    let turn = BEGINS.get(first..end)?.partition_point(|begin| *begin <= at).checked_sub(1)?;
+    let (east, name) = KINDS.get(usize::from(*KINDS_OF.get(first + turn)?))?;
+    let length = name.iter().position(|byte| *byte == 0).unwrap_or(name.len());
+    Some((*east, std::str::from_utf8(name.get(..length)?).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::{Duration, TimeZone};
+    use chrono_tz::TZ_VARIANTS;
+
+    /// As it is without the table.
+    fn slow(zone: Tz, at: DateTime<Utc>) -> (i32, String) {
+        let offset = zone.offset_from_utc_datetime(&at.naive_utc());
+        (offset.fix().local_minus_utc(), offset.to_string())
+    }
+
+    fn assert_same(zone: Tz, at: DateTime<Utc>) {
+        let (wall, name) = wall(zone, at);
+        let (east, slow_name) = slow(zone, at);
+        assert_eq!((wall.offset().local_minus_utc(), name), (east, &*slow_name), "{zone} {at}");
+        assert_eq!(wall, at);
+    }
+
+    #[test]
+    fn every_zone_shows_what_chrono_tz_shows() {
+        let (start, end) = ("1970-01-01T00:00:00Z", "2112-01-01T00:00:00Z");
+        let (start, end): (DateTime<Utc>, DateTime<Utc>) =
+            (start.parse().unwrap(), end.parse().unwrap());
+        for zone in TZ_VARIANTS {
+            let mut at = start;
+            while at < end {
+                assert_same(zone, at);
+                // Each day of our time, else any day.
+                let near = (2020..2040).contains(&chrono::Datelike::year(&at));
+                at += Duration::hours(if near { 23 } else { 24 * 11 + 7 });
+            }
+        }
+    }
+
+    #[test]
+    fn turns_are_right_to_the_second() {
+        for zone in TZ_VARIANTS {
+            let (first, end) = RANGES[zone as usize];
+            for begin in &BEGINS[usize::from(first)..usize::from(end)] {
+                let at = DateTime::from_timestamp(i64::from(*begin), 0).unwrap();
+                assert_same(zone, at);
+                if *begin > 0 {
+                    assert_same(zone, at - Duration::seconds(1));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn far_times_have_the_nearest_offset() {
+        let london = Tz::Europe__London;
+        assert_eq!(wall(london, DateTime::<Utc>::MAX_UTC - Duration::days(1)).1, "GMT");
+        assert_eq!(wall(Tz::UTC, DateTime::<Utc>::MIN_UTC + Duration::days(1)).1, "UTC");
+    }
+}
