@@ -6,7 +6,7 @@ use crate::support::etcd::{Cluster, Setup};
 use crate::support::{Person, Repo, Site, wait_until};
 use refwarden::access::{Actor, Id, Lock, LockScope, What};
 use refwarden::policy::entry::Permissions;
-use refwarden::store::access::{AccessStore as _, Change};
+use refwarden::store::access::Change;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
