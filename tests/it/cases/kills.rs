@@ -78,15 +78,17 @@ impl Random {
     }
 }
 
-/// Waits for the `nth` victim of this push, and a while more, and kills it. False when it ended
-/// before, or never came.
+/// Waits for the `nth` victim of this push, and a while more, and kills it, or else a later one:
+/// `update` is over soon. False when all ended before.
 fn strike(child: &mut Child, victim: Victim, nth: usize, delay: Duration) -> bool {
     let mut seen = BTreeSet::new();
     while child.try_wait().unwrap().is_none() {
         for process in processes::below(child.id()) {
-            if victim.is(&process, child.id()) && seen.insert(process.pid) && seen.len() == nth {
+            if victim.is(&process, child.id()) && seen.insert(process.pid) && seen.len() >= nth {
                 std::thread::sleep(delay);
-                return process.kill();
+                if process.kill() {
+                    return true;
+                }
             }
         }
     }
