@@ -78,15 +78,17 @@ impl Random {
     }
 }
 
-/// Waits for the `nth` victim of this push, and a while more, and kills it. False when it ended
-/// before, or never came.
+/// Waits for the `nth` victim of this push, and a while more, and kills it, or else a later one:
+/// `update` is over soon. False when all ended before.
 fn strike(child: &mut Child, victim: Victim, nth: usize, delay: Duration) -> bool {
     let mut seen = BTreeSet::new();
     while child.try_wait().unwrap().is_none() {
         for process in processes::below(child.id()) {
-            if victim.is(&process, child.id()) && seen.insert(process.pid) && seen.len() == nth {
+            if victim.is(&process, child.id()) && seen.insert(process.pid) && seen.len() >= nth {
                 std::thread::sleep(delay);
-                return process.kill();
+                if process.kill() {
+                    return true;
+                }
             }
         }
     }
@@ -101,6 +103,7 @@ struct Tally {
     landed: usize,
     in_part: usize,
     nothing: usize,
+    locks: usize,
 }
 
 /// One server, its one repository, and the two who push to it.
@@ -232,12 +235,13 @@ impl<'a> Scene<'a> {
     }
 
     /// git's own locks die with it, but for a SIGKILL: an admin removes them.
-    fn remove_locks(&self, victim: Victim) {
-        if victim == Victim::ReceivePack {
-            for path in files_below(&self.repo.path).iter().filter(|path| path.ends_with(".lock")) {
-                std::fs::remove_file(path).unwrap();
-            }
+    fn remove_locks(&self, victim: Victim) -> usize {
+        let mut locks = files_below(&self.repo.path);
+        locks.retain(|path| victim == Victim::ReceivePack && path.ends_with(".lock"));
+        for path in &locks {
+            std::fs::remove_file(path).unwrap();
         }
+        locks.len()
     }
 
     fn the_next_push_works(&mut self) {
@@ -263,7 +267,7 @@ impl<'a> Scene<'a> {
         let struck = self.push(victim);
         self.every_move_was_allowed(&struck);
         self.site.trail_verifies();
-        self.remove_locks(victim);
+        tally.locks += self.remove_locks(victim);
         // The hooks of the next push settle what an admin has not.
         if self.random.below(2) == 0 {
             self.sweep_settles_everything();
@@ -339,7 +343,10 @@ fn a_kill_9_at_a_random_moment_moves_nothing_without_a_yes_and_leaves_a_server_t
         }
         assert_eq!(hits, end, "too few victims were caught alive: {tallies:#?}");
     }
-    println!("{hits} kills on {sites} servers: {tallies:#?}");
+    println!("{hits} kills on {sites} servers");
+    for (victim, tally) in &tallies {
+        println!("{victim:?}: {tally:?}");
+    }
     let sum = |part: fn(&Tally) -> usize| tallies.values().map(part).sum::<usize>();
     assert!(tallies.values().all(|tally| tally.hit > 0) && tallies.len() == VICTIMS.len());
     assert!(sum(|t| t.nothing) > 0, "some pushes died: {tallies:#?}");
