@@ -7,7 +7,7 @@
 //! A change that takes a right away writes the epoch in the same transaction: whoever read the
 //! epoch before it has overtaken slips, whoever reads it afterwards sees the change.
 
-use super::super::access::{Append, Change, StoreError};
+use super::super::access::{Append, Change, Notice, StoreError};
 use super::keys::{self, sortable};
 use super::look::{Asked, number};
 use super::wire::{self, Txn};
@@ -108,6 +108,16 @@ impl<'a> Plan<'a> {
     fn put_new(&mut self, key: String, value: &[u8]) {
         self.put_absent(&key, value);
         self.unused.push(key);
+    }
+
+    fn queue(&mut self, notice: &Notice) -> Result<(), StoreError> {
+        let key = self.etcd.keys.of("notice", &notice.id);
+        self.txn.compare.push(wire::is_absent(&key));
+        self.put(&key, &self.etcd.json(notice)?);
+        self.put(&self.etcd.keys.due(notice.due, &notice.id), b"");
+        // Not claimed: its id is made of the event that it is about, and that is.
+        self.unused.push(key);
+        Ok(())
     }
 
     fn put_absent(&mut self, key: &str, value: &[u8]) {
@@ -214,8 +224,7 @@ impl<'a> Plan<'a> {
             self.guarded.push(key);
         }
         for notice in &change.notices {
-            self.put_new(self.etcd.keys.of("notice", &notice.id), &self.etcd.json(notice)?);
-            self.put(&self.etcd.keys.due(notice.due, &notice.id), b"");
+            self.queue(notice)?;
         }
         if let Some(done) = &change.idempotency {
             self.put_new(self.etcd.keys.of("done", &done.key), &self.etcd.json(done)?);

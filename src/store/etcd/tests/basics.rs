@@ -318,6 +318,9 @@ fn measure() {
     median("of_person, 10 open", &mut |_| _ = store.of_person(&name("carol"), at(NOW)).unwrap());
     median("locks", &mut |_| _ = store.locks(at(NOW)).unwrap());
     median("reserve", &mut |turn| _ = store.commit(&reserve(&id(turn), 2, "p")).unwrap());
+    median("a request, recorded in no time", &mut |turn| {
+        store.commit_recorded(&ask(&id(1000 + turn), "dora", 0), &mut || true).unwrap().unwrap();
+    });
     median("raise", &mut |_| _ = store.raise().unwrap());
     median("a new connection and the epoch", &mut |_| {
         common().store("/measure", Duration::from_secs(3)).epoch().unwrap();

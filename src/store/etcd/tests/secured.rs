@@ -192,6 +192,10 @@ fn users_and_passwords() {
     let store = open(&right, Duration::from_secs(15));
     assert!(store.create().unwrap());
     lend(&store, &id(1), "bob", 1);
+    // Leases and claims too are for whoever logs in.
+    store.commit_recorded(&ask(&id(2), "bob", 0), &mut || true).unwrap().unwrap();
+    assert!(store.commit_recorded(&ask(&id(3), "bob", 0), &mut || false).unwrap().is_none());
+    store.commit_recorded(&ask(&id(3), "bob", 0), &mut || true).unwrap().unwrap();
 
     is_unavailable(ask_epoch(&shared(&cluster.urls(), "/tls")));
     let wrong = SharedStore { login: Some(login(folder, "wrong horse")), ..right.clone() };
