@@ -355,6 +355,18 @@ END
 [projects.all]
 repositories = ["**"]
 scheme = "default"
+
+# What people may ask for when a push is refused, with nothing but git, and who has to agree:
+#   git push -o access=hotfix -o for=1h -o reason='why it can not wait' origin main
+#   refwarden access approve ID --as NAME
+#
+# [entitlements.hotfix]
+# projects = ["all"]
+# eligible = ["bob"]
+# permissions = ["push"]
+# branches = ["main"]
+# max-duration = "4h"
+# approval = [{ from = ["$user"], count = 1 }]
 END
 }
 write_starter() {

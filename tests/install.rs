@@ -606,6 +606,27 @@ fn the_first_policy_is_toml_that_names_its_own_folders() {
 }
 
 #[test]
+fn what_the_first_policy_hints_at_is_valid_all_at_once() {
+    let bed = Bed::new();
+    bed.install(&[], &[&bed.repository("a.git")]);
+    let text = std::fs::read_to_string(bed.at("prefix/etc/refwarden/policy.toml")).unwrap();
+    let setting = |line: &&str| {
+        let word = line.trim_start_matches(|one: char| one.is_ascii_lowercase() || one == '-');
+        line.starts_with('[') || (word != *line && word.starts_with(" = "))
+    };
+    let uncommented = |line| match str::strip_prefix(line, "# ").filter(setting) {
+        Some(setting) => setting,
+        None => line,
+    };
+    let all: Vec<&str> = text.lines().map(uncommented).collect();
+    assert!(all.contains(&"[entitlements.hotfix]") && all.contains(&"[users.bob]"), "{all:?}");
+    let policy = bed.at("all.toml");
+    file(&policy, &(all.join("\n") + "\n"), 0o600);
+    let check = ["policy", "check"];
+    bed.run(Command::new(env!("CARGO_BIN_EXE_refwarden")).args(check).arg(&policy));
+}
+
+#[test]
 fn misuse_is_told_and_changes_nothing() {
     let bed = Bed::new();
     let repository = bed.repository("a.git");
