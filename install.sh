@@ -668,6 +668,9 @@ install() {
     for path in "$@"; do check_repository "$path"; done
     settle_account "$@"
     settle_paths "$@"
+    case $systemd-$lib in
+    yes-*[\'\"\\]*) misused "systemd runs no program whose path has quotes or backslashes: $lib" ;;
+    esac
     find_programs
     install_programs
     install_site

@@ -156,11 +156,11 @@ fn steady(words: &str) -> String {
     let mut text = lines.join("\n") + "\n";
     for (pattern, with) in [
         (r"remote: push [0-9]{8}-[0-9a-z]{6}", "remote: push PUSH"),
-        (r"\b[0-9a-z]{4}-[0-9a-z]{4}\b", "GRANT"),
-        (r"\b[0-9a-f]{7}\.\.[0-9a-f]{7}\b", "OLD..NEW"),
-        (r"\b[0-9]{4}-[0-9]{2}-[0-9]{2} ", ""),
-        (r"\b[0-9]{2}:[0-9]{2}(:[0-9]{2})?\b", "TIME"),
-        (r"\bin (1 h|59 min( [0-9]+ s)?)", "in SOON"),
+        (r"(?-u:\b)[0-9a-z]{4}-[0-9a-z]{4}(?-u:\b)", "GRANT"),
+        (r"(?-u:\b)[0-9a-f]{7}\.\.[0-9a-f]{7}(?-u:\b)", "OLD..NEW"),
+        (r"(?-u:\b)[0-9]{4}-[0-9]{2}-[0-9]{2} ", ""),
+        (r"(?-u:\b)[0-9]{2}:[0-9]{2}(:[0-9]{2})?(?-u:\b)", "TIME"),
+        (r"(?-u:\b)in (1 h|59 min( [0-9]+ s)?)", "in SOON"),
         (r"\(by [^)]*\)", "(by SERVER)"),
         (r"\nremote:   ", " "),
     ] {

@@ -18,20 +18,29 @@ const HOOKS: [&str; 3] = ["pre-receive", "update", "post-receive"];
 /// A folder with a release of refwarden, a place for repositories and a prefix to install to.
 struct Bed {
     folder: tempfile::TempDir,
+    name: &'static str,
 }
+
+/// Spaces and quotes everywhere.
+const HARD: &str = "it's \"here\"";
+/// systemd runs no program in a folder with quotes.
+const PLAIN: &str = "100% \u{fc}ber here";
 
 impl Bed {
     fn new() -> Self {
-        let bed = Self { folder: tempfile::tempdir().unwrap() };
+        Self::named(HARD)
+    }
+
+    fn named(name: &'static str) -> Self {
+        let bed = Self { folder: tempfile::tempdir().unwrap(), name };
         bed.run(Command::new("cp").arg(source("install.sh")).arg(bed.at("install.sh")));
         bed.release("version 1");
         bed.refwarden("exit 0");
         bed
     }
 
-    /// Spaces and quotes everywhere.
     fn at(&self, name: &str) -> PathBuf {
-        let at = std::fs::canonicalize(self.folder.path()).unwrap().join("it's \"here\"");
+        let at = std::fs::canonicalize(self.folder.path()).unwrap().join(self.name);
         std::fs::create_dir_all(&at).unwrap();
         at.join(name)
     }
@@ -418,7 +427,7 @@ fn unit(bed: &Bed, name: &str) -> PathBuf {
 
 #[test]
 fn the_sweep_gets_a_service_within_walls_and_a_timer() {
-    let (bed, systemd) = (Bed::new(), Systemd::new("exit 0"));
+    let (bed, systemd) = (Bed::named(PLAIN), Systemd::new("exit 0"));
     let repository = bed.repository("a 100%.git");
     systemd.install(&bed, &["--systemd"], &[&repository]);
     let asked = systemd.asked();
@@ -455,7 +464,7 @@ fn the_sweep_gets_a_service_within_walls_and_a_timer() {
 
 #[test]
 fn the_sweep_writes_where_the_policy_keeps_the_trail() {
-    let (bed, systemd) = (Bed::new(), Systemd::new("exit 0"));
+    let (bed, systemd) = (Bed::named(PLAIN), Systemd::new("exit 0"));
     let policy = bed.at("policy.toml");
     file(
         &policy,
@@ -472,7 +481,8 @@ fn the_sweep_writes_where_the_policy_keeps_the_trail() {
 
 #[test]
 fn without_a_running_systemd_the_units_lie_ready_and_the_command_is_told() {
-    let (bed, systemd) = (Bed::new(), Systemd::new("echo 'Failed to connect to bus' >&2; exit 1"));
+    let (bed, systemd) =
+        (Bed::named(PLAIN), Systemd::new("echo 'Failed to connect to bus' >&2; exit 1"));
     let said = systemd.install(&bed, &["--systemd"], &[&bed.repository("a.git")]);
     assert!(said.contains("no systemd answers here"), "{said}");
     assert!(said.contains("enable --now refwarden-sweep.timer"), "{said}");
@@ -484,8 +494,19 @@ fn without_a_running_systemd_the_units_lie_ready_and_the_command_is_told() {
 }
 
 #[test]
+fn a_path_that_systemd_would_not_run_is_told_before_anything_is_done() {
+    let (bed, systemd) = (Bed::named(HARD), Systemd::new("exit 0"));
+    let repository = bed.repository("a.git");
+    let before = tree(bed.folder.path());
+    let done = systemd.run(&bed, &["--systemd"], &[&repository]);
+    assert_eq!(done.status.code(), Some(2), "{}", words(&done));
+    assert!(words(&done).contains("systemd runs no program"), "{}", words(&done));
+    assert_eq!(tree(bed.folder.path()), before);
+}
+
+#[test]
 fn a_unit_that_runs_another_program_is_neither_overwritten_nor_removed() {
-    let (bed, systemd) = (Bed::new(), Systemd::new("exit 0"));
+    let (bed, systemd) = (Bed::named(PLAIN), Systemd::new("exit 0"));
     let repository = bed.repository("a.git");
     file(&unit(&bed, "service"), "[Service]\nExecStart=/opt/refwarden sweep\n", 0o644);
     let done = systemd.run(&bed, &["--systemd"], &[&repository]);
@@ -498,14 +519,14 @@ fn a_unit_that_runs_another_program_is_neither_overwritten_nor_removed() {
 
 #[test]
 fn telling_shows_the_units_and_an_ordinary_user_gets_those_of_a_user() {
-    let (bed, systemd) = (Bed::new(), Systemd::new("exit 0"));
+    let (bed, systemd) = (Bed::named(PLAIN), Systemd::new("exit 0"));
     let repository = bed.repository("a.git");
     let mut command = Command::new("sh");
     if is_root() {
         // Nothing is changed, so that looking is enough for whoever this is.
         let folders = [bed.folder.path().to_owned(), bed.at(""), systemd.tools.path().to_owned()];
         for folder in folders {
-            std::fs::set_permissions(folder, PermissionsExt::from_mode(0o755)).unwrap();
+            std::fs::set_permissions(folder, PermissionsExt::from_mode(0o777)).unwrap();
         }
         command = Command::new("setpriv");
         command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "sh"]);
