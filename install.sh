@@ -28,7 +28,8 @@ usage: install.sh [options] REPO.git...       (an upgrade needs no REPO.git)
                         none is) and give back what was there; the programs go when no repository
                         needs them any more, and the timer with them. Policy, state and trail
                         stay.
-  --demo                show refwarden at work in a temporary folder, then clean up
+  --demo                show refwarden at work in a temporary folder, in half a minute, and
+                        clean up
   --help                this text
 
 Run as root, or as an ordinary user with a prefix of one's own. Built programs beside install.sh,
@@ -354,6 +355,18 @@ END
 [projects.all]
 repositories = ["**"]
 scheme = "default"
+
+# What people may ask for when a push is refused, with nothing but git, and who has to agree:
+#   git push -o access=hotfix -o for=1h -o reason='why it can not wait' origin main
+#   refwarden access approve ID --as NAME
+#
+# [entitlements.hotfix]
+# projects = ["all"]
+# eligible = ["bob"]
+# permissions = ["push"]
+# branches = ["main"]
+# max-duration = "4h"
+# approval = [{ from = ["$user"], count = 1 }]
 END
 }
 write_starter() {
@@ -655,6 +668,9 @@ install() {
     for path in "$@"; do check_repository "$path"; done
     settle_account "$@"
     settle_paths "$@"
+    case $systemd-$lib in
+    yes-*[\'\"\\]*) misused "systemd runs no program whose path has quotes or backslashes: $lib" ;;
+    esac
     find_programs
     install_programs
     install_site
@@ -733,13 +749,24 @@ uninstall() {
 
 # ---------------------------------------------------------------- demo
 
+# A command as it can be typed.
+show_line() {
+    printf '\n$'
+    for word in "$@"; do
+        case $word in
+        *[!A-Za-z0-9_./:=@%+,-]*) printf " '%s'" "$word" ;;
+        *) printf ' %s' "$word" ;;
+        esac
+    done
+    printf '\n'
+}
 show() {
-    printf '\n$ %s\n' "$*"
+    show_line "$@"
     "$@"
 }
 # A push that must not get through.
 show_refused() {
-    printf '\n$ %s\n' "$*"
+    show_line "$@"
     if "$@"; then fail 'that push should have been refused'; fi
 }
 tell() { printf '\n# %s\n' "$*"; }
@@ -782,20 +809,14 @@ to = ["bob"]
 [projects.DEMO]
 repositories = ["**"]
 scheme = "default"
-END
-}
-demo_grant() {
-    cat <<END
 
-[[grants]]
-id = "bob-this-once"
-to = ["bob"]
+[entitlements.hotfix]           # what bob may ask for, and who has to agree
 projects = ["DEMO"]
+eligible = ["bob"]
 permissions = ["push"]
 branches = ["main"]
-from = $(date -u -d "@$((ends - 60))" +%Y-%m-%dT%H:%M:%SZ)
-until = $(date -u -d "@$ends" +%Y-%m-%dT%H:%M:%SZ)
-reason = "a fix that cannot wait"
+max-duration = "1h"
+approval = [{ from = ["alice"], count = 1 }]
 END
 }
 # Alone in its folder: the settings of who tries this (signing, templates, hooks) stay out of it.
@@ -819,44 +840,52 @@ demo() {
     demo_alone
     cd -- "$demo"
     exec 2>&1
-    tool="$demo/prefix/bin/refwarden"
+    lent=10
 
     tell 'A bare repository, and a policy: alice may push anywhere, bob to feature branches.'
+    tell 'For main bob may ask, and alice has to agree.'
+    demo_policy >policy.toml
+    show tail -n 7 policy.toml
     show git init --quiet --bare repositories/app.git
     # An own setting comes after a core.hooksPath of the account's.
     git -C repositories/app.git config core.hooksPath "$demo/repositories/app.git/hooks"
     git -C repositories/app.git config receive.fsckObjects true
-    demo_policy >policy.toml
     show release/install.sh --prefix prefix --policy policy.toml repositories/app.git ||
         say '(doctor names what this machine could do better; the demo goes on)'
     [ -x repositories/app.git/hooks/pre-receive ] || fail 'the hooks were not installed'
+    PATH=$demo/prefix/bin:$PATH
 
     tell 'alice pushes to main: permitted, so not a word of refwarden.'
     git clone --quiet "file://$demo/repositories/app.git" work 2>/dev/null
-    show git -C work commit --quiet --allow-empty -m first
-    show env DEMO_USER=alice git -C work push origin HEAD:main
+    cd work
+    show git commit --quiet --allow-empty -m first
+    show env DEMO_USER=alice git push origin HEAD:main
 
-    tell 'bob pushes to main: refused, with every reason.'
-    show git -C work commit --quiet --allow-empty -m fix
-    show_refused env DEMO_USER=bob git -C work push origin HEAD:main
+    tell 'bob pushes to main: refused, with every reason, and with what he could ask for.'
+    show git commit --quiet --allow-empty -m fix
+    show_refused env DEMO_USER=bob git push origin HEAD:main
 
-    ends=$(($(date +%s) + 15))
-    tell 'A right is lent to bob for 15 seconds: a [[grants]] entry, which has to have an end.'
-    demo_grant | tee -a policy.toml
-    tell 'What it changes is shown when it is applied.'
-    show "$tool" policy apply
+    tell "bob asks, by the same push: for main, for $lent seconds. Nothing but git is needed."
+    show_refused env DEMO_USER=bob git push -o access=hotfix -o "for=${lent}s" \
+        -o reason='the shop is down' origin HEAD:main
+    id=$(refwarden access list --json --user bob | sed -n 's/.*"id": *"\([^"]*\)".*/\1/p' | head -n 1)
+    [ -n "$id" ] || fail 'the request was not filed'
+
+    tell 'alice agrees, here on the server. The clock starts now.'
+    show refwarden access approve "$id" --as alice
+    ends=$(($(date +%s) + lent))
     tell 'The same push goes through, and says why.'
-    show env DEMO_USER=bob git -C work push origin HEAD:main
+    show env DEMO_USER=bob git push origin HEAD:main
 
-    show git -C work commit --quiet --allow-empty -m more
     tell 'The end needs nobody: the next push after it is refused.'
+    show git commit --quiet --allow-empty -m more
     wait=$((ends - $(date +%s)))
     [ "$wait" -le 0 ] || show sleep "$wait"
-    show_refused env DEMO_USER=bob git -C work push origin HEAD:main
+    show_refused env DEMO_USER=bob git push origin HEAD:main
 
     tell 'All of it is in the trail, and nothing of the trail was changed since.'
-    show "$tool" audit show
-    show "$tool" audit verify
+    show refwarden audit show --grant "$id"
+    show refwarden audit verify
     say ''
 }
 

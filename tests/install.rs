@@ -18,20 +18,29 @@ const HOOKS: [&str; 3] = ["pre-receive", "update", "post-receive"];
 /// A folder with a release of refwarden, a place for repositories and a prefix to install to.
 struct Bed {
     folder: tempfile::TempDir,
+    name: &'static str,
 }
+
+/// Spaces and quotes everywhere.
+const HARD: &str = "it's \"here\"";
+/// systemd runs no program in a folder with quotes.
+const PLAIN: &str = "100% \u{fc}ber here";
 
 impl Bed {
     fn new() -> Self {
-        let bed = Self { folder: tempfile::tempdir().unwrap() };
+        Self::named(HARD)
+    }
+
+    fn named(name: &'static str) -> Self {
+        let bed = Self { folder: tempfile::tempdir().unwrap(), name };
         bed.run(Command::new("cp").arg(source("install.sh")).arg(bed.at("install.sh")));
         bed.release("version 1");
         bed.refwarden("exit 0");
         bed
     }
 
-    /// Spaces and quotes everywhere.
     fn at(&self, name: &str) -> PathBuf {
-        let at = std::fs::canonicalize(self.folder.path()).unwrap().join("it's \"here\"");
+        let at = std::fs::canonicalize(self.folder.path()).unwrap().join(self.name);
         std::fs::create_dir_all(&at).unwrap();
         at.join(name)
     }
@@ -371,6 +380,226 @@ fn links_laid_in_the_way_of_new_files_are_not_written_through() {
     assert!(std::fs::read_to_string(bed.lib("site.toml")).unwrap().contains("version = 1"));
 }
 
+/// A `systemctl` that notes what it is told, and what it answers with.
+struct Systemd {
+    tools: tempfile::TempDir,
+}
+
+impl Systemd {
+    fn new(answer: &str) -> Self {
+        let tools = tempfile::tempdir().unwrap();
+        let script = format!("#!/bin/sh\necho \"$*\" >> \"${{0%/*}}/asked\"\n{answer}\n");
+        file(&tools.path().join("systemctl"), &script, 0o755);
+        Self { tools }
+    }
+
+    fn asked(&self) -> String {
+        let asked = self.tools.path().join("asked");
+        let words = std::fs::read_to_string(&asked).unwrap_or_default();
+        let _ = std::fs::remove_file(asked);
+        words.replace("--user ", "")
+    }
+
+    fn run(&self, bed: &Bed, arguments: &[&str], paths: &[&Path]) -> Output {
+        let tools = self.tools.path().display();
+        let mut command = Command::new("sh");
+        command.arg(bed.at("install.sh")).arg("--prefix").arg(bed.at("prefix"));
+        command.env("PATH", format!("{tools}:{}", std::env::var("PATH").unwrap()));
+        command.env("XDG_CONFIG_HOME", bed.at("config"));
+        command.args(arguments).args(paths).output().unwrap()
+    }
+
+    fn install(&self, bed: &Bed, arguments: &[&str], paths: &[&Path]) -> String {
+        let done = self.run(bed, arguments, paths);
+        assert!(done.status.success(), "{}", words(&done));
+        words(&done)
+    }
+}
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+fn unit(bed: &Bed, name: &str) -> PathBuf {
+    let folder = if is_root() { "prefix/etc/systemd/system" } else { "config/systemd/user" };
+    bed.at(folder).join(format!("refwarden-sweep.{name}"))
+}
+
+#[test]
+fn the_sweep_gets_a_service_within_walls_and_a_timer() {
+    let (bed, systemd) = (Bed::named(PLAIN), Systemd::new("exit 0"));
+    let repository = bed.repository("a 100%.git");
+    systemd.install(&bed, &["--systemd"], &[&repository]);
+    let asked = systemd.asked();
+    assert!(asked.contains("daemon-reload\n"), "{asked}");
+    assert!(asked.ends_with("\nenable --quiet --now refwarden-sweep.timer\n"), "{asked}");
+    let service = std::fs::read_to_string(unit(&bed, "service")).unwrap();
+    for line in ["NoNewPrivileges=yes", "MemoryDenyWriteExecute=yes"] {
+        assert!(service.contains(&format!("\n{line}\n")), "{service}");
+    }
+    if is_root() {
+        for line in
+            ["ProtectSystem=strict", "PrivateTmp=yes", "CapabilityBoundingSet=", "User=root"]
+        {
+            assert!(service.contains(&format!("\n{line}\n")), "{service}");
+        }
+        let writable = service.lines().find(|line| line.starts_with("ReadWritePaths=")).unwrap();
+        assert_eq!(writable.matches("/prefix/var/lib/refwarden\"").count(), 1, "{writable}");
+        assert_eq!(writable.matches("/prefix/var/log/refwarden\"").count(), 1, "{writable}");
+    }
+    let units = [unit(&bed, "service"), unit(&bed, "timer")];
+    match Command::new("systemd-analyze").arg("verify").args(&units).output() {
+        Ok(done) => assert!(done.status.success() && done.stderr.is_empty(), "{}", words(&done)),
+        Err(_) => println!("skipped: systemd-analyze is not installed"),
+    }
+    let before = tree(bed.folder.path());
+    systemd.install(&bed, &["--systemd"], &[]);
+    assert_eq!(tree(bed.folder.path()), before);
+    systemd.asked();
+    let said = systemd.install(&bed, &["--uninstall"], &[]);
+    assert!(said.contains("remove ") && said.contains("refwarden-sweep.service"), "{said}");
+    assert!(systemd.asked().contains("disable --quiet --now refwarden-sweep.timer\n"));
+    assert!(units.iter().all(|unit| !unit.exists()));
+}
+
+#[test]
+fn the_sweep_writes_where_the_policy_keeps_the_trail() {
+    let (bed, systemd) = (Bed::named(PLAIN), Systemd::new("exit 0"));
+    let policy = bed.at("policy.toml");
+    file(
+        &policy,
+        "version = 1\n[audit]\n# there\nfile = \"/srv/trail/audit.jsonl\"\n[x]\nfile = \"/y/z\"\n",
+        0o600,
+    );
+    let policy = policy.to_str().unwrap();
+    systemd.install(&bed, &["--systemd", "--policy", policy], &[&bed.repository("a.git")]);
+    if is_root() {
+        let service = std::fs::read_to_string(unit(&bed, "service")).unwrap();
+        assert!(service.contains(" \"/srv/trail\"\n") && !service.contains("/y"), "{service}");
+    }
+}
+
+#[test]
+fn without_a_running_systemd_the_units_lie_ready_and_the_command_is_told() {
+    let (bed, systemd) =
+        (Bed::named(PLAIN), Systemd::new("echo 'Failed to connect to bus' >&2; exit 1"));
+    let said = systemd.install(&bed, &["--systemd"], &[&bed.repository("a.git")]);
+    assert!(said.contains("no systemd answers here"), "{said}");
+    assert!(said.contains("enable --now refwarden-sweep.timer"), "{said}");
+    assert!(!said.contains("Failed to connect"), "{said}");
+    assert_eq!(systemd.asked(), "show-environment\n");
+    assert!(unit(&bed, "timer").exists());
+    systemd.install(&bed, &["--uninstall"], &[]);
+    assert!(!unit(&bed, "timer").exists() && !unit(&bed, "service").exists());
+}
+
+#[test]
+fn a_path_that_systemd_would_not_run_is_told_before_anything_is_done() {
+    let (bed, systemd) = (Bed::named(HARD), Systemd::new("exit 0"));
+    let repository = bed.repository("a.git");
+    let before = tree(bed.folder.path());
+    let done = systemd.run(&bed, &["--systemd"], &[&repository]);
+    assert_eq!(done.status.code(), Some(2), "{}", words(&done));
+    assert!(words(&done).contains("systemd runs no program"), "{}", words(&done));
+    assert_eq!(tree(bed.folder.path()), before);
+}
+
+#[test]
+fn a_unit_that_runs_another_program_is_neither_overwritten_nor_removed() {
+    let (bed, systemd) = (Bed::named(PLAIN), Systemd::new("exit 0"));
+    let repository = bed.repository("a.git");
+    file(&unit(&bed, "service"), "[Service]\nExecStart=/opt/refwarden sweep\n", 0o644);
+    let done = systemd.run(&bed, &["--systemd"], &[&repository]);
+    assert!(!done.status.success() && words(&done).contains("not ours"), "{}", words(&done));
+    systemd.asked();
+    systemd.install(&bed, &["--uninstall"], &[]);
+    assert!(unit(&bed, "service").exists());
+    assert_eq!(systemd.asked(), "");
+}
+
+#[test]
+fn telling_shows_the_units_and_an_ordinary_user_gets_those_of_a_user() {
+    let (bed, systemd) = (Bed::named(PLAIN), Systemd::new("exit 0"));
+    let repository = bed.repository("a.git");
+    let mut command = Command::new("sh");
+    if is_root() {
+        // Nothing is changed, so that looking is enough for whoever this is.
+        let folders = [bed.folder.path().to_owned(), bed.at(""), systemd.tools.path().to_owned()];
+        for folder in folders {
+            std::fs::set_permissions(folder, PermissionsExt::from_mode(0o777)).unwrap();
+        }
+        command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "sh"]);
+    }
+    let tools = systemd.tools.path().display();
+    command.arg(bed.at("install.sh")).args(["--dry-run", "--systemd", "--prefix"]);
+    command.arg(bed.at("prefix")).arg(&repository).env("HOME", "/home/somebody");
+    command.env_remove("XDG_CONFIG_HOME").current_dir("/");
+    command.env("PATH", format!("{tools}:{}", std::env::var("PATH").unwrap()));
+    let before = tree(bed.folder.path());
+    let said = bed.run(&mut command);
+    assert_eq!(tree(bed.folder.path()), before);
+    let place = "write /home/somebody/.config/systemd/user/refwarden-sweep.";
+    assert!(said.contains(&format!("{place}service\n")), "{said}");
+    assert!(said.contains(&format!("{place}timer\n")), "{said}");
+    assert!(said.contains("\n    NoNewPrivileges=yes\n"), "{said}");
+    assert!(said.contains("\n    OnCalendar=minutely\n"), "{said}");
+    for root_only in ["User=", "ProtectSystem=", "CapabilityBoundingSet="] {
+        assert!(!said.contains(root_only), "{said}");
+    }
+    assert!(said.contains("loginctl enable-linger"), "{said}");
+    assert_eq!(systemd.asked().trim(), "show-environment");
+}
+
+/// The words, in this order.
+#[track_caller]
+fn in_order(text: &str, words: &[&str]) {
+    let mut rest = text;
+    for word in words {
+        let found = rest.split_once(word);
+        rest = found.unwrap_or_else(|| panic!("`{word}` does not follow in:\n{text}")).1;
+    }
+}
+
+#[test]
+fn the_demo_asks_approves_pushes_expires_and_leaves_nothing() {
+    let bed = Bed::new();
+    for name in HOOKS.into_iter().chain(["refwarden"]) {
+        let built = Path::new(env!("CARGO_BIN_EXE_refwarden")).with_file_name(name);
+        bed.run(Command::new("cp").arg(built).arg(bed.at("bin").join(name)));
+    }
+    let scratch = bed.at("scratch");
+    std::fs::create_dir(&scratch).unwrap();
+    let mut command = Command::new("sh");
+    command.arg(bed.at("install.sh")).arg("--demo").env("TMPDIR", &scratch).current_dir("/");
+    let said = bed.run(&mut command);
+    in_order(
+        &said,
+        &[
+            "\n$ env DEMO_USER=bob git push origin HEAD:main\n",
+            "RW201 no permit",
+            "git push -o access=hotfix",
+            "waiting for approval (nothing was changed)",
+            "\n$ refwarden access approve ",
+            " --as alice\n",
+            "  active ",
+            "\n$ env DEMO_USER=bob git push origin HEAD:main\n",
+            "allowed by grant ",
+            "approved by alice",
+            "HEAD -> main",
+            "\n$ env DEMO_USER=bob git push origin HEAD:main\n",
+            "RW201 no permit",
+            "RW454 your grant ",
+            "access.approved",
+            "push.decided allowed",
+            "the chain is whole",
+            "and is gone",
+        ],
+    );
+    assert!(!said.contains('\x1b'), "{said}");
+    assert_eq!(tree(&scratch), BTreeMap::new());
+}
+
 #[test]
 fn a_policy_that_is_there_is_not_touched() {
     let bed = Bed::new();
@@ -395,6 +624,27 @@ fn the_first_policy_is_toml_that_names_its_own_folders() {
     let trail = bed.at("prefix/var/log/refwarden/audit.jsonl");
     assert_eq!(at("audit", "file").unwrap(), trail);
     assert_eq!(policy["projects"]["all"]["scheme"].as_str(), Some("default"));
+}
+
+#[test]
+fn what_the_first_policy_hints_at_is_valid_all_at_once() {
+    let bed = Bed::new();
+    bed.install(&[], &[&bed.repository("a.git")]);
+    let text = std::fs::read_to_string(bed.at("prefix/etc/refwarden/policy.toml")).unwrap();
+    let setting = |line: &&str| {
+        let word = line.trim_start_matches(|one: char| one.is_ascii_lowercase() || one == '-');
+        line.starts_with('[') || (word != *line && word.starts_with(" = "))
+    };
+    let uncommented = |line| match str::strip_prefix(line, "# ").filter(setting) {
+        Some(setting) => setting,
+        None => line,
+    };
+    let all: Vec<&str> = text.lines().map(uncommented).collect();
+    assert!(all.contains(&"[entitlements.hotfix]") && all.contains(&"[users.bob]"), "{all:?}");
+    let policy = bed.at("all.toml");
+    file(&policy, &(all.join("\n") + "\n"), 0o600);
+    let check = ["policy", "check"];
+    bed.run(Command::new(env!("CARGO_BIN_EXE_refwarden")).args(check).arg(&policy));
 }
 
 #[test]

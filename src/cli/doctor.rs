@@ -6,6 +6,7 @@
 mod applied;
 mod installation;
 mod repository;
+mod sweep;
 
 pub use installation::trail;
 

@@ -10,6 +10,7 @@ use crate::os::clock;
 use crate::os::syslog::{self, Severity};
 use crate::store::leftovers;
 use crate::store::open::{self, Mode};
+use crate::store::swept;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -45,6 +46,7 @@ pub fn run(args: &Args, out: &Out) -> anyhow::Result<Exit> {
     let (settled, delivery) = (settled?, delivery?);
     uses?;
     let removed = leftovers::remove(&here.site.state, clock::now())?;
+    swept::note(&here.site.state)?;
     if out.json {
         let (landed, vanished, damaged) = (settled.landed, settled.vanished, settled.damaged);
         let notices = as_json(&delivery);

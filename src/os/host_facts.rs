@@ -3,6 +3,7 @@
 //! Knows how to count and list; not what is good or bad. Every walk is bounded.
 
 use super::files::FileError;
+use chrono::{DateTime, Utc};
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -83,6 +84,15 @@ pub fn has_commit_graph(git_folder: &Path) -> bool {
 pub fn owner_and_mode(path: &Path) -> Result<(u32, u32), FileError> {
     let about = std::fs::metadata(path).map_err(|error| FileError::new(path, "open", error))?;
     Ok((about.uid(), about.mode() & 0o7777))
+}
+
+/// When a file's content was last changed.
+///
+/// # Errors
+/// It is not there, or can't be looked at.
+pub fn changed(path: &Path) -> Result<DateTime<Utc>, FileError> {
+    let about = std::fs::metadata(path).and_then(|about| about.modified());
+    Ok(about.map_err(|error| FileError::new(path, "open", error))?.into())
 }
 
 #[cfg(test)]

@@ -16,3 +16,4 @@ pub mod leftovers;
 pub mod open;
 pub mod slip;
 pub mod sqlite;
+pub mod swept;

@@ -37,6 +37,7 @@ pub fn policy(home: &Installation) -> Vec<Finding> {
     );
     found.extend(trail(Path::new(applied.settings().audit.as_ref()), home));
     found.push(store(home, &applied));
+    found.push(super::sweep::runs(home, &applied));
     found.push(clock(home, &applied.settings().audit));
     found
 }

@@ -4,6 +4,7 @@ mod answers;
 mod books;
 mod glass;
 mod races;
+mod shipped;
 mod take;
 
 use crate::support::{Person, Policy, Repo, Run, Site, permit};

@@ -2,6 +2,7 @@
 
 use super::lent::{ASK, only, policy, started, store};
 use crate::support::{Git, Policy, Site, chmod, script, wait_until};
+use chrono::{DateTime, TimeDelta, Utc};
 use refwarden::access::notice::{Notice, target};
 use refwarden::policy::model::NotifyTo;
 use refwarden::store::access::{AccessStore, Change};
@@ -103,18 +104,21 @@ fn uid() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
-/// Puts a notice for `url` into the outbox, which was tried so often.
+/// Puts a notice for `url` into the outbox, which was tried so often and is due.
 fn put(site: &Site, url: &str, tries: u32) {
+    put_at(site, url, tries, Utc::now());
+}
+
+fn put_at(site: &Site, url: &str, tries: u32, at: DateTime<Utc>) {
     let to = NotifyTo::Url { url: url.into(), slack: false, secret_file: None };
     let target = target(&to);
-    let now = chrono::Utc::now();
     let notice = Notice {
-        id: format!("7f3k-92qd-1-{target}"),
+        id: format!("7f3k-92qd-{}-{target}", at.timestamp()),
         target,
         event: "access.requested".into(),
         body: "{\"type\":\"access.requested\"}".into(),
-        at: now,
-        due: now,
+        at,
+        due: at,
         while_lent: None,
         tries,
     };
@@ -209,9 +213,53 @@ fn a_push_that_asks_is_not_delayed_by_any_receiver() {
     let id = only(&site).id;
     assert!(request.contains(&format!("webhook-id: {id}-1-")), "{request}");
     assert!(request.contains("the release is broken"), "{request}");
-    let waiting = || store(&site).due(chrono::DateTime::<chrono::Utc>::MAX_UTC, 10).unwrap();
+    let waiting = || store(&site).due(DateTime::<Utc>::MAX_UTC, 10).unwrap();
     wait_until("each was tried once", || {
         let left = waiting();
         left.len() == 3 && left.iter().all(|notice| notice.tries == 1)
     });
+}
+
+/// A file that was written so long ago.
+fn aged(path: &Path, minutes: u64) {
+    let file =
+        std::fs::File::options().create(true).truncate(false).write(true).open(path).unwrap();
+    chmod(path, 0o600);
+    let then = std::time::SystemTime::now() - Duration::from_secs(60 * minutes);
+    file.set_modified(then).unwrap();
+}
+
+#[test]
+fn a_sweep_that_nobody_runs_is_found_by_what_waits_for_it() {
+    let (url, seen) = receiver();
+    let site = site(&url);
+    let doctor = |words: &str| {
+        let run = site.refwarden(&["doctor"]);
+        assert!(run.stdout.contains(words), "should say `{words}`: {run:#?}");
+    };
+    doctor("ok        sweep: nothing waits for it");
+    put(&site, &url, 0);
+    doctor("ok        sweep: nothing waits for it");
+    let slips = site.path("state/slips");
+    std::fs::create_dir_all(&slips).unwrap();
+    aged(&slips.join("1-2-cut-short"), 1);
+    doctor("ok        sweep: nothing waits for it");
+    put_at(&site, &url, 0, Utc::now() - TimeDelta::minutes(11));
+    aged(&slips.join("1-2-cut-short"), 11);
+    doctor("warning   sweep: no `refwarden sweep` came to its end in the last 10 minutes");
+    doctor("1 push that was cut short and 1 notice wait for one");
+    site.refwarden(&["sweep"]).ends(0, "2 notices were sent");
+    seen.recv_timeout(Duration::from_secs(10)).unwrap();
+    doctor("ok        sweep: ended ");
+    // What waits behind a receiver that fails waits for the receiver.
+    put_at(&site, &url, 0, Utc::now() - TimeDelta::minutes(20));
+    doctor("ok        sweep: ended ");
+    aged(&site.path("state/swept"), 11);
+    doctor("0 pushes that were cut short and 1 notice wait for one");
+    // A sweep that fails has not come to its end.
+    std::fs::rename(site.path("state/state.db"), site.path("state/away")).unwrap();
+    std::fs::write(site.path("state/state.db"), "no store").unwrap();
+    assert_ne!(site.refwarden(&["sweep"]).code, Some(0));
+    std::fs::rename(site.path("state/away"), site.path("state/state.db")).unwrap();
+    doctor("1 notice wait for one");
 }
