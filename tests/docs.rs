@@ -471,7 +471,7 @@ fn every_command_line_is_one_that_the_program_takes() {
     for page in pages() {
         for line in command_lines(&page) {
             let stop = ["...", "|", ">", "&&", "#", "||", "2>&1"];
-            let word = Regex::new(r"'([^']*)'|[^ \t]+").unwrap();
+            let word = Regex::new(r"'([^']*)'|[^ \t\n]+").unwrap();
             let words = word.captures_iter(&line).skip(1);
             let words = words.map(|one| one.get(1).unwrap_or(one.get(0).unwrap()).as_str());
             let words: Vec<&str> = words.take_while(|word| !stop.contains(word)).collect();
