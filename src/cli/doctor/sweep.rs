@@ -48,7 +48,7 @@ pub fn runs(home: &Installation, applied: &Compiled<Payload>) -> Finding {
 /// Slips that nobody will close any more, and that were laid long ago.
 fn slips(site: &Site, now: Now) -> usize {
     let Ok(host) = Host::current() else { return 0 };
-    let Ok(stale) = slip::stale(&site.state, "", &host, now, MOST) else { return 0 };
+    let Ok(stale) = slip::stale(&site.state, "", "", &host, now, MOST) else { return 0 };
     let old = |stale: &&slip::Stale| {
         host_facts::changed(&stale.path).is_ok_and(|at| now.wall - at >= PATIENCE)
     };
