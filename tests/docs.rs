@@ -214,6 +214,13 @@ fn the_story_of_the_readme_is_what_people_see() {
     assert_eq!((words(&allowed).as_str(), allowed.status.success()), ("", true));
 }
 
+/// Lines without the blanks that a client pads them with, and without the push's own id.
+fn shown(words: &str) -> String {
+    let lines: Vec<&str> = words.lines().map(str::trim_end).collect();
+    let id = Regex::new(r"(?m)^remote: push [0-9]{8}-[0-9a-z]{6}").unwrap();
+    id.replace_all(&(lines.join("\n") + "\n"), "remote: push ID").into_owned()
+}
+
 /// Commands of a session and what each prints, as a page shows them.
 fn session(page: &str) -> Vec<(String, String)> {
     let mut all: Vec<(String, String)> = Vec::new();
