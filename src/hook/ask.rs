@@ -29,6 +29,8 @@ use chrono::{DateTime, Utc};
 
 /// Most entitlements that are tried out for one refused push.
 const MAX_TRIED: usize = 100;
+/// Most decisions that trying out may take.
+const MAX_DECISIONS: usize = 100_000;
 /// Most refs of one push that access is asked for.
 const MAX_REFS: usize = 100;
 /// How often a request is tried again when the person's other requests moved.
@@ -49,7 +51,9 @@ pub fn fitting(
     let all = ruling.desk.policy.entitlements(&ruling.ground.name, &ruling.place);
     let all = all.map_err(|error| super::Refusal::server(error.code(), &error))?;
     let mut fitting = Vec::new();
-    for (name, entitlement) in all.into_iter().take(MAX_TRIED) {
+    // A refusal must not cost more than a pusher can afford to cause again and again.
+    let most = MAX_TRIED.min(MAX_DECISIONS / updates.len().max(1));
+    for (name, entitlement) in all.into_iter().take(most) {
         if eligible(ruling, &entitlement) && helps(ruling, updates, ruled, (&name, &entitlement))? {
             fitting.push((name, entitlement));
         }
