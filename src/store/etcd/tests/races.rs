@@ -105,3 +105,29 @@ fn a_decision_on_what_a_person_has_open_falls_when_that_moves() {
     assert!(matches!(store.commit(&with(3, token)), Err(StoreError::Moved)));
     assert!(store.record(&id(3)).unwrap().is_none());
 }
+
+#[test]
+fn a_claim_that_ended_while_recording_is_no_way_past_another_change() {
+    let store = common().made("/lapsed");
+    let claims = store.keys.of("claim", "");
+    let lapse = || {
+        let all = wire::delete_range(&claims, &super::super::keys::behind(&claims));
+        let txn = wire::Txn { success: vec![all], ..wire::Txn::default() };
+        store.call().send(&txn).unwrap();
+    };
+    // Nothing has moved: the change still holds, and its line is true.
+    let made = store.commit_recorded(&ask(&id(1), "bob", 0), &mut || {
+        lapse();
+        true
+    });
+    made.unwrap().unwrap();
+    // Another has moved it: told, and not to be tried again.
+    let denied = append(&id(1), 1, 5, by("carol"), What::Denied { note: None });
+    let made = store.commit_recorded(&append(&id(1), 1, 10, by("alice"), yes(1)), &mut || {
+        lapse();
+        store.commit(&denied).unwrap();
+        true
+    });
+    assert!(is_unavailable(made).contains("nothing was changed"));
+    assert_eq!(store.record(&id(1)).unwrap().unwrap().state().unwrap().last.0, "denied");
+}
