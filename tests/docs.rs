@@ -150,12 +150,18 @@ impl Bed {
     }
 }
 
+/// As the README shows it: without the blanks that git appends where no terminal is, and with one
+/// id for every push.
+fn shown(words: &str) -> String {
+    let lines: Vec<&str> = words.lines().map(str::trim_end).collect();
+    let id = Regex::new(r"(?m)^remote: push [0-9]{8}-[0-9a-z]{6}").unwrap();
+    id.replace_all(&(lines.join("\n") + "\n"), "remote: push ID").into_owned()
+}
+
 /// Without what differs from run to run: ids, times, the host, where lines are broken.
 fn steady(words: &str) -> String {
-    let lines: Vec<&str> = words.lines().map(str::trim_end).collect();
-    let mut text = lines.join("\n") + "\n";
+    let mut text = shown(words);
     for (pattern, with) in [
-        (r"remote: push [0-9]{8}-[0-9a-z]{6}", "remote: push PUSH"),
         (r"(?-u:\b)[0-9a-z]{4}-[0-9a-z]{4}(?-u:\b)", "GRANT"),
         (r"(?-u:\b)[0-9a-f]{7}\.\.[0-9a-f]{7}(?-u:\b)", "OLD..NEW"),
         (r"(?-u:\b)[0-9]{4}-[0-9]{2}-[0-9]{2} ", ""),
