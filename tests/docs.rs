@@ -150,18 +150,12 @@ impl Bed {
     }
 }
 
-/// As the README shows it: without the blanks that git appends where no terminal is, and with one
-/// id for every push.
-fn shown(words: &str) -> String {
-    let lines: Vec<&str> = words.lines().map(str::trim_end).collect();
-    let id = Regex::new(r"(?m)^remote: push [0-9]{8}-[0-9a-z]{6}").unwrap();
-    id.replace_all(&(lines.join("\n") + "\n"), "remote: push ID").into_owned()
-}
-
 /// Without what differs from run to run: ids, times, the host, where lines are broken.
 fn steady(words: &str) -> String {
-    let mut text = shown(words);
+    let lines: Vec<&str> = words.lines().map(str::trim_end).collect();
+    let mut text = lines.join("\n") + "\n";
     for (pattern, with) in [
+        (r"remote: push [0-9]{8}-[0-9a-z]{6}", "remote: push PUSH"),
         (r"(?-u:\b)[0-9a-z]{4}-[0-9a-z]{4}(?-u:\b)", "GRANT"),
         (r"(?-u:\b)[0-9a-f]{7}\.\.[0-9a-f]{7}(?-u:\b)", "OLD..NEW"),
         (r"(?-u:\b)[0-9]{4}-[0-9]{2}-[0-9]{2} ", ""),
@@ -182,7 +176,7 @@ fn story(block: &str) -> Vec<(String, String, String)> {
     let ends = starts.iter().skip(1).map(|next| next.get(0).unwrap().start());
     let ends: Vec<usize> = ends.chain([block.len()]).collect();
     let one = |(start, end): (&regex::Captures<'_>, usize)| {
-        let said = block[start.get(0).unwrap().end()..end].to_owned();
+        let said = block.get(start.get(0).unwrap().end()..end).unwrap().to_owned();
         (start[1].to_owned(), start[2].to_owned(), said)
     };
     starts.iter().zip(ends).map(one).collect()
