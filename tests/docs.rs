@@ -183,7 +183,7 @@ fn story(block: &str) -> Vec<(String, String, String)> {
     let ends = starts.iter().skip(1).map(|next| next.get(0).unwrap().start());
     let ends: Vec<usize> = ends.chain([block.len()]).collect();
     let one = |(start, end): (&regex::Captures<'_>, usize)| {
-        let said = block[start.get(0).unwrap().end()..end].to_owned();
+        let said = block.get(start.get(0).unwrap().end()..end).unwrap().to_owned();
         (start[1].to_owned(), start[2].to_owned(), said)
     };
     starts.iter().zip(ends).map(one).collect()

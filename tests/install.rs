@@ -556,8 +556,8 @@ fn telling_shows_the_units_and_an_ordinary_user_gets_those_of_a_user() {
 fn in_order(text: &str, words: &[&str]) {
     let mut rest = text;
     for word in words {
-        let found = rest.split_once(word);
-        rest = found.unwrap_or_else(|| panic!("`{word}` does not follow in:\n{text}")).1;
+        assert!(rest.contains(word), "`{word}` does not follow in:\n{text}");
+        rest = rest.split_once(word).unwrap().1;
     }
 }
 

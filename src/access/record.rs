@@ -36,7 +36,7 @@ impl Record {
         let mut events = self.events.iter();
         let first = events.next().ok_or_else(Illegal::nothing)?;
         let begun = State::begin(first)?;
-        events.try_fold(begun, |state, event| step(state, event))
+        events.try_fold(begun, step)
     }
 }
 

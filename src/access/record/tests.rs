@@ -344,8 +344,8 @@ proptest! {
         if takes_away {
             return Ok(());
         }
-        let rest = kept.iter().enumerate().filter(|(at, _)| *at != which).map(|(_, e)| e);
-        let without = rest.fold(Some(asked()), |state, event| state.and_then(|s| step(s, event).ok()));
+        let mut rest = kept.iter().enumerate().filter(|(at, _)| *at != which).map(|(_, e)| e);
+        let without = rest.try_fold(asked(), |state, event| step(state, event).ok());
         if let Some(without) = without
             && without.standing(at(now)) == Standing::Active
         {
