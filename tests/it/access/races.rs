@@ -118,11 +118,14 @@ fn one_key_at_once_makes_one_request_also_where_nothing_open_is_the_same() {
 
 #[test]
 fn approve_at_the_very_end_lends_or_is_told_that_nobody_answered() {
-    let site = site(&hotfix("pending = \"2s\""));
+    let site = site(&hotfix("pending = \"6s\""));
     for number in 0..4 {
         let branch = format!("release/{number}");
         let id = site.asks(&["--update", "--branches", &branch]);
-        std::thread::sleep(std::time::Duration::from_millis(1700 + 100 * number));
+        let end = site.shown(&id)["pending_until"].as_str().unwrap().to_owned();
+        let end = chrono::DateTime::parse_from_rfc3339(&end).unwrap().to_utc();
+        let left = end - chrono::Utc::now() - chrono::TimeDelta::milliseconds(300 - 100 * number);
+        std::thread::sleep(left.to_std().unwrap_or_default());
         let runs = at_once(
             &site,
             &[vec!["approve", &id, "--as", "ann"], vec!["approve", &id, "--as", "amy"]],
