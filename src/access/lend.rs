@@ -62,6 +62,9 @@ pub fn entries(id: &str, request: &Request, within: &Entitlement, window: &Windo
 #[must_use]
 pub fn lent(id: &Id, state: State, version: u32, within: &Entitlement) -> Option<Lent> {
     let terms = state.terms.as_ref()?;
+    if within.pin && state.request.pins.is_empty() {
+        return None;
+    }
     // What the entitlement no longer allows ends with it, also for grants that were made before.
     let until = within.max_until.map_or(terms.until, |cap| cap.min(terms.until));
     let window = Window { from: Some(terms.from), until: Some(until), ..Window::default() };

@@ -224,7 +224,9 @@ fn rests_on(scope: &Scope<'_>, q: &Question<'_>, trace: &[Outcome]) -> Result<Ve
         Paths::None | Paths::Unknown => Vec::new(),
     };
     if left.is_empty() {
-        return Ok(candidates.first().map(|(at, _)| *at).into_iter().collect());
+        // Nobody asked for paths, so a permit without them is there, and the yes rests on that one.
+        let plain = candidates.iter().find(|(_, entry)| !entry.looks_at_paths());
+        return Ok(plain.or(candidates.first()).map(|(at, _)| *at).into_iter().collect());
     }
     let mut used = Vec::new();
     for (at, entry) in candidates {

@@ -29,6 +29,8 @@ use chrono::{DateTime, Utc};
 
 /// Most entitlements that are tried out for one refused push.
 const MAX_TRIED: usize = 100;
+/// Most refs of a push for which entitlements are looked for at all.
+const MAX_PUSH: usize = 1000;
 /// Most decisions that trying out may take.
 const MAX_DECISIONS: usize = 100_000;
 /// Most refs of one push that access is asked for.
@@ -45,7 +47,8 @@ pub fn fitting(
 ) -> Result<Vec<(EntitlementName, Entitlement)>, super::Refusal> {
     let wanting: Vec<bool> = ruled.iter().map(wants).collect();
     let hopeless = ruled.iter().any(|one| one.answer.refused().is_some() && !wants(one));
-    if hopeless || !wanting.contains(&true) {
+    let many = wanting.iter().filter(|wants| **wants).count() > MAX_REFS;
+    if hopeless || many || updates.len() > MAX_PUSH || !wanting.contains(&true) {
         return Ok(Vec::new());
     }
     let all = ruling.desk.policy.entitlements(&ruling.ground.name, &ruling.place);

@@ -94,35 +94,36 @@ pub enum Outcome {
     NotLanded,
 }
 
-/// Ends the reservations of a push, and tells the grants whose state that changed.
+/// Ends the reservations of a push, and tells the grants whose state that changed. `record` writes
+/// the trail before each is durable; a `false` from it leaves that use put aside.
 ///
 /// # Errors
 /// [`StoreError`]; what is left is settled by the next sweep.
 pub fn settle(
     store: &dyn AccessStore,
-    grants: &[Id],
-    key: &str,
+    (grants, key): (&[Id], &str),
     outcome: Outcome,
     now: DateTime<Utc>,
+    record: &mut dyn FnMut(&(Id, State, Event)) -> bool,
 ) -> Result<Vec<(Id, State, Event)>, StoreError> {
     let mut settled = Vec::new();
     for id in grants {
-        settled.extend(one(store, id, key, outcome, now)?);
+        settled.extend(one(store, (id, key), outcome, now, record)?);
     }
     Ok(settled)
 }
 
 fn one(
     store: &dyn AccessStore,
-    id: &Id,
-    key: &str,
+    (id, key): (&Id, &str),
     outcome: Outcome,
     now: DateTime<Utc>,
+    record: &mut dyn FnMut(&(Id, State, Event)) -> bool,
 ) -> Result<Option<(Id, State, Event)>, StoreError> {
     for _ in 0..TRIES {
-        let Some(record) = store.record(id)? else { return Ok(None) };
-        let after = record.version();
-        let Ok(state) = record.state() else { return Ok(None) };
+        let Some(kept) = store.record(id)? else { return Ok(None) };
+        let after = kept.version();
+        let Ok(state) = kept.state() else { return Ok(None) };
         if !state.uses.reserved.contains_key(key) {
             return Ok(None);
         }
@@ -135,8 +136,11 @@ fn one(
         let event = Event { at: now.max(state.last.2), by: Actor::rule(), what };
         let Ok(next) = crate::access::step(state, &event) else { return Ok(None) };
         let append = Append { id: id.clone(), after, event: event.clone() };
-        match store.commit(&Change { appends: vec![append], ..Change::default() }) {
-            Ok(_) => return Ok(Some((id.clone(), next, event))),
+        let change = Change { appends: vec![append], ..Change::default() };
+        let done = (id.clone(), next, event);
+        match store.commit_recorded(&change, &mut || record(&done)) {
+            Ok(Some(_)) => return Ok(Some(done)),
+            Ok(None) => return Ok(None),
             Err(StoreError::Moved) => {}
             Err(error) => return Err(error),
         }
@@ -147,7 +151,9 @@ fn one(
 /// Gives back what was put aside for a push that is refused after all; what fails waits for a sweep.
 pub fn give_back(access: &Access, grants: &[Id], key: &str) {
     let Some(store) = &access.store else { return };
-    if let Err(error) = settle(store.as_ref(), grants, key, Outcome::NotLanded, clock::now().wall) {
+    let now = clock::now().wall;
+    let given = settle(store.as_ref(), (grants, key), Outcome::NotLanded, now, &mut |_| true);
+    if let Err(error) = given {
         let _ = crate::os::syslog::send(
             crate::os::syslog::Severity::Warning,
             &format!("a use stays put aside until the next sweep: {error}"),
@@ -155,15 +161,12 @@ pub fn give_back(access: &Access, grants: &[Id], key: &str) {
     }
 }
 
-/// The trail's lines about uses that were spent.
-pub fn lines(settled: &[(Id, State, Event)], push: &str) -> Vec<crate::audit::Record> {
-    let line = |(id, state, event): &(Id, State, Event)| {
-        let mut line = ledger::line(id, state, event);
-        line.push = Some(crate::audit::Push {
-            id: Some(crate::audit::Text::new(push.as_bytes().as_bstr().as_bytes())),
-            receive_pack: None,
-        });
-        line
-    };
-    settled.iter().map(line).collect()
+/// The trail's line about a use that was spent.
+pub fn line((id, state, event): &(Id, State, Event), push: &str) -> crate::audit::Record {
+    let mut line = ledger::line(id, state, event);
+    line.push = Some(crate::audit::Push {
+        id: Some(crate::audit::Text::new(push.as_bytes().as_bstr().as_bytes())),
+        receive_pack: None,
+    });
+    line
 }

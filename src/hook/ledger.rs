@@ -7,7 +7,7 @@
 
 use super::desk::Payload;
 use crate::access::notice::{self, Around, Happened};
-use crate::access::{Actor, Event, Id, State};
+use crate::access::{Actor, Event, Id, State, What};
 use crate::audit::{self, PolicyRecord, Record, StoreRecord, Text, Trail, TrailError};
 use crate::os::faults;
 use crate::policy::compiled::Compiled;
@@ -79,9 +79,7 @@ impl Ledger<'_> {
         effect: Effect,
         now: DateTime<Utc>,
     ) -> Result<Made, LedgerError> {
-        if effect == Effect::MayWiden {
-            self.not_restored(now)?;
-        }
+        self.not_restored(effect, now)?;
         let version = self.store.raise()?;
         faults::point("access-raised");
         match effect {
@@ -104,9 +102,14 @@ impl Ledger<'_> {
     }
 
     /// The store is not older than the trail says: else a raise would let it grow into one that looks
-    /// right, and what was revoked since its copy would live again.
-    fn not_restored(&self, now: DateTime<Utc>) -> Result<(), LedgerError> {
-        let known = self.trail.known_store(&Text::new(crate::os::host_name()), now)?;
+    /// right, and what was revoked since its copy would live again. Until it is accepted every push
+    /// is refused, so nothing is urgent.
+    fn not_restored(&self, effect: Effect, now: DateTime<Utc>) -> Result<(), LedgerError> {
+        let known = match self.trail.known_store(&Text::new(crate::os::host_name()), now) {
+            // A trail that can't be read stops nobody from taking a right away.
+            Err(_) if effect == Effect::TakesAway => return Ok(()),
+            known => known?,
+        };
         let version = self.store.status()?.version;
         Ok(TrailError::of_store(Some(version), known)?)
     }
@@ -156,6 +159,10 @@ impl Ledger<'_> {
 pub fn line(id: &Id, state: &State, event: &Event) -> Record {
     let word = match event.what.word() {
         "used" => audit::Event::ACCESS_USED,
+        // A yes that others must follow lends nothing yet.
+        "approved" if matches!(event.what, What::Approved { terms: None, .. }) => {
+            audit::Event::named("access.approval")
+        }
         word => audit::Event::named(&format!("access.{word}")),
     };
     let mut line = Record::new(word, crate::os::host_name());

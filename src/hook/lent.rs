@@ -22,6 +22,10 @@ const SKEW: Duration = Duration::seconds(2);
 /// Most grants of one person that are looked at in one push.
 const MAX_LENT: usize = 200;
 
+/// Most decisions that finding the grants to charge may take.
+const MAX_DECISIONS: usize = 1_000_000;
+/// Most refused refs that earlier requests are looked for.
+const MAX_TOLD: usize = 20;
 /// How far back earlier requests are looked for, and how many.
 const EARLIER: Duration = Duration::days(30);
 const MAX_EARLIER: usize = 50;
@@ -158,14 +162,14 @@ pub fn could_be_lent(ruled: &Ruled) -> bool {
 /// sees to that.
 fn live(ruling: &Ruling<'_>, open: Vec<Record>) -> Result<Vec<Lent>, Refusal> {
     let mut found = Vec::new();
-    for record in open.into_iter().take(MAX_LENT) {
+    for record in open {
         let version = record.version();
         let id = record.id.clone();
         let state = record.state().map_err(|illegal| Refusal::server(Code::Store, &illegal))?;
         if state.request.repository.as_bytes() != ruling.place.as_slice() {
             continue;
         }
-        if state.standing(ruling.desk.now.wall) != Standing::Active {
+        if state.standing(ruling.desk.now.wall) != Standing::Active || found.len() == MAX_LENT {
             continue;
         }
         let today = ruling.desk.policy.entitlement(&state.request.entitlement);
@@ -192,6 +196,14 @@ fn needed(
     let wanted = allowed(&ruled);
     if !wanted.contains(&true) {
         return Ok(ruled);
+    }
+    if grants.len().saturating_mul(updates.len()) > MAX_DECISIONS {
+        let words = format!(
+            "the push names {} refs, and you hold {} grants here: push in parts",
+            updates.len(),
+            grants.len()
+        );
+        return Err(Refusal::new(Code::Limit, [words]));
     }
     let mut places = Vec::new();
     let mut at = first;
@@ -235,15 +247,17 @@ fn earlier(
         ..Filter::default()
     };
     let records = store.list(&filter).unwrap_or_default();
+    let states: Vec<(&Id, State)> =
+        records.iter().filter_map(|record| Some((&record.id, record.state().ok()?))).collect();
     let mut lines: Vec<Raw> = Vec::new();
-    for (update, _) in updates.iter().zip(ruled).filter(|(_, one)| could_be_lent(one)) {
+    let refused = updates.iter().zip(ruled).filter(|(_, one)| could_be_lent(one));
+    for (update, _) in refused.take(MAX_TOLD) {
         let name = update.name.as_bytes();
         let covers = |state: &State| {
             state.request.parts().any(|(_, refs)| refs.permits(name, None).unwrap_or(false))
         };
-        let states = records.iter().filter_map(|record| Some((&record.id, record.state().ok()?)));
-        let mut covering = states.filter(|(_, state)| covers(state));
-        let line = covering.next().and_then(|(id, state)| became(id, &state, now));
+        let covering = states.iter().find(|(_, state)| covers(state));
+        let line = covering.and_then(|(id, state)| became(id, state, now));
         if let Some(line) = line.filter(|line| !lines.contains(line)) {
             lines.push(line);
         }

@@ -22,6 +22,7 @@ use crate::pusher::Source;
 use crate::report::{self, PushReport};
 use crate::store::access::{StoreError, UnderWay};
 use crate::store::slip::{self, End as SlipEnd, Head, Key, Reserved, Slip, SlipRef};
+use crate::store::{applied, epoch};
 use chrono::{DateTime, Duration, Utc};
 use gix::ObjectId;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -187,7 +188,8 @@ impl Answered<'_> {
         lay(self.desk.now)?;
         if foreign::kept(self.argv0).is_some() {
             foreign::run(self.argv0, &[], Some(stdin)).map_err(|r| self.framed(r))?;
-            self.still_within()?;
+            self.still_within(access)?;
+            self.register(access, reserved)?;
             lay(clock::now())?;
         }
         faults::point("pre-receive-slip");
@@ -276,10 +278,6 @@ impl Answered<'_> {
         } else {
             tell::offers(self.known, access, self.ruled, &mut report);
         }
-        if let Some((id, span)) = wait {
-            say(&report.render());
-            return Ok(Next::Wait(id, span));
-        }
         // The report first goes to the trail; that it could not is no reason to let anything through.
         if let Err(error) = record::refused(self.desk, line) {
             let words = format!("a refusal was not recorded: {error}");
@@ -287,7 +285,10 @@ impl Answered<'_> {
         }
         report.notes.extend(settle::sources_differ(&self.desk.site, &self.desk.policy));
         say(&report.render());
-        Ok(Next::End(End::Stop))
+        Ok(match wait {
+            Some((id, span)) => Next::Wait(id, span),
+            None => Next::End(End::Stop),
+        })
     }
 
     /// `-o wait=`, where it was asked for and is allowed.
@@ -376,8 +377,28 @@ impl Answered<'_> {
         ends.min()
     }
 
+    /// Nothing was revoked, locked or applied while the repository's own hook ran: where no `update`
+    /// confirms, nobody else would notice.
+    fn not_overtaken(&self, access: &Access) -> Result<(), Refusal> {
+        let site = &self.desk.site;
+        let store =
+            |error: &dyn std::error::Error| self.framed(Refusal::server(Code::Store, error));
+        let epoch = epoch::read(&site.state).map_err(|error| store(&error))?;
+        let digest = applied::digest(&site.state, site.account_uid).map_err(|e| store(&e))?;
+        let shared = match &access.store {
+            Some(shared) => shared.epoch().map_err(|error| self.framed(lent::refusal(&error)))?,
+            None => None,
+        };
+        if (epoch, digest, shared) == (self.desk.epoch, self.desk.digest, access.shared_epoch) {
+            return Ok(());
+        }
+        let words = ["access was changed while the repository's own hook ran: push again"];
+        Err(self.framed(Refusal::new(Code::PushAgain, words)))
+    }
+
     /// The repository's own hook may have taken longer than we looked ahead.
-    fn still_within(&self) -> Result<(), Refusal> {
+    fn still_within(&self, access: &Access) -> Result<(), Refusal> {
+        self.not_overtaken(access)?;
         let now = clock::now();
         let too_long =
             now.boot.saturating_sub(self.desk.now.boot) > FOREIGN.to_std().unwrap_or_default();

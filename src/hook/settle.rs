@@ -6,7 +6,7 @@
 use super::charge::{self, Outcome};
 use super::desk::{self, Desk, Payload};
 use crate::access::{Id, State};
-use crate::audit::{Event, Push, Record, RefRecord, StoreRecord, Text};
+use crate::audit::{Event, Push, Record, RefRecord, StoreRecord, Text, TrailError};
 use crate::git::{GitEnv, GitError, Reader, RefValue};
 use crate::os::clock::{self, Now};
 use crate::os::process::{self, Host};
@@ -70,7 +70,7 @@ pub enum SweepError {
     File(#[from] files::FileError),
     /// The line could not be written, so the slip stays.
     #[error(transparent)]
-    Trail(#[from] crate::audit::TrailError),
+    Trail(#[from] TrailError),
     /// The store can't be changed, so the uses that were put aside stay so.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -104,18 +104,30 @@ pub fn end(
         return Ok(0);
     }
     let now = clock::now().wall;
-    let settled = charge::settle(books.store, grants, key, outcome, now);
-    let settled = settled.map_err(|error| error.to_string())?;
-    faults::point("use-settled");
-    if outcome == Outcome::Landed {
-        let version = books.store.status().map_err(|error| error.to_string())?.version;
-        let trail = desk::trail(books.site, &books.policy.settings().audit);
-        for mut line in charge::lines(&settled, push) {
-            line.store = Some(StoreRecord { version });
-            trail.append(&line, now).map_err(|error| error.to_string())?;
+    let trail = desk::trail(books.site, &books.policy.settings().audit);
+    let host = Text::new(crate::os::host_name());
+    let known = trail.known_store(&host, now).map_err(|error| error.to_string())?;
+    let version = books.store.status().map_err(|error| error.to_string())?.version;
+    // A restored store must not grow, by settling, into one that looks right.
+    TrailError::of_store(Some(version), known).map_err(|error| error.to_string())?;
+    let mut unrecorded = None;
+    let mut record = |done: &(Id, State, crate::access::Event)| {
+        if outcome == Outcome::NotLanded {
+            return true;
         }
+        let asked = || books.store.status().ok().map(|status| status.version);
+        let mut line = charge::line(done, push);
+        line.store = Some(StoreRecord { version });
+        unrecorded = trail.append_asking(&line, now, &asked).err();
+        unrecorded.is_none()
+    };
+    let settled = charge::settle(books.store, (grants, key), outcome, now, &mut record);
+    faults::point("use-settled");
+    match (settled, unrecorded) {
+        (_, Some(error)) => Err(error.to_string()),
+        (Err(error), None) => Err(error.to_string()),
+        (Ok(settled), None) => Ok(settled.len()),
     }
-    Ok(settled.len())
 }
 
 /// The grants that have a use put aside under `key`.
@@ -176,9 +188,15 @@ fn ours(
         // No receive-pack to look for: post-receive had its time, so it counts as spent.
         return Ok((age > UNSEEN).then_some(Outcome::Landed));
     };
-    let same_boot = boot == host.boot_id;
+    // Slips are not synced: after a reboot, or with a damaged one put aside, that there is none says
+    // nothing, and what can't be shown to be unspent is spent.
+    let doubtful = boot != host.boot_id || slip::has_damaged(&site.state)?;
+    if doubtful {
+        let over = boot != host.boot_id || !process::runs(pid, start)?;
+        return Ok((over && !slip::exists_for(&site.state, pid, start)?).then_some(Outcome::Landed));
+    }
     let unseen = namespace != host.pid_namespace.to_string();
-    let over = !same_boot || if unseen { age > UNSEEN } else { !process::runs(pid, start)? };
+    let over = if unseen { age > UNSEEN } else { !process::runs(pid, start)? };
     // With a slip the sweep of slips knows more. A slip is laid before pre-receive says yes, and
     // closed only when the use is settled: without one nothing can have landed.
     let has_slip = slip::exists_for(&site.state, pid, start)?;

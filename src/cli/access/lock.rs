@@ -15,6 +15,7 @@ use crate::os::{clock, random};
 use crate::policy::diag;
 use crate::policy::entry::Permissions;
 use crate::policy::name::{ProjectName, UserName};
+use crate::policy::pattern::Pattern;
 use crate::policy::refs::{RefPattern, RefScope, Space};
 use crate::policy::window::Zone;
 use crate::store::access::{Change, Notice, StoreError};
@@ -191,7 +192,7 @@ fn read(office: &Office<'_>, args: &Args, now: DateTime<Utc>) -> anyhow::Result<
             Failure::new(Exit::NotFound, format!("there is no project `{project}`{near}")).into()
         );
     }
-    let repository = args.repository.as_deref().map(pattern).transpose().map_err(usage)?;
+    let repository = args.repository.as_deref().map(repository).transpose().map_err(usage)?;
     let until = match (&args.duration, &args.until) {
         (Some(duration), _) => Some(now + span("--for", duration)?.delta()),
         (None, Some(time)) => Some(ahead(time, now)?),
@@ -212,13 +213,38 @@ fn read(office: &Office<'_>, args: &Args, now: DateTime<Utc>) -> anyhow::Result<
     })
 }
 
+/// A repository's name or a pattern over names. What could never match would be a lock that stops
+/// nothing, and says that it does.
+fn repository(text: &str) -> Result<Pattern, String> {
+    let pattern = pattern(text.strip_suffix(".git").unwrap_or(text))?;
+    match pattern.has_user() {
+        true => Err("`${user}` has no place in a repository's name".into()),
+        false => Ok(pattern),
+    }
+}
+
+/// A ref pattern without a prefix that is implied, or with the one that is not.
+fn ref_pattern(text: &str, space: Space) -> Result<Pattern, String> {
+    let shown = text.escape_debug();
+    let full = text.starts_with("refs/");
+    match space {
+        Space::Branches | Space::Tags if full => {
+            Err(format!("`{shown}`: leave `refs/heads/` and `refs/tags/` out here, or use --refs"))
+        }
+        Space::Refs if !full && !text.starts_with("regex:") && !text.starts_with('*') => {
+            Err(format!("`{shown}`: a full name begins with `refs/`; for branches use --branches"))
+        }
+        _ => pattern(text),
+    }
+}
+
 fn refs(args: &Args) -> Result<RefScope, String> {
     let spaces =
         [(&args.branches, Space::Branches), (&args.tags, Space::Tags), (&args.refs, Space::Refs)];
     let mut include = Vec::new();
     for (texts, space) in spaces {
         for text in texts {
-            include.push(RefPattern { space, pattern: pattern(text)? });
+            include.push(RefPattern { space, pattern: ref_pattern(text, space)? });
         }
     }
     Ok(RefScope { include, exclude: Vec::new() })

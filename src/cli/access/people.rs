@@ -155,6 +155,12 @@ impl<'a> People<'a> {
         if name == asker {
             return Ok(Some("nobody approves their own request".into()));
         }
+        let user = self.policy.user(asker)?.map(|user| user.declared);
+        if user.is_some_and(|user| user.service && user.owner.is_none()) {
+            return Ok(Some(format!(
+                "{asker} is a service without an owner, so nobody can be told apart from who asks: give `[users.{asker}]` an owner"
+            )));
+        }
         if self.human(name)? == self.human(asker)? {
             return Ok(Some(format!(
                 "nobody approves their own request: {name} and {asker} are one person ([users] owner)"

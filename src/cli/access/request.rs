@@ -164,6 +164,14 @@ fn by_rule(
     let Some(auto) = wanted.entitlement.auto.as_ref().filter(|auto| auto.when.holds(now)) else {
         return Ok(None);
     };
+    // Also of a request that was filed before: what stops asking now stops the rule.
+    let person = &wanted.request.person;
+    let of_person = office.store.of_person(person, now).map_err(|e| store_failure(&e))?;
+    let asked = Asked { from: now, until: now + state.request.duration.delta() };
+    let against = scope::against(office, &state.request, &wanted.entitlement, asked)?;
+    if by_push::may_ask(&of_person, u32::MAX, now).is_err() || !against.is_empty() {
+        return Ok(None);
+    }
     let cap = Some(auto.max_duration);
     let Ok(terms) = ask::terms(&state.request, &wanted.entitlement, cap, now) else {
         return Ok(None);

@@ -116,7 +116,10 @@ fn exit(done: &Done, args: &Args) -> Exit {
 fn which(office: &Office<'_>, args: &Args) -> anyhow::Result<Vec<Id>> {
     if !args.ids.is_empty() {
         let ids: anyhow::Result<Vec<Id>> = args.ids.iter().map(|text| office.id(text)).collect();
-        let ids = ids?;
+        let mut ids = ids?;
+        // One that is named twice is ended once.
+        ids.sort();
+        ids.dedup();
         // Before anything is ended, that each of them is there.
         for id in &ids {
             office.record(id)?;
@@ -126,6 +129,12 @@ fn which(office: &Office<'_>, args: &Args) -> anyhow::Result<Vec<Id>> {
     let now = clock::now().wall;
     let person = args.user.as_deref().map(UserName::parse).transpose();
     let person = person.map_err(|error| Failure::new(Exit::Usage, format!("--user: {error}")))?;
+    if let Some(person) = &person
+        && office.here.policy.user(person).map_err(damaged)?.is_none()
+    {
+        let words = format!("there is no user `{person}`{}", office.nearest_user(person.as_str()));
+        return Err(Failure::new(Exit::NotFound, words).into());
+    }
     let repository = args.repository.as_deref();
     let repository = repository.map(|name| name.strip_suffix(".git").unwrap_or(name).to_owned());
     let filter = Filter { person, repository, open_at: Some(now), ..Filter::default() };

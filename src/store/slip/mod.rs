@@ -9,8 +9,8 @@ mod format;
 mod store;
 
 pub use store::{
-    Opened, Stale, StaleKind, all, close, exists_for, open, put_aside, read, remove_stale,
-    repository_prefix, stale, write,
+    Opened, Stale, StaleKind, all, close, exists_for, has_damaged, open, put_aside, read,
+    remove_stale, repository_prefix, stale, write,
 };
 
 use crate::access::Id;

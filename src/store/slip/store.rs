@@ -223,6 +223,25 @@ pub fn exists_for(state: &Path, pid: u32, start_time: u64) -> Result<bool, SlipE
     Ok(all(state)?.iter().any(|head| head.key.pid == pid && head.key.start_time == start_time))
 }
 
+/// Whether a damaged slip was put aside: it may have been anybody's.
+///
+/// # Errors
+/// The folder can't be read; that it is absent is no error.
+pub fn has_damaged(state: &Path) -> Result<bool, SlipError> {
+    let folder = folder(state);
+    let wrong = |error| FileError::new(&folder, "read", error);
+    let entries = match std::fs::read_dir(&folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        other => other.map_err(wrong)?,
+    };
+    for entry in entries {
+        if entry.map_err(wrong)?.file_name().to_string_lossy().starts_with(".damaged-") {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// The heads of all slips; damaged ones are passed by.
 ///
 /// # Errors

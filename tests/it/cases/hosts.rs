@@ -168,7 +168,7 @@ fn members_killed_and_quorum_lost_under_pushes_spend_no_use_twice_and_lose_none(
                     std::thread::sleep(Duration::from_millis(100));
                     bob.push_command(&[], &[&name(number, turn)]).output().unwrap()
                 };
-                turns.map(push).count()
+                turns.map(push).collect::<Vec<_>>().len()
             }
         };
         let all: Vec<_> = (0..PUSHERS).map(|number| scope.spawn(pusher(number))).collect();
