@@ -126,5 +126,5 @@ fn ends(until: DateTime<Utc>, now: DateTime<Utc>, zone: Zone) -> String {
     if zone == Zone::default() {
         return format!(", ends {utc} UTC, in {left}");
     }
-    format!(", ends {} ({utc} UTC), in {left}", format!("{} {name}", local.format(&form)))
+    format!(", ends {} {name} ({utc} UTC), in {left}", local.format(&form))
 }
