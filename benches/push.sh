@@ -396,7 +396,8 @@ git init -q --bare "$first"
 incoming=$first/objects/tmp_objdir-incoming-bench
 mkdir -p "$incoming/pack"
 printf '%s\n' "$tip" |
-	git -C "$history" pack-objects -q --revs --threads=0 "$incoming/pack/pack" >/dev/null
+	git -C "$history" pack-objects -q --revs --threads=0 --delta-base-offset --missing=allow-any \
+		"$incoming/pack/pack" >/dev/null
 commits=$(git -C "$history" rev-list --count "$tip")
 hook_env "$first" | new_case first "$first" "$work/paths/bin/pre-receive"
 printf '%s\n' "$zero $tip refs/heads/main" >"$work/cases/first/stdin"

@@ -44,13 +44,15 @@ pub(super) enum Node {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Rank {
     generation: u32,
+    /// What the push brought is visited first whatever date it claims.
+    is_new: bool,
     date: i64,
 }
 
 impl Rank {
     /// Whether the push brought the commit, as far as its place in walks tells.
     pub(super) const fn is_new(self) -> bool {
-        self.date == i64::MAX
+        self.is_new
     }
 }
 
@@ -162,6 +164,7 @@ impl History {
             tree: commit.root_tree_id().to_owned(),
             rank: Rank {
                 generation: commit.generation(),
+                is_new: false,
                 date: i64::try_from(commit.committer_timestamp()).unwrap_or(i64::MAX),
             },
         })
@@ -175,13 +178,11 @@ impl History {
         let (tree, ids, date) =
             self.parse(&object.data).ok_or_else(|| GitError::damaged(id, "it is no commit"))?;
         let ids = if self.shallow()?.contains(&id) { Vec::new() } else { ids };
-        // What the push brought is visited first whatever date it claims.
         let is_new = brought && !self.objects.was_there(&id)?;
-        let date = if is_new { i64::MAX } else { date };
         Ok(Commit {
             parents: ids.into_iter().map(|id| self.node(id)).collect::<Result<_, _>>()?,
             tree,
-            rank: Rank { generation: u32::MAX, date },
+            rank: Rank { generation: u32::MAX, is_new, date },
         })
     }
 

@@ -86,11 +86,12 @@ impl Entries {
             at = slot.end as usize + 1 + id_length;
             slots.push(slot);
         }
-        let mut tree = Self { raw, slots, id_length };
-        if !tree.is_sorted() {
-            tree = tree.sorted();
+        let tree = Self { raw, slots, id_length };
+        if tree.is_sound(0, tree.slots.len()) {
+            return Ok(tree);
         }
-        if tree.has_twins() { Err(TWICE) } else { Ok(tree) }
+        let tree = tree.sorted();
+        if tree.is_sound(0, tree.slots.len()) { Ok(tree) } else { Err(TWICE) }
     }
 
     /// Reads what is not as in `like`; `None` where that does not show the tree to be sound.
@@ -122,13 +123,8 @@ impl Entries {
     fn is_sound(&self, start: usize, end: usize) -> bool {
         let (before, behind) = (start.saturating_sub(1), (end + 1).min(self.slots.len()));
         let near = self.slots.get(before..behind).unwrap_or_default();
-        let sorted = near.is_sorted_by(|a, b| self.entry(a).order(&self.entry(b)).is_lt());
-        sorted
-            && self.slots.get(start..end).unwrap_or_default().iter().all(|slot| {
-                let entry = self.entry(slot);
-                let kind = if entry.is_folder() { EntryKind::Blob } else { EntryKind::Tree };
-                self.find(&Entry { kind, ..entry }).is_none()
-            })
+        near.is_sorted_by(|a, b| self.entry(a).order(&self.entry(b)).is_lt())
+            && !self.has_twins(before)
     }
 
     /// Bytes that it takes.
@@ -228,10 +224,6 @@ impl Entries {
         }
     }
 
-    fn is_sorted(&self) -> bool {
-        self.slots.is_sorted_by(|a, b| self.entry(a).order(&self.entry(b)).is_le())
-    }
-
     /// The same entries in order, their bytes too: git sorts them, but whoever writes a tree may not.
     fn sorted(mut self) -> Self {
         let mut slots = std::mem::take(&mut self.slots);
@@ -250,17 +242,18 @@ impl Entries {
         Self { raw: Rc::new(raw), slots, ..self }
     }
 
-    fn has_twins(&self) -> bool {
-        let pairs = self.slots.iter().zip(self.slots.iter().skip(1));
-        pairs.into_iter().any(|(before, slot)| {
-            let (before, entry) = (self.entry(before), self.entry(slot));
-            if before.order(&entry).is_eq() {
-                return true;
+    /// Whether a folder behind the entry `from` has the name of a file: a folder follows it.
+    fn has_twins(&self, from: usize) -> bool {
+        let slots = self.slots.get(from..).unwrap_or_default();
+        slots.windows(2).any(|pair| {
+            let [before, slot] = pair else { return false };
+            if slot.kind != EntryKind::Tree {
+                return false;
             }
+            let (before, entry) = (self.entry(before), self.entry(slot));
             // Between a file and a folder of one name stand only names that begin with it.
             let near = before.name.starts_with(entry.name) || entry.name.ends_with(b"/");
-            let file = Entry { kind: EntryKind::Blob, ..entry };
-            entry.is_folder() && near && self.find(&file).is_some()
+            near && self.find(&Entry { kind: EntryKind::Blob, ..entry }).is_some()
         })
     }
 }

@@ -3,8 +3,13 @@
 use super::{Broken, PatternError, USER};
 use crate::policy::name::{MAX_NAME, UserName};
 use regex::bytes::{Regex, RegexBuilder};
+use regex_automata::nfa::thompson::{
+    self,
+    pikevm::{Cache, PikeVM},
+};
+use regex_automata::util::syntax;
 use regex_syntax::ast::{self, Ast};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Largest compiled expression, in bytes.
 const SIZE_LIMIT: usize = 4 << 20;
@@ -12,21 +17,26 @@ const SIZE_LIMIT: usize = 4 << 20;
 /// Stands for `${user}` while the expression is parsed: as long as it, so positions stay.
 const PLACEHOLDER: &str = "(?:uuu)";
 
+/// How many times an expression is matched by its plain automaton before it is worth compiling
+/// better ones: a hook asks few questions of most, and that takes longer than those.
+const FEW: u32 = 16;
+
 /// A parsed regular expression over bytes; compiled when it is first needed.
 #[derive(Debug, Clone)]
 pub struct Regexp {
     expression: Box<str>,
     has_user: bool,
-    compiled: Arc<OnceLock<Result<Regex, String>>>,
-    for_user: Arc<Mutex<Option<ForUser>>>,
+    engine: Arc<Mutex<Option<Engine>>>,
 }
 
-/// The expression with a name put in, for the user who was asked about last: a push has one, and
-/// may have very many paths.
+/// The expression compiled, with a name put in: that of the user who was asked about last, because
+/// a push has one, and may have very many paths.
 #[derive(Debug)]
-struct ForUser {
-    name: UserName,
-    compiled: Result<Regex, String>,
+struct Engine {
+    user: Option<UserName>,
+    plain: Result<(PikeVM, Cache), String>,
+    asked: u32,
+    full: Option<Result<Regex, String>>,
 }
 
 impl Regexp {
@@ -52,8 +62,7 @@ impl Regexp {
         Self {
             expression: expression.into(),
             has_user: expression.contains(USER),
-            compiled: Arc::default(),
-            for_user: Arc::default(),
+            engine: Arc::default(),
         }
     }
 
@@ -62,22 +71,15 @@ impl Regexp {
     }
 
     pub(super) fn matches(&self, subject: &[u8], user: Option<&UserName>) -> Result<bool, Broken> {
-        let broken = |reason: &String| Broken {
-            expression: self.expression.clone(),
-            reason: reason.clone(),
-        };
-        if !self.has_user {
-            let compiled = self.compiled.get_or_init(|| build(&wrap(&self.expression)));
-            return compiled.as_ref().map(|regex| regex.is_match(subject)).map_err(broken);
+        let user = user.filter(|_| self.has_user);
+        if self.has_user && user.is_none() {
+            return Ok(false);
         }
-        let Some(name) = user else { return Ok(false) };
-        let mut last = self.for_user.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = last.take().filter(|known| known.name == *name);
-        let known = last.insert(known.unwrap_or_else(|| ForUser {
-            name: name.clone(),
-            compiled: build(&self.to_regex(user)),
-        }));
-        known.compiled.as_ref().map(|regex| regex.is_match(subject)).map_err(broken)
+        let mut last = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = last.take().filter(|known| known.user.as_ref() == user);
+        let engine = last.insert(known.unwrap_or_else(|| Engine::new(&self.to_regex(user), user)));
+        let matches = engine.matches(subject, || self.to_regex(user));
+        matches.map_err(|reason| Broken { expression: self.expression.clone(), reason })
     }
 
     pub(super) fn to_regex(&self, user: Option<&UserName>) -> String {
@@ -86,6 +88,30 @@ impl Regexp {
             |user| format!("(?:{})", regex_syntax::escape(user.as_str())),
         );
         wrap(&self.expression.replace(USER, &name))
+    }
+}
+
+impl Engine {
+    fn new(expression: &str, user: Option<&UserName>) -> Self {
+        let plain = plain(expression).map(|plain| {
+            let cache = plain.create_cache();
+            (plain, cache)
+        });
+        Self { user: user.cloned(), plain, asked: 0, full: None }
+    }
+
+    fn matches(
+        &mut self,
+        subject: &[u8],
+        expression: impl FnOnce() -> String,
+    ) -> Result<bool, String> {
+        if self.asked == FEW {
+            let full = self.full.get_or_insert_with(|| build(&expression()));
+            return full.as_ref().map(|regex| regex.is_match(subject)).map_err(String::clone);
+        }
+        self.asked += 1;
+        let (plain, cache) = self.plain.as_mut().map_err(|reason| reason.clone())?;
+        Ok(plain.is_match(cache, subject))
     }
 }
 
@@ -101,6 +127,14 @@ fn build(expression: &str) -> Result<Regex, String> {
         .size_limit(SIZE_LIMIT)
         .build()
         .map_err(|error| error.to_string().lines().last().unwrap_or_default().trim().to_owned())
+}
+
+/// The same as [`build`] with the one automaton that takes least to make.
+fn plain(expression: &str) -> Result<PikeVM, String> {
+    let syntax = syntax::Config::new().unicode(false).utf8(false).dot_matches_new_line(true);
+    let automaton = thompson::Config::new().utf8(false).nfa_size_limit(Some(SIZE_LIMIT));
+    let built = PikeVM::builder().syntax(syntax).thompson(automaton).build(expression);
+    built.map_err(|error| error.to_string())
 }
 
 /// Whether each `${user}` became a group of its own in `tree`, and not part of a class.
@@ -121,4 +155,32 @@ fn user_is_literal(expression: &str, tree: &Ast) -> bool {
     }
     let Ok(groups) = ast::visit(tree, Groups(Vec::new()));
     expression.match_indices(USER).all(|(at, _)| groups.contains(&at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Parts of expressions that are put together.
+    const PARTS: [&str; 12] =
+        ["a", "b", "(?:a|b)", "[^a]", ".", "x*", "(?i:B)", "\\d", "/", "a+?", "|", "\\b"];
+
+    proptest! {
+        #[test]
+        fn few_and_many_questions_have_the_same_answers(
+            parts in prop::collection::vec(prop::sample::select(&PARTS[..]), 1..6),
+            subject in prop::collection::vec(prop::sample::select(&b"abAB1/\n\xff"[..]), 0..8),
+        ) {
+            let regexp = Regexp::parse(&parts.concat()).unwrap();
+            let first = regexp.matches(&subject, None).unwrap();
+            let full = build(&wrap(&regexp.expression)).unwrap();
+            prop_assert_eq!(first, full.is_match(&subject));
+            for _ in 0..FEW + 2 {
+                prop_assert_eq!(regexp.matches(&subject, None).unwrap(), first);
+            }
+            let engine = regexp.engine.lock().unwrap();
+            prop_assert!(engine.as_ref().unwrap().full.is_some());
+        }
+    }
 }
