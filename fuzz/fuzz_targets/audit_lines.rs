@@ -106,6 +106,7 @@ fn sealed(data: &[u8], at: usize, xor: u8) {
             time: time + TimeDelta::milliseconds(number as i64 * 77),
             clock: (number == 3).then_some(time),
             unidentified: text.len() as u64,
+            store: record.store.as_ref().map(|store| store.version),
         };
         let (line, next) = seal(&record, &place).unwrap();
         let read = Line::read(line.strip_suffix(b"\n").unwrap()).unwrap();

@@ -166,9 +166,10 @@ fn members_killed_and_quorum_lost_under_pushes_spend_no_use_twice_and_lose_none(
                 let push = |turn| {
                     // Not all turns may be over before the members are killed.
                     std::thread::sleep(Duration::from_millis(100));
-                    bob.push_command(&[], &[&name(number, turn)]).output().unwrap()
+                    bob.push_command(&[], &[&name(number, turn)]).output().unwrap();
+                    1
                 };
-                turns.map(push).collect::<Vec<_>>().len()
+                turns.map(push).sum::<usize>()
             }
         };
         let all: Vec<_> = (0..PUSHERS).map(|number| scope.spawn(pusher(number))).collect();
