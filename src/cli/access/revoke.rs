@@ -22,7 +22,7 @@ use std::time::Duration;
 /// How often a chunk is tried again because one of its records moved.
 const TRIES: u32 = 64;
 /// How many grants end in one change: a shared store bounds it.
-const CHUNK: usize = 16;
+const CHUNK: usize = 8;
 /// How often `--wait` looks.
 const LOOK: Duration = Duration::from_millis(200);
 
