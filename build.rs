@@ -1,4 +1,3 @@
-#![expect(clippy::disallowed_methods, reason = "it runs while cargo builds, not on a server")]
 //! Writes the turns of all time zones as plain numbers, for `src/policy/zone.rs`.
 //!
 //! `chrono-tz` has a pointer to a name at each turn. A program that may be loaded anywhere has all

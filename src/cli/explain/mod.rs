@@ -3,7 +3,7 @@
 //! The same decision function as at a push, over the applied policy or any file. With `--stdin` it
 //! answers JSON lines, as fast as they come.
 //!
-//! [`bench`] asks, [`lines`] talks JSON, [`tell`] talks to people, [`words`] has what they share.
+//! [`mod@bench`] asks, [`lines`] talks JSON, [`tell`] talks to people, [`mod@words`] has what they share.
 
 mod bench;
 mod lines;

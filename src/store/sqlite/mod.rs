@@ -4,7 +4,7 @@
 //! what a version means beside the trail's is told elsewhere. Hooks open it to read or to write,
 //! never to make it. Every change is one transaction that waits for the disk (`synchronous=FULL`).
 //!
-//! Walk: [`open`] makes and opens the file, [`read`] and [`write`] are the two halves of
+//! Walk: [`open`] makes and opens the file, [`read`] and [`mod@write`] are the two halves of
 //! [`AccessStore`], [`copy`] is backup and restore, [`fault`] tells what SQLite said.
 
 mod copy;
