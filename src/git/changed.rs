@@ -11,7 +11,6 @@ use super::tree::{Paths, Trees};
 use crate::push::Change;
 use gix::ObjectId;
 use gix::bstr::BString;
-use std::collections::HashMap;
 
 /// The changed paths of one update.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,10 +68,16 @@ fn union(
     let mut trees = Trees::new(&history.objects);
     let mut paths = Paths::new();
     let range = range::of(history, old, new, meter)?;
-    let known: HashMap<Node, ObjectId> =
-        range.commits.iter().map(|(node, commit)| (*node, commit.tree)).collect();
-    let tree = |node: Node| match known.get(&node) {
-        Some(tree) => Ok(*tree),
+    // By place, because there may be very many.
+    let node_at = |at: &usize| range.commits.get(*at).map(|(node, _)| *node);
+    let mut sorted: Vec<usize> = (0..range.commits.len()).collect();
+    sorted.sort_unstable_by_key(node_at);
+    let known = |node: Node| {
+        let found = sorted.binary_search_by_key(&Some(node), node_at).ok()?;
+        Some(range.commits.get(*sorted.get(found)?)?.1.tree)
+    };
+    let tree = |node: Node| match known(node) {
+        Some(tree) => Ok(tree),
         None => history.commit(node).map(|commit| commit.tree),
     };
     for (_, commit) in &range.commits {

@@ -18,7 +18,7 @@ use std::rc::Rc;
 
 /// Bytes of trees after which those are forgotten that were not used since the last time; so
 /// twice as many are kept.
-const KEPT: usize = 8 << 20;
+const KEPT: usize = 4 << 20;
 
 /// Paths and whether a symbolic link or submodule is or was there.
 pub(super) type Paths = HashMap<BString, bool>;

@@ -16,7 +16,7 @@ use std::rc::Rc;
 
 /// Bytes of objects after which those are forgotten that were not used since the last time; so
 /// twice as many are kept.
-const KEPT: usize = 8 << 20;
+const KEPT: usize = 6 << 20;
 
 /// An object as it is, unpacked.
 #[derive(Debug, Clone)]
