@@ -194,7 +194,10 @@ fn another_look_at_the_file_does_not_drop_its_locks() {
     let writer = opened(&path);
     two_grants(&writer);
     // Whoever has the store open holds a lock on it, so that nobody else takes the log away.
-    let file = format!(":{} ", std::fs::metadata(&path).unwrap().ino());
+    let about = std::fs::metadata(&path).unwrap();
+    // With its device: elsewhere on the host another file may have the same number.
+    let (major, minor) = (rustix::fs::major(about.dev()), rustix::fs::minor(about.dev()));
+    let file = format!("{major:02x}:{minor:02x}:{} ", about.ino());
     let held = || {
         let locks = std::fs::read_to_string("/proc/locks").unwrap();
         locks.lines().filter(|line| line.contains("POSIX") && line.contains(&file)).count()
