@@ -74,7 +74,7 @@ fn raw(data: &[u8]) {
     std::fs::write(file, data).unwrap();
     let host = key().host;
     let now = present(&[7; 32]).now;
-    let stale = slip::stale(state.path(), &repository_prefix((7, 9)), &host, now, 9).unwrap();
+    let stale = slip::stale(state.path(), &repository_prefix((7, 9)), "", &host, now, 9).unwrap();
     match slip::open(state.path(), &key()) {
         Err(SlipError::Malformed { .. }) => {
             assert!(stale.iter().all(|one| matches!(one.kind, StaleKind::Damaged)));
