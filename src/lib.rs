@@ -2,7 +2,7 @@
 //!
 //! Three rings, imports point inwards only (`tests/it/rings.rs` holds them to it):
 //!
-//! - use cases order the steps: `hook`, `cli`;
+//! - use cases order the steps: `hook`, `door`, `cli`;
 //! - effects touch disk, environment, clock and processes: `git`, `store`, `audit`, `notify`,
 //!   `os`;
 //! - pure code takes values and gives values: `code`, `text`, `push`, `pusher`, `policy`,
@@ -15,6 +15,7 @@ pub mod audit;
 pub mod cli;
 pub mod code;
 pub mod decision;
+pub mod door;
 pub mod git;
 pub mod hook;
 pub mod notify;

@@ -14,8 +14,8 @@ use crate::audit::{Actor, Event, Record, StoreRecord, Text, TrailError};
 use crate::hook::desk;
 use crate::os::clock;
 use crate::store::access::{AccessStore, StoreError};
-use crate::store::epoch;
 use crate::store::open::{self, Mode};
+use crate::store::{door_key, epoch};
 use clap::Subcommand;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -72,6 +72,7 @@ fn init(out: &Out) -> anyhow::Result<Exit> {
     site::become_account(&found)?;
     site::require_state(&found)?;
     epoch::create(&found.state)?;
+    door_key::make(&found.state)?;
     // Where the trail and the store are is said by the policy.
     if desk::open_policy(&found).is_err() {
         out.note("no policy is applied yet: run this again after `refwarden policy apply`");

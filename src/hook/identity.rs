@@ -2,6 +2,7 @@
 
 use super::Refusal;
 use super::desk::{Desk, Payload};
+use super::door;
 use crate::code::Code;
 use crate::git::Reader;
 use crate::os::env::HookEnv;
@@ -31,7 +32,7 @@ pub struct Identity {
     pub vouched: Vec<Source>,
 }
 
-/// Names the pusher.
+/// Names the pusher; `place` is the repository's name below the root.
 ///
 /// # Errors
 /// [`Refusal`] RW101 to RW104, RW508.
@@ -40,6 +41,7 @@ pub fn identify(
     env: &HookEnv,
     reader: &Reader,
     updates: &[RefUpdate],
+    place: Option<&[u8]>,
 ) -> Result<Identity, Refusal> {
     let settings = desk.policy.settings();
     let required: Vec<Source> = settings
@@ -51,8 +53,12 @@ pub fn identify(
     let asks = |source: &Source| settings.sources.contains(source) || required.contains(source);
     let certificate =
         if asks(&Source::PushCert) { certificate_of(desk, env, reader, updates) } else { None };
+    let door = match asks(&Source::Ssh) || asks(&Source::Http) {
+        true => door::heard(desk, env, place),
+        false => None,
+    };
     let variable = |name: &str| env.var(name).map(|value| value.as_bytes().to_vec());
-    let evidence = Evidence { variable: &variable, account: &desk.site.account, certificate };
+    let evidence = Evidence { variable: &variable, account: &desk.site.account, certificate, door };
     let users = Users(&desk.policy);
     let refusal = |error: crate::pusher::IdentityRefusal| {
         let mut refusal = Refusal::new(error.code, [error.words]);

@@ -102,7 +102,7 @@ pub fn judge(
     let updates = lines.clone().unwrap_or_default();
     known.repository = repository(&desk.site.root, reader.common_dir());
     // Who it is comes first: of people without an identity the trail keeps no more than a count.
-    let identity = identity::identify(desk, env, &reader, &updates)?;
+    let identity = identity::identify(desk, env, &reader, &updates, known.repository.as_deref())?;
     known.vouched = identity.vouched;
     let user = identity.pusher.user.clone();
     let named = identity.pusher.repository.clone();

@@ -12,6 +12,7 @@ use crate::audit::{Text, TrailError};
 use crate::code::Code;
 use crate::policy::model::Entitlement;
 use crate::policy::name::EntitlementName;
+use crate::policy::scope::Ground;
 use crate::push::RefUpdate;
 use crate::report::Raw;
 use crate::store::access::{AccessStore, Filter, StoreError};
@@ -80,6 +81,13 @@ pub fn rule(
     Ok(ruled)
 }
 
+/// The store, where there is one, held against the trail and the clock: for a reader.
+pub(crate) fn opened(desk: &Desk) -> Result<Option<Box<dyn AccessStore>>, Refusal> {
+    let mut access = Access::default();
+    open(desk, &mut access)?;
+    Ok(access.store)
+}
+
 /// Opens the store, where there is one, and holds its clock against ours.
 fn open(desk: &Desk, access: &mut Access) -> Result<(), Refusal> {
     // The trail first: a change in between makes the store newer, never older.
@@ -115,6 +123,22 @@ fn sound(now: DateTime<Utc>, newest: Option<DateTime<Utc>>) -> Result<(), Refusa
     }
 }
 
+/// Joins the locks that are about the repository to what could speak.
+pub(crate) fn lay_locks(
+    desk: &Desk,
+    ground: &mut Ground,
+    place: &[u8],
+    store: &dyn AccessStore,
+) -> Result<(), Refusal> {
+    for lock in store.locks(desk.now.wall).map_err(|error| refusal(&error))? {
+        let about = lock.is_about(&ground.name, place);
+        if about.map_err(|broken| Refusal::server(Code::Internal, &broken))? {
+            ground.entries.push(lend::lock(&lock));
+        }
+    }
+    Ok(())
+}
+
 fn with_store(
     ruling: &mut Ruling<'_>,
     updates: &[RefUpdate],
@@ -122,19 +146,14 @@ fn with_store(
     store: &dyn AccessStore,
 ) -> Result<Vec<Ruled>, Refusal> {
     let now = ruling.desk.now.wall;
-    for lock in store.locks(now).map_err(|error| refusal(&error))? {
-        let about = lock.is_about(&ruling.ground.name, &ruling.place);
-        if about.map_err(|broken| Refusal::server(Code::Internal, &broken))? {
-            ruling.ground.entries.push(lend::lock(&lock));
-        }
-    }
+    lay_locks(ruling.desk, &mut ruling.ground, &ruling.place, store)?;
     let standing = ruling.all(updates)?;
     if !standing.iter().any(could_be_lent) {
         return Ok(standing);
     }
     let person = ruling.user.clone();
     let open = store.of_person(&person, now).map_err(|error| refusal(&error))?.open;
-    let grants = live(ruling, open)?;
+    let grants = live(ruling.desk, &ruling.ground, &ruling.place, open)?;
     if grants.is_empty() {
         return Ok(standing);
     }
@@ -160,22 +179,27 @@ pub fn could_be_lent(ruled: &Ruled) -> bool {
 /// The person's grants here that run now by the entitlement as it is today, in the order in which
 /// they are charged. What ends within the margin has ended (03-push.md, "The slip"): the decision
 /// sees to that.
-fn live(ruling: &Ruling<'_>, open: Vec<Record>) -> Result<Vec<Lent>, Refusal> {
+pub(crate) fn live(
+    desk: &Desk,
+    ground: &Ground,
+    place: &[u8],
+    open: Vec<Record>,
+) -> Result<Vec<Lent>, Refusal> {
     let mut found = Vec::new();
     for record in open {
         let version = record.version();
         let id = record.id.clone();
         let state = record.state().map_err(|illegal| Refusal::server(Code::Store, &illegal))?;
-        if state.request.repository.as_bytes() != ruling.place.as_slice() {
+        if state.request.repository.as_bytes() != place {
             continue;
         }
-        if state.standing(ruling.desk.now.wall) != Standing::Active || found.len() == MAX_LENT {
+        if state.standing(desk.now.wall) != Standing::Active || found.len() == MAX_LENT {
             continue;
         }
-        let today = ruling.desk.policy.entitlement(&state.request.entitlement);
+        let today = desk.policy.entitlement(&state.request.entitlement);
         let today = today.map_err(|error| Refusal::server(error.code(), &error))?;
         let Some(today) = today else { continue };
-        let applies = today.applies(&ruling.ground.name, &ruling.place);
+        let applies = today.applies(&ground.name, place);
         if applies.map_err(|broken| Refusal::server(Code::Internal, &broken))? {
             found.extend(lend::lent(&id, state, version, &today));
         }

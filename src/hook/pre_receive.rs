@@ -374,7 +374,8 @@ impl Answered<'_> {
             },
             Answer::Fault(..) => None,
         });
-        ends.min()
+        let evidence = self.known.pusher.as_ref().and_then(|pusher| pusher.until);
+        ends.chain(evidence).min()
     }
 
     /// Nothing was revoked, locked or applied while the repository's own hook ran: where no `update`

@@ -313,7 +313,7 @@ impl<'a> Ruling<'a> {
 }
 
 /// Whether the user is in a looked-up group.
-fn ask(desk: &Desk, user: &UserName, group: &GroupName) -> Result<bool, String> {
+pub(crate) fn ask(desk: &Desk, user: &UserName, group: &GroupName) -> Result<bool, String> {
     let lookup = desk.policy.lookup(group).map_err(|error| error.to_string())?;
     let Some(lookup) = lookup else { return Err("it is not a looked-up group".into()) };
     let unix = desk

@@ -7,6 +7,8 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+/// How far above a hook a door may be: git, a web server's wrapper and shells in between.
+const MAX_ANCESTORS: usize = 32;
 /// How far above a hook receive-pack may be (dispatchers like Gitea's put shells between).
 const MAX_STEPS: usize = 4;
 const MAX_STAT: usize = 4096;
@@ -103,6 +105,38 @@ pub fn runs(pid: u32, start_time: u64) -> Result<bool, FileError> {
     Ok(Stat::of(pid)?.is_some_and(|stat| stat.start_time == start_time && !stat.dead))
 }
 
+/// Whether the process with this pid and start time is above this one.
+///
+/// # Errors
+/// `/proc` can't be read.
+pub fn is_above(pid: u32, start_time: u64) -> Result<bool, FileError> {
+    let mut above = parent();
+    for _ in 0..MAX_ANCESTORS {
+        let Some(stat) = Stat::of(above)? else { return Ok(false) };
+        if above == pid {
+            return Ok(stat.start_time == start_time && !stat.dead);
+        }
+        above = stat.parent;
+    }
+    Ok(false)
+}
+
+/// This process: its pid, and when it started in clock ticks since boot.
+///
+/// # Errors
+/// `/proc` can't be read.
+pub fn own() -> Result<(u32, u64), FileError> {
+    let pid = std::process::id();
+    match Stat::of(pid)? {
+        Some(stat) => Ok((pid, stat.start_time)),
+        None => Err(FileError::new(
+            &proc_file(pid, "stat"),
+            "read",
+            std::io::Error::from(std::io::ErrorKind::NotFound),
+        )),
+    }
+}
+
 #[derive(Debug, PartialEq, Eq)]
 struct Stat {
     parent: u32,
@@ -196,6 +230,16 @@ fn git_command<'a>(words: &mut impl Iterator<Item = &'a [u8]>) -> Option<&'a [u8
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_process_above_is_above() {
+        let stat = Stat::of(parent()).unwrap().unwrap();
+        assert!(is_above(parent(), stat.start_time).unwrap());
+        assert!(!is_above(parent(), stat.start_time + 1).unwrap(), "a pid that was given again");
+        let (own, start) = own().unwrap();
+        assert!(!is_above(own, start).unwrap(), "itself");
+        assert!(!is_above(u32::MAX, 1).unwrap());
+    }
     use std::process::{Command, Stdio};
 
     fn served_by(line: &str) -> Option<OsString> {

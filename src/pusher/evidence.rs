@@ -7,7 +7,9 @@
 //! Which program sets which variable is taken from the sources of each hosting stack.
 
 use super::certificate::{CertificateError, VerifiedCertificate};
+use super::proof::{self, ProofError, Said};
 use super::source::{GITEA_DEPLOY_KEY, GITLAB_DEPLOY_KEY, Source};
+use chrono::{DateTime, Utc};
 
 /// Longest external name, in bytes.
 pub const MAX_EXTERNAL: usize = 64;
@@ -26,6 +28,11 @@ pub struct Evidence<'a> {
     /// nothing. A blob that is named and cannot be read is an error here, not `None`. Verifying
     /// takes time, so it is done only where `push-cert` is listed.
     pub certificate: Option<Result<VerifiedCertificate, CertificateError>>,
+    /// What a door of ours said; `None` when no door speaks ([`proof::USER`] is unset or empty).
+    ///
+    /// The caller has held it against the key, the processes above, the repository and the clock.
+    /// Looked at only where `ssh` or `http` is listed.
+    pub door: Option<Result<Said, ProofError>>,
 }
 
 /// Somebody, as one source calls them.
@@ -43,6 +50,8 @@ pub struct Claim {
     pub key: Option<String>,
     /// The client's address, where the source says so. For the trail only.
     pub address: Option<String>,
+    /// From then on it does not count, where the source says so.
+    pub until: Option<DateTime<Utc>>,
 }
 
 /// Evidence that must not be believed, and must not be passed over either.
@@ -102,9 +111,7 @@ impl Evidence<'_> {
             Source::Gitlab => self.gitlab(),
             Source::Gitea => self.gitea(),
             Source::Env(name) => self.plain(source, name, &[], None),
-            Source::Ssh | Source::Http => {
-                Err(malformed(&source.to_string(), "is a source that this build lacks"))
-            }
+            Source::Ssh | Source::Http => self.door(source),
             _ => match Plain::of(source) {
                 Some(plain) => self.plain(source, plain.name, plain.repository, plain.address),
                 None => Err(malformed(&source.to_string(), "is a source that this build lacks")),
@@ -139,6 +146,22 @@ impl Evidence<'_> {
             Some(Ok(verified)) => {
                 let mut claim = claim("push-cert", verified.fingerprint.clone(), "certificate");
                 claim.key = Some(verified.fingerprint.clone());
+                Ok(Some(claim))
+            }
+        }
+    }
+
+    /// Our own doors: each speaks for itself, and is silent where the other one let somebody in.
+    fn door(&self, source: &Source) -> Statement {
+        match &self.door {
+            None => Ok(None),
+            Some(Err(error)) => Err(malformed(proof::PROOF, &error.to_string())),
+            Some(Ok(said)) if said.door.source() != *source => Ok(None),
+            Some(Ok(said)) => {
+                let mut claim = claim(&source.to_string(), said.user.to_string(), proof::USER);
+                claim.key.clone_from(&said.key);
+                claim.address.clone_from(&said.address);
+                claim.until = said.until;
                 Ok(Some(claim))
             }
         }
@@ -235,6 +258,7 @@ fn claim(name_key: &str, external: String, variable: &str) -> Claim {
         repository: None,
         key: None,
         address: None,
+        until: None,
     }
 }
 

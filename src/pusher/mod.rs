@@ -5,7 +5,7 @@
 //! the clock: variables come through a closure, users through [`Directory`], time as a number.
 //!
 //! Read [`source`] (what may be listed), [`evidence`] (what a source says), [`mod@resolve`] (who that
-//! is); [`certificate`], [`sshsig`] and [`keys`] serve signed pushes.
+//! is); [`proof`] (what our own doors say); [`certificate`], [`sshsig`] and [`keys`] serve signed pushes.
 
 pub mod certificate;
 pub mod evidence;
@@ -13,6 +13,7 @@ pub mod keys;
 #[cfg(test)]
 pub(crate) mod lab;
 pub mod openpgp;
+pub mod proof;
 pub mod resolve;
 pub mod source;
 pub mod sshsig;

@@ -7,6 +7,7 @@ use super::evidence::{Claim, Evidence, Malformed};
 use super::source::Source;
 use crate::code::Code;
 use crate::policy::name::UserName;
+use chrono::{DateTime, Utc};
 
 /// Whether a declared user may do anything at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +58,8 @@ pub struct Pusher {
     pub confirmed_by: Vec<Source>,
     /// The repository as the hosting stack calls it, without `.git`.
     pub repository: Option<Vec<u8>>,
+    /// From then on the evidence does not count: the earliest end of all that spoke.
+    pub until: Option<DateTime<Utc>>,
 }
 
 impl Pusher {
@@ -123,6 +126,7 @@ pub fn resolve(
         address: noted(|claim| claim.address.as_ref()),
         confirmed_by: others.iter().map(|other| other.source.clone()).collect(),
         repository,
+        until: witnesses.iter().filter_map(|witness| witness.claim.until).min(),
     })
 }
 

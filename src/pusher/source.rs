@@ -200,12 +200,6 @@ impl Source {
         found.map(|(_, source)| source.clone()).ok_or(SourceError::Unknown)
     }
 
-    /// Whether this build has the source. `policy apply` refuses the others.
-    #[must_use]
-    pub const fn is_built(&self) -> bool {
-        !matches!(self, Self::Ssh | Self::Http)
-    }
-
     /// The key of `[users.X] names` that says what this source calls a user.
     ///
     /// `None` where there is no such key: `unix` has `[users.X] unix`, `push-cert` finds the
@@ -321,7 +315,6 @@ mod tests {
     fn only_the_doors_are_not_built() {
         for name in Source::plain_names() {
             let source = Source::parse(name).unwrap();
-            assert_eq!(source.is_built(), !matches!(name, "ssh" | "http"));
         }
     }
 

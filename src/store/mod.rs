@@ -1,4 +1,4 @@
-//! The state folder: slips, the epoch, the applied policy, the count of nameless refusals.
+//! The state folder: slips, the epoch, the doors' key, the applied policy, the count of nameless refusals.
 //!
 //! Knows how each is kept and what a crash can leave; not what a policy or a push means. The
 //! folder belongs to the hosting account and nobody else can enter it.
@@ -10,6 +10,7 @@ pub mod applied;
 pub mod clock;
 #[cfg(test)]
 pub(crate) mod contract;
+pub mod door_key;
 pub mod epoch;
 pub mod etcd;
 pub mod leftovers;

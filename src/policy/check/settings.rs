@@ -104,12 +104,7 @@ impl Check<'_> {
 
     fn source(&mut self, Word { text, at }: Word<'_>) -> Option<Source> {
         match Source::parse(text) {
-            Ok(source) => {
-                if !source.is_built() {
-                    self.mark_unbuilt(format!("the source `{source}`"), at);
-                }
-                Some(source)
-            }
+            Ok(source) => Some(source),
             Err(error) => {
                 let problem = Problem::new(PolicyCode::BadSource, at, format!("`{text}`: {error}"));
                 match error {

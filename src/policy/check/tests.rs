@@ -37,7 +37,7 @@ fn the_example_of_the_contract_is_valid_and_means_what_it_says() {
     let (policy, warnings) = check(EXAMPLE).unwrap();
     assert_eq!(warnings, []);
     let unbuilt: Vec<&str> = policy.unbuilt.iter().map(|(what, _)| &**what).collect();
-    assert_eq!(unbuilt, ["the source `ssh`", "the source `http`", "`[[checks]]`"]);
+    assert_eq!(unbuilt, ["`[[checks]]`"]);
     assert_eq!(policy.users.len(), 7);
     assert!(!policy.users["dave"].active && policy.users["deploybot"].service);
     assert_eq!(policy.settings.max_commits, 100_000);

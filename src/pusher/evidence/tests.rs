@@ -1,4 +1,6 @@
 use super::*;
+use crate::policy::name::UserName;
+use crate::pusher::proof::{Door, Process};
 
 /// What `source` says where exactly `variables` are set.
 fn says(source: &str, variables: &[(&str, &str)]) -> Statement {
@@ -10,7 +12,7 @@ fn says_bytes(source: &str, variables: &[(&str, &[u8])]) -> Statement {
     let variable = |name: &str| {
         variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_vec())
     };
-    let evidence = Evidence { variable: &variable, account: "git", certificate: None };
+    let evidence = Evidence { variable: &variable, account: "git", certificate: None, door: None };
     evidence.says(&Source::parse(source).unwrap())
 }
 
@@ -98,7 +100,7 @@ fn spoof_by_certificate_status_without_a_certificate_is_not_heard() {
 fn a_certificate_that_proves_nothing_is_not_passed_over() {
     let variable = |_: &str| None;
     let certificate = Some(Err(CertificateError::UnknownKey));
-    let evidence = Evidence { variable: &variable, account: "git", certificate };
+    let evidence = Evidence { variable: &variable, account: "git", certificate, door: None };
     assert_eq!(evidence.says(&Source::PushCert).unwrap_err().variable, "certificate");
 }
 
@@ -252,14 +254,40 @@ fn addresses_are_noted_only_when_they_are_addresses() {
 fn unix_is_the_hosting_account_whatever_the_environment_says() {
     assert_eq!(named("unix", &[("USER", "alice"), ("LOGNAME", "alice")]), is("unix", "git"));
     let variable = |_: &str| None;
-    let evidence = Evidence { variable: &variable, account: "", certificate: None };
+    let evidence = Evidence { variable: &variable, account: "", certificate: None, door: None };
     assert!(evidence.says(&Source::Unix).is_err());
 }
 
-#[test]
-fn doors_that_are_not_built_never_pass_for_silent() {
-    for door in ["ssh", "http"] {
-        assert!(says(door, &[]).is_err());
-        assert!(says(door, &[("REFWARDEN_USER", "alice")]).is_err());
+fn said_by(door: Door) -> Said {
+    Said {
+        door,
+        user: UserName::parse("alice").unwrap(),
+        key: Some("SHA256:abc".into()),
+        repository: proof::repository(b"r"),
+        address: Some("192.0.2.7".into()),
+        until: None,
+        process: Process { pid: 1, start_time: 1, boot_id: "b".into(), pid_namespace: 1 },
     }
+}
+
+#[test]
+fn a_door_speaks_for_itself_and_a_proof_that_fails_is_never_silence() {
+    let variable = |_: &str| None;
+    let says = |door, source: &str| {
+        let evidence = Evidence { variable: &variable, account: "git", certificate: None, door };
+        evidence.says(&Source::parse(source).unwrap())
+    };
+    for source in ["ssh", "http"] {
+        assert_eq!(says(None, source), Ok(None));
+        for error in [ProofError::Seal, ProofError::Elsewhere, ProofError::Ended] {
+            assert!(says(Some(Err(error)), source).is_err());
+        }
+    }
+    let claim = says(Some(Ok(said_by(Door::Ssh))), "ssh").unwrap().unwrap();
+    assert_eq!(
+        (claim.external.as_str(), claim.key.as_deref(), claim.address.as_deref()),
+        ("alice", Some("SHA256:abc"), Some("192.0.2.7"))
+    );
+    assert_eq!(says(Some(Ok(said_by(Door::Ssh))), "http"), Ok(None));
+    assert_eq!(says(Some(Ok(said_by(Door::Http))), "ssh"), Ok(None));
 }

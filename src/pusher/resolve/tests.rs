@@ -65,7 +65,11 @@ fn resolved(sources: &[&str], push: &Push<'_>, book: &Book) -> Result<Pusher, Id
     };
     let certificate =
         push.signed_with.map(|key| Ok(VerifiedCertificate { fingerprint: key.to_owned() }));
-    resolve(&sources, &Evidence { variable: &variable, account: "git", certificate }, book)
+    resolve(
+        &sources,
+        &Evidence { variable: &variable, account: "git", certificate, door: None },
+        book,
+    )
 }
 
 fn pusher(sources: &[&str], variables: &[(&str, &str)]) -> Pusher {

@@ -1,0 +1,9 @@
+//! The doors: what stands before git where people come in by ssh or HTTP. A door learns who it is,
+//! whether they may read or push at all, and becomes git.
+//!
+//! [`place`] finds the repository that was asked for, [`reading`] decides who may read it,
+//! [`serve`] becomes git with a proof for the hooks. A door judges no ref: that is the hooks' part.
+
+pub mod place;
+pub mod reading;
+pub mod serve;
