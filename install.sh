@@ -18,6 +18,7 @@ usage: install.sh [options] REPO.git...       (an upgrade needs no REPO.git)
   --account USER        the account that pushes run as (default: the first repository's owner)
   --hooks LIST          of pre-receive,post-receive,update (default: all that suit the host)
   --copy                copy the programs into the repositories, instead of linking
+  --take-over           replace hooks of another installation of refwarden (else refused)
   --template[=DIR]      also into the template that git makes new repositories from
   --system-hooks-path   every repository of this machine, by the system's core.hooksPath
   --host HOST           gitea, gitlab or gitolite: use the place that the host has for hooks
@@ -75,7 +76,7 @@ me=$(id -un)
 my_uid=$(id -u)
 
 prefix='' policy='' root='' account='' hooks='' host='' template=''
-copy=no system=no systemd=no dry_run=no first=no mode=install
+copy=no take_over=no system=no systemd=no dry_run=no first=no mode=install
 
 set_option() {
     [ -n "$2" ] || misused "$1 needs a value"
@@ -110,6 +111,7 @@ while [ "$left" -gt 0 ]; do
         ;;
     --) only_paths=yes ;;
     --copy) copy=yes ;;
+    --take-over) take_over=yes ;;
     --template) template=--template ;;
     --system-hooks-path) system=yes ;;
     --systemd) systemd=yes ;;
@@ -575,6 +577,7 @@ repo() {
     if [ "$dry_run" = yes ]; then set -- --dry-run "$@"; fi
     if [ "$verb" = install ]; then
         if [ "$copy" = yes ]; then set -- --copy "$@"; fi
+        if [ "$take_over" = yes ]; then set -- --take-over "$@"; fi
         if [ -n "$host" ]; then set -- --host "$host" "$@"; fi
         if [ -n "$hooks" ]; then set -- --hooks "$hooks" "$@"; fi
     fi

@@ -77,6 +77,9 @@ pub struct InstallArgs {
     /// Copy the programs in, instead of linking to them
     #[arg(long)]
     pub copy: bool,
+    /// Replace the hooks of another installation of refwarden
+    #[arg(long)]
+    pub take_over: bool,
     /// The hosting stack whose own hooks run ours
     #[arg(long)]
     pub host: Option<Host>,
@@ -109,6 +112,7 @@ fn install(args: &InstallArgs, home: &Installation, out: &Out) -> anyhow::Result
         hooks: layout::chosen(&args.hooks, args.host)?,
         host: args.host,
         way: if args.copy { Way::Copy } else { Way::Link },
+        take_over: args.take_over,
         act: !args.to.dry_run,
     };
     let dispatched = matches!(args.host, Some(Host::Gitea | Host::Gitlab));

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 fn plan() -> Plan {
-    Plan { hooks: Hook::ALL.to_vec(), host: None, way: Way::Link, act: true }
+    Plan { hooks: Hook::ALL.to_vec(), host: None, way: Way::Link, take_over: false, act: true }
 }
 
 /// An installation in which everything is as it should be, and one repository.

@@ -25,6 +25,8 @@ pub struct Plan {
     pub host: Option<Host>,
     /// Links or copies.
     pub way: Way,
+    /// Whether hooks of another installation that is still there may be replaced.
+    pub take_over: bool,
     /// Whether to do it, or only to tell.
     pub act: bool,
 }
@@ -69,6 +71,19 @@ pub enum ChangeError {
         /// Who owns the repository.
         repository: u32,
     },
+    /// It guards by another policy, which would be given up.
+    #[error(
+        "`{}` is the hook of another installation, `{}`: --take-over replaces it; its own \
+        `refwarden repo uninstall` gives the repository up",
+        path.display(),
+        program.display()
+    )]
+    Guarded {
+        /// The hook.
+        path: PathBuf,
+        /// The other installation's program.
+        program: PathBuf,
+    },
     /// The account could never run it, and git would go on without.
     #[error(
         "the account `{account}` can't reach `{}`: git would skip the hooks, chmod o+x it",
@@ -100,6 +115,9 @@ pub fn install(
     check_owners(target)?;
     for slot in &wanted {
         check_before(slot, home)?;
+        if !plan.take_over {
+            check_free(slot, home)?;
+        }
     }
     for slot in &wanted {
         let change = install_slot(slot, home, plan)?;
@@ -160,6 +178,17 @@ fn check_before(slot: &Slot, home: &Installation) -> Result<(), ChangeError> {
     match &slot.dispatcher {
         Some(path) if !dispatches(path, slot.hook) => {
             Err(ChangeError::NoDispatcher { path: path.clone(), hook: slot.hook.name() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The hooks of another installation stay its own; what one that was removed left behind does not.
+fn check_free(slot: &Slot, home: &Installation) -> Result<(), ChangeError> {
+    let Some(folder) = open(slot, home)? else { return Ok(()) };
+    match folder.standing(slot.name, slot.hook.name())? {
+        Standing::Other(program) if slot.folder.join(&program).exists() => {
+            Err(ChangeError::Guarded { path: slot.folder.join(slot.name), program })
         }
         _ => Ok(()),
     }

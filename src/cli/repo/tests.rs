@@ -7,7 +7,13 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 fn plan(host: Option<Host>) -> Plan {
-    Plan { hooks: layout::chosen(&[], host).unwrap(), host, way: Way::Link, act: true }
+    Plan {
+        hooks: layout::chosen(&[], host).unwrap(),
+        host,
+        way: Way::Link,
+        take_over: false,
+        act: true,
+    }
 }
 
 /// Every path below with its mode and bytes.
@@ -296,4 +302,31 @@ fn what_another_installation_put_there_keeps_its_setting() {
     let before = tree(&path);
     bed.uninstall(&path);
     assert_eq!(tree(&path), before);
+}
+
+#[test]
+fn the_hooks_of_another_installation_are_not_replaced_unless_asked() {
+    let bed = Bed::new();
+    let path = bed.repository();
+    let other = bed.folder.path().join("other/lib/refwarden");
+    std::fs::create_dir_all(&other).unwrap();
+    let link = path.join("hooks/pre-receive");
+    std::fs::write(other.join("pre-receive"), "#!/bin/sh\n").unwrap();
+    symlink(other.join("pre-receive"), &link).unwrap();
+    let before = tree(&path);
+    let error = bed.install(&path, &plan(None)).unwrap_err().to_string();
+    assert!(error.contains("another installation") && error.contains("--take-over"), "{error}");
+    assert_eq!(tree(&path), before, "nothing was changed");
+    bed.install(&path, &Plan { take_over: true, ..plan(None) }).unwrap();
+    assert_eq!(std::fs::read_link(&link).unwrap(), bed.home.programs.join("pre-receive"));
+}
+
+#[test]
+fn what_a_removed_installation_left_behind_is_replaced() {
+    let bed = Bed::new();
+    let path = bed.repository();
+    let link = path.join("hooks/pre-receive");
+    symlink("/opt/gone/lib/refwarden/pre-receive", &link).unwrap();
+    bed.install(&path, &plan(None)).unwrap();
+    assert_eq!(std::fs::read_link(&link).unwrap(), bed.home.programs.join("pre-receive"));
 }

@@ -1,6 +1,9 @@
 //! Every source with its evidence, and every variable in the hands of an attacker.
 
-use crate::support::{Outcome, Policy, Site, permit};
+use crate::support::{Outcome, Person, Policy, Site, permit};
+use refwarden::policy::name::UserName;
+use refwarden::pusher::proof::{self, Door, Process, Said};
+use std::os::unix::fs::MetadataExt;
 
 /// Every variable by which some hosting stack, or an attacker, names a pusher.
 const EVERYTHING: [(&str, &str); 40] = [
@@ -186,13 +189,68 @@ fn names_that_a_client_can_set_are_no_sources() {
     }
 }
 
-#[test]
-fn sources_that_are_not_built_yet_are_refused_when_applied() {
-    let site = Site::new(&Policy::default());
-    for source in ["ssh", "http"] {
-        site.write_policy(&Policy::default().sources(&format!("[\"{source}\"]")));
-        site.refwarden(&["policy", "apply"]).ends(4, "RW6");
+/// What a door would have said of a push that comes from this very process.
+fn said_here(repository: &str) -> Said {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let start = stat.rsplit(')').next().unwrap().split_whitespace().nth(19).unwrap();
+    let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    Said {
+        door: Door::Ssh,
+        user: UserName::parse("alice").unwrap(),
+        key: Some("SHA256:abc".into()),
+        repository: proof::repository(repository.as_bytes()),
+        address: None,
+        until: None,
+        process: Process {
+            pid: std::process::id(),
+            start_time: start.parse().unwrap(),
+            boot_id: boot_id.trim().to_owned(),
+            pid_namespace: std::fs::metadata("/proc/self/ns/pid").unwrap().ino(),
+        },
     }
+}
+
+fn with_proof(person: &Person, said: &Said, key: &[u8; 32]) -> Person {
+    person
+        .nameless()
+        .with(proof::USER, said.user.as_str())
+        .with(proof::KEY, said.key.as_deref().unwrap_or_default())
+        .with(proof::PROOF, &proof::seal(said, key))
+}
+
+#[test]
+fn a_proof_counts_for_its_own_connection_repository_and_time_alone() {
+    let site = Site::new(&Policy::default().sources("[\"ssh\"]"));
+    let (_repo, alice) = site.started();
+    site.refwarden(&["store", "init"]).ends(0, "");
+    let key: [u8; 32] = std::fs::read(site.path("state/door.key")).unwrap().try_into().unwrap();
+    alice.commit("a", "1\n");
+    let nobody = alice.nameless();
+    nobody.push(&["main"]).refused("RW101");
+    nobody.with(proof::USER, "alice").push(&["main"]).refused("RW102");
+    let said = said_here("app");
+    let refused = |said: &Said, key: &[u8; 32], why: &str| {
+        with_proof(&alice, said, key).push(&["main"]).refused("RW102").says(why);
+    };
+    refused(&said, &[7; 32], "was not written by a door");
+    let process = Process { start_time: said.process.start_time + 1, ..said.process.clone() };
+    refused(&Said { process, ..said.clone() }, &key, "is of another connection");
+    let process = Process { pid: 1, ..said.process.clone() };
+    refused(&Said { process, ..said.clone() }, &key, "is of another connection");
+    refused(
+        &Said { repository: proof::repository(b"b"), ..said.clone() },
+        &key,
+        "another repository",
+    );
+    let until = Some(chrono::Utc::now() - chrono::Duration::seconds(1));
+    refused(&Said { until, ..said.clone() }, &key, "has ended");
+    let beside = with_proof(&alice, &said, &key);
+    beside.with(proof::USER, "bob").push(&["main"]).refused("RW102");
+    beside.with(proof::KEY, "SHA256:other").push(&["main"]).refused("RW102");
+    // The other door's word is no word of this one.
+    let http = with_proof(&alice, &Said { door: Door::Http, ..said.clone() }, &key);
+    http.push(&["main"]).refused("RW101");
+    beside.push(&["main"]).silent().moved("refs/heads/main");
 }
 
 #[test]
