@@ -22,6 +22,7 @@ pub mod update;
 mod wait;
 
 pub use refusal::Refusal;
+pub use tell::ssh_door;
 
 use crate::os;
 use std::io::Write;

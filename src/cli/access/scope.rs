@@ -4,7 +4,8 @@
 //! The same test stands at asking, approving, extending and breaking glass, so that none of these
 //! ways forgets what another one honours.
 
-use super::office::{Office, damaged};
+use super::failure::damaged;
+use super::office::Office;
 use crate::access::request::spelled;
 use crate::access::{Request, lend};
 use crate::code::Code;
