@@ -122,10 +122,13 @@ mod tests {
         let many: Vec<Vec<u8>> = (0..40).map(|n| format!("src/{n}").into_bytes()).collect();
         let mut room = Room::default();
         let all = || many.iter().map(Vec::as_slice);
-        assert_eq!((room.files(all()).0.len(), room.files(all())), (40, {
-            let kept: Vec<Safely> = all().take(10).map(Safely::new).collect();
-            (kept, 30)
-        }));
+        assert_eq!(
+            (room.files(all()).0.len(), room.files(all())),
+            (40, {
+                let kept: Vec<Safely> = all().take(10).map(Safely::new).collect();
+                (kept, 30)
+            })
+        );
         assert_eq!(room.files(all()), (Vec::new(), 40));
         let (kept, more) = room.authors([b"\x1b[2J\xe2\x80\xae".as_slice()].into_iter());
         assert_eq!((kept[0].as_str(), more), (r"\x1b[2J\u{202e}", 0));

@@ -13,9 +13,7 @@ use super::ruling::{self, Ruling};
 use crate::access::ask::{self, Wish};
 use crate::access::options::Asked;
 use crate::access::request::{Part, exactly};
-use crate::access::{
-    Actor, Event, Id, Pin, Request, Seen, State, What, fit, lend,
-};
+use crate::access::{Actor, Event, Id, Pin, Request, Seen, State, What, fit, lend};
 use crate::audit::Record as Line;
 use crate::code::Code;
 use crate::decision::{Decision, Verdict, Why};

@@ -21,7 +21,7 @@ const LIMIT: usize = 100;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "With --json each line is a record; where the limit cut the list short, a last line says so: \
-    {\"more\":N,\"limit\":N}. Go on with --until and the oldest `asked_at`, or with a higher --limit.\n\n\
+    {\"more\":N,\"limit\":N}. A higher --limit shows the rest.\n\n\
     Example: refwarden access list waiting --as alice"
 )]
 pub struct Args {

@@ -4,8 +4,8 @@ use super::failure::{ledger_failure, store_failure};
 use super::moves;
 use super::office::Office;
 use super::scope::{self, Asked};
-use super::view;
-use super::wish::{self, Scoped, Wanted, ahead, as_options, span};
+use super::wish::{self, Scoped, Wanted, ahead, as_options};
+use super::{copied, view};
 use crate::access::{Actor, Event, Id, Request, Standing, State, What, ask};
 use crate::cli::Failure;
 use crate::cli::exit::Exit;
@@ -34,7 +34,7 @@ pub struct Args {
     /// Not before this time: 2026-11-22T10:00:00Z, or 2h for so long from now.
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
-    /// Wait so long for the answer.
+    /// Wait so long for the answer, at most 1 d; exit code 5 where none came.
     #[arg(long, value_name = "DURATION")]
     wait: Option<String>,
 }
@@ -45,8 +45,9 @@ pub struct Args {
 /// Why it was not filed.
 pub fn run(office: &Office<'_>, args: &Args, out: &Out) -> anyhow::Result<Exit> {
     let now = office.sound_now()?;
-    let from = args.from.as_deref().map(|text| ahead(text, now).map(|at| (text, at))).transpose()?;
-    let wait = args.wait.as_deref().map(|text| span("--wait", text)).transpose()?;
+    let from =
+        args.from.as_deref().map(|text| ahead(text, now).map(|at| (text, at))).transpose()?;
+    let wait = args.wait.as_deref().map(wish::wait).transpose()?;
     let wanted = wish::read(office, &args.scoped, from, "request")?;
     let (id, mut state) = file(office, &wanted, true)?;
     if state.standing(now) == Standing::Pending
@@ -56,6 +57,10 @@ pub fn run(office: &Office<'_>, args: &Args, out: &Out) -> anyhow::Result<Exit> 
     }
     if let Some(wait) = wait {
         state = wait_for(office, &id, state, wait)?;
+        if state.standing(clock::now().wall) == Standing::Pending {
+            let words = format!("nobody has answered within {wait}: {id} stays open, look again");
+            view::note(out, words);
+        }
     }
     Ok(tell(office, &id, &state, out))
 }
@@ -206,9 +211,13 @@ pub fn tell(office: &Office<'_>, id: &Id, state: &State, out: &Out) -> Exit {
     match state.standing(now) {
         Standing::Pending => {
             let names = ledger::approvers(&office.here.policy, state);
-            let names: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
+            let names: Vec<String> = names.iter().map(ToString::to_string).collect();
             if !out.json && !names.is_empty() {
                 view::say(out, format!("can approve: {}", names.join(", ")));
+            }
+            let commands = copied::answers(office, id, state, &names, now);
+            for (verb, command) in commands.iter().filter(|_| !out.json) {
+                view::say(out, format!("{verb}: {command}"));
             }
             Exit::Waiting
         }

@@ -3,7 +3,7 @@
 use super::failure::{damaged, ledger_failure, store_failure};
 use super::moves;
 use super::office::Office;
-use super::wish::span;
+use super::wish::wait;
 use super::{bounded, view};
 use crate::access::{Event, Id, Phase, State, What, step};
 use crate::audit::{Record as Line, TrailError};
@@ -47,10 +47,10 @@ pub struct Args {
     /// Every grant there is.
     #[arg(long)]
     all: bool,
-    /// Why.
+    /// Why, in your own words: the holder, notices, `show` and an auditor get them.
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
-    /// Wait until no push is under way with them, at most so long.
+    /// Wait until no push is under way with them, at most so long (1 d); exit code 1 where one still is.
     #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "10m")]
     wait: Option<String>,
 }
@@ -76,7 +76,7 @@ struct Done {
 /// Nobody may; there is no such grant; the store can't be written.
 pub fn run(office: &Office<'_>, args: &Args, out: &Out) -> anyhow::Result<Exit> {
     let note = bounded(args.note.as_ref(), "--note")?;
-    let wait = args.wait.as_deref().map(|text| span("--wait", text)).transpose()?;
+    let wait = args.wait.as_deref().map(wait).transpose()?;
     let wanted = which(office, args)?;
     let mut done = Done::default();
     for chunk in wanted.chunks(CHUNK) {

@@ -211,9 +211,7 @@ pub fn json(id: &Id, state: &State, now: DateTime<Utc>) -> Value {
 }
 
 fn part(set: Permissions, refs: &RefScope) -> Value {
-    let all = |patterns: &[crate::policy::refs::RefPattern]| -> Vec<String> {
-        patterns.iter().map(spelled).collect()
-    };
+    let all = |patterns: &[RefPattern]| -> Vec<String> { patterns.iter().map(spelled).collect() };
     let permissions: Vec<String> = set.to_string().split(", ").map(str::to_owned).collect();
     json!({ "permissions": permissions, "refs": all(&refs.include), "except": all(&refs.exclude) })
 }

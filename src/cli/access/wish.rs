@@ -22,6 +22,9 @@ use sha2::{Digest as _, Sha256};
 /// Longest idempotency key, in bytes.
 const MAX_KEY: usize = 200;
 
+/// Longest wait, in seconds.
+const MAX_WAIT: u32 = 24 * 3600;
+
 /// What is asked for.
 #[derive(Debug, clap::Args)]
 pub struct Scoped {
@@ -192,9 +195,22 @@ fn key(
     } = args;
     let repository = repository.strip_suffix(".git").unwrap_or(repository);
     let typed = json!([
-        verb, person.as_str(), entitlement, repository, branches, tags, refs,
-        [create, update, force, delete], permissions, paths, checks,
-        duration, from, reason, ticket, uses,
+        verb,
+        person.as_str(),
+        entitlement,
+        repository,
+        branches,
+        tags,
+        refs,
+        [create, update, force, delete],
+        permissions,
+        paths,
+        checks,
+        duration,
+        from,
+        reason,
+        ticket,
+        uses,
     ]);
     Ok(Some((format!("{person}:{key}"), hex(&Sha256::digest(typed.to_string().as_bytes())))))
 }
@@ -269,6 +285,18 @@ pub fn as_options(words: &str) -> String {
 pub fn span(option: &str, text: &str) -> anyhow::Result<Span> {
     Span::parse(text)
         .map_err(|error| Failure::new(Exit::Usage, format!("{option}: {error}")).into())
+}
+
+/// How long a command waits.
+///
+/// # Errors
+/// It is no length of time, or too long a one: a command that waits for days is a forgotten one.
+pub fn wait(text: &str) -> anyhow::Result<Span> {
+    let wait = span("--wait", text)?;
+    match wait.seconds() <= MAX_WAIT {
+        true => Ok(wait),
+        false => Err(Failure::new(Exit::Usage, "--wait is at most 1 d").into()),
+    }
 }
 
 /// An instant, or so long from now.

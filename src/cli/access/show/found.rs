@@ -61,7 +61,11 @@ pub(super) struct LastUse {
 ///
 /// # Errors
 /// Policy or trail can't be read.
-pub(super) fn find_out(office: &Office<'_>, state: &State, now: DateTime<Utc>) -> anyhow::Result<Found> {
+pub(super) fn find_out(
+    office: &Office<'_>,
+    state: &State,
+    now: DateTime<Utc>,
+) -> anyhow::Result<Found> {
     let policy = office.here.policy.policy().map_err(damaged)?;
     let (others, more_others) = others(office, &policy, state, now);
     let approvers = ledger::approvers(&office.here.policy, state);
@@ -69,11 +73,7 @@ pub(super) fn find_out(office: &Office<'_>, state: &State, now: DateTime<Utc>) -
     let yeses = answered(state, now);
     let missing = match (entitlement, office.place(&state.request.repository)) {
         (Some(entitlement), Ok((_, project))) => {
-            office
-                .people
-                .quorum(yeses, state, entitlement, &project)
-                .map_err(damaged)?
-                .missing
+            office.people.quorum(yeses, state, entitlement, &project).map_err(damaged)?.missing
         }
         (Some(entitlement), Err(_)) => {
             let counts: Vec<u32> = entitlement.approval.iter().map(|list| list.count).collect();
@@ -233,4 +233,48 @@ fn last_moved(
         done => done?,
     }
     Ok(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::request::exactly;
+    use crate::access::{Event, Request, What};
+    use crate::policy::name::{EntitlementName, ProjectName, UserName};
+    use crate::policy::span::Span;
+
+    fn state() -> State {
+        let request = Request {
+            person: UserName::parse("bob").unwrap(),
+            entitlement: EntitlementName::parse("hotfix").unwrap(),
+            project: ProjectName::parse("PAY").unwrap(),
+            repository: "app".into(),
+            permissions: Permissions::UPDATE,
+            refs: RefScope { include: vec![exactly(b"refs/heads/main").unwrap()], exclude: vec![] },
+            more: Vec::new(),
+            paths: None,
+            checks: Vec::new(),
+            pins: Vec::new(),
+            duration: Span::of_seconds(60).unwrap(),
+            from: None,
+            max_uses: None,
+            reason: None,
+            ticket: None,
+            pending_until: DateTime::UNIX_EPOCH,
+            seen: Vec::new(),
+        };
+        let what = What::Requested(Box::new(request));
+        State::begin(&Event { at: DateTime::UNIX_EPOCH, by: Actor::default(), what }).unwrap()
+    }
+
+    #[test]
+    fn a_trail_that_takes_too_long_is_said_to_be_read_in_part() {
+        let folder = tempfile::tempdir().unwrap();
+        let trail = folder.path().join("audit.jsonl");
+        std::fs::write(&trail, "not a line of ours\n").unwrap();
+        let found = last_moved(&trail, &state(), &|| true).unwrap();
+        assert!(found.cut && found.found.is_none());
+        let found = last_moved(&trail, &state(), &|| false).unwrap();
+        assert!(!found.cut && found.found.is_none());
+    }
 }

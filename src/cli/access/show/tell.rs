@@ -111,11 +111,14 @@ fn rows_of_push(seen: &Seen, row: &dyn Fn(&str, String)) {
     if !authors.is_empty() {
         row("", "(authors by the commits' own account)".into());
     }
-    row("files", match more_files {
-        Some(0) if files.is_empty() => "none changed".into(),
-        Some(more) => listed("", files, *more),
-        None => "too many to list".into(),
-    });
+    row(
+        "files",
+        match more_files {
+            Some(0) if files.is_empty() => "none changed".into(),
+            Some(more) => listed("", files, *more),
+            None => "too many to list".into(),
+        },
+    );
 }
 
 /// `"a", "b" and 3 more`; empty where there is nothing.
@@ -144,12 +147,7 @@ fn last_used(found: &Found, zone: Zone) -> String {
     }
 }
 
-fn rows_of_answer(
-    state: &State,
-    found: &Found,
-    now: DateTime<Utc>,
-    row: &dyn Fn(&str, String),
-) {
+fn rows_of_answer(state: &State, found: &Found, now: DateTime<Utc>, row: &dyn Fn(&str, String)) {
     let yeses: Vec<String> = state.approvals.iter().map(|(by, _)| by.to_string()).collect();
     if !yeses.is_empty() {
         row("said yes", yeses.join(", "));
