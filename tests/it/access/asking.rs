@@ -73,7 +73,8 @@ fn what_is_too_intricate_to_tell_is_refused_and_names_are_still_asked_for() {
 
 #[test]
 fn an_approver_is_shown_what_the_push_brings_and_no_more_of_it_than_a_page() {
-    let (site, _repo, alice) = started(&policy(&hotfix("")));
+    let (site, repo, alice) = started(&policy(&hotfix("")));
+    repo.config("receive.advertisePushOptions", "true");
     let before = alice.id("HEAD");
     let bob = alice.as_user("bob");
     let evil = bob.with("GIT_AUTHOR_NAME", "Eve\u{202e}\u{1b}[2J").with("GIT_AUTHOR_EMAIL", "e@x");
@@ -90,12 +91,12 @@ fn an_approver_is_shown_what_the_push_brings_and_no_more_of_it_than_a_page() {
     let seen = &value["pushed"][0];
     assert_eq!(seen["old"], before.as_str());
     let brought = &seen["brought"];
-    assert_eq!((brought["commits"].as_u64(), brought["more-commits"].is_null()), (Some(2), true));
+    assert_eq!((brought["commits"].as_u64(), brought["more_commits"].is_null()), (Some(2), true));
     let authors = brought["authors"].as_array().unwrap();
     assert_eq!(authors.len(), 2, "{brought}");
     assert!(authors.iter().any(|one| one == r"Eve\u{202e}\x1b[2J <e@x>"), "{authors:?}");
     let files = brought["files"].as_array().unwrap();
-    assert_eq!((files.len(), brought["more-files"].as_u64()), (50, Some(12)), "{brought}");
+    assert_eq!((files.len(), brought["more_files"].as_u64()), (50, Some(12)), "{brought}");
     let run = site.access(&["show", id]);
     run.ends(0, "2 commits by \"").ends(0, "and 12 more").ends(0, "\"fix\", \"many/00\"");
     run.ends(0, &format!("approve     refwarden access approve {id} --as NAME"));
