@@ -390,14 +390,14 @@ fn what_is_told_to_copy_works_where_it_is_read() {
     assert_eq!(commands["show"], "refwarden access show 7f3k-92qd");
     let over_ssh = told(&first, &state, &around("ssh git@git.example.org", &[]));
     assert_eq!(over_ssh["approve"], "ssh git@git.example.org access approve 7f3k-92qd");
-    let state = crate::access::step(state, &yes(10, 3610)).unwrap();
+    let state = step(state, &yes(10, 3610)).unwrap();
     let more = What::ExtensionAsked {
         duration: Span::of_seconds(60).unwrap(),
         reason: None,
         pending_until: at(900),
     };
     let more = event(20, by("bob"), more);
-    let state = crate::access::step(state, &more).unwrap();
+    let state = step(state, &more).unwrap();
     let commands = told(&more, &state, &around("refwarden", &[]));
     assert_eq!(commands["deny"], "refwarden access deny 7f3k-92qd --extension --as NAME");
 }

@@ -84,7 +84,7 @@ fn an_approver_is_shown_what_the_push_brings_and_no_more_of_it_than_a_page() {
     }
     bob.commit("fix", "1\n");
     let ask = ["-o", "access=hotfix", "-o", "reason=the retry storm has to end"];
-    bob.push_with(&ask, &["main"]).refused("RW451");
+    bob.push_with(&ask, &["main"]).refused("waiting for approval");
     let list = site.access(&["--json", "list"]).stdout;
     let value: Value = serde_json::from_str(list.trim()).unwrap();
     let id = value["id"].as_str().unwrap();
