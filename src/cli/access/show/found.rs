@@ -236,6 +236,7 @@ fn last_moved(
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "a test writes its own files")]
 mod tests {
     use super::*;
     use crate::access::request::exactly;
