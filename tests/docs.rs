@@ -259,7 +259,10 @@ fn the_sessions_about_access_say_what_is_shown() {
     let bed = Bed::serving(&only("docs/access.md", "policy"));
     let clone = bed.at("git/bob");
     bed.run(&clone, "git checkout -q -b release/2.4 && git push -q origin release/2.4");
-    bed.run(&clone, "git commit -q --allow-empty -m 'stop the retry storm'");
+    bed.run(
+        &clone,
+        "git commit -q --allow-empty --author='bob <bob@example.org>' -m 'stop the retry storm'",
+    );
     let id = Regex::new(r"(?-u:\b)[0-9a-hjkmnp-tv-z]{4}-[0-9a-hjkmnp-tv-z]{4}(?-u:\b)").unwrap();
     let mut known: Vec<(String, String)> = Vec::new();
     let prefix = bed.at("prefix/bin");

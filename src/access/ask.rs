@@ -78,6 +78,51 @@ pub fn fit(
     Ok(request)
 }
 
+/// Whether an entitlement would still take a request that was filed before: its rules may have been
+/// tightened since.
+///
+/// # Errors
+/// As [`fit`].
+pub fn still_fits(
+    request: &Request,
+    entitlement: &Entitlement,
+    now: DateTime<Utc>,
+) -> Result<(), Vec<String>> {
+    if entitlement.pin && request.pins.is_empty() {
+        let name = &request.entitlement;
+        return Err(vec![format!("`{name}` lends only the commits of a refused push")]);
+    }
+    let wish = Wish {
+        duration: Some(request.duration),
+        from: request.from,
+        uses: request.max_uses,
+        reason: request.reason.clone(),
+        ticket: request.ticket.clone(),
+    };
+    fit(wish, request.clone(), entitlement, now).map(|_| ())
+}
+
+/// Whether an entitlement takes what was said for more time: a reason as for a request; and a ticket,
+/// in the reason or the one that the request named.
+///
+/// # Errors
+/// Every rule of the entitlement that it breaks, in words for the asker.
+pub fn fits_more(
+    request: &Request,
+    said: Option<&str>,
+    entitlement: &Entitlement,
+) -> Result<(), Vec<String>> {
+    let name = &request.entitlement;
+    let mut wrong: Vec<String> = reason(name, said, entitlement).into_iter().collect();
+    let new = Wish { reason: said.map(str::to_owned), ..Wish::default() };
+    let old = Wish { ticket: request.ticket.clone(), ..Wish::default() };
+    let named = ticket(&new, entitlement).or_else(|| ticket(&old, entitlement));
+    if entitlement.ticket.is_some() && named.is_none() {
+        wrong.push(ticket_words(name, entitlement));
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+}
+
 fn reason(
     name: &EntitlementName,
     given: Option<&str>,
@@ -144,6 +189,10 @@ pub fn terms(
     Ok(Terms { from, until, max_uses, break_glass: false })
 }
 
+fn times(count: u32) -> String {
+    if count == 1 { "once".into() } else { format!("{count} times") }
+}
+
 /// The end of a grant with more time.
 ///
 /// # Errors
@@ -159,7 +208,7 @@ pub fn extended(
     };
     let Some(terms) = &state.terms else { return Err("it is not approved yet".into()) };
     if state.extensions >= extend.times {
-        return Err(format!("`{name}` is extended at most {} times", extend.times));
+        return Err(format!("`{name}` is extended at most {}", times(extend.times)));
     }
     let more = more.unwrap_or(extend.max_duration);
     if more > extend.max_duration {

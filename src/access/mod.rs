@@ -17,10 +17,12 @@ pub mod options;
 pub mod quorum;
 pub mod record;
 pub mod request;
+pub mod seen;
 
 pub use event::{Actor, Event, Terms, What};
 pub use id::Id;
 pub use lock::{Lock, LockScope};
 pub use notice::Notice;
 pub use record::{Illegal, Phase, Record, Standing, State, Uses, step};
-pub use request::{Part, Pin, Request, Seen};
+pub use request::{Part, Pin, Request};
+pub use seen::Seen;

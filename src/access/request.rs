@@ -1,5 +1,6 @@
 //! What is asked for: who, which entitlement, exactly which scope, for how long, why.
 
+use super::seen::Seen;
 use crate::policy::entry::Permissions;
 use crate::policy::name::{EntitlementName, ProjectName, UserName};
 use crate::policy::pattern::Pattern;
@@ -74,19 +75,6 @@ pub struct Pin {
     #[serde(with = "hex_bytes")]
     pub name: Vec<u8>,
     /// Object id, hexadecimal.
-    pub new: String,
-}
-
-/// One ref of the refused push, as the server saw it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seen {
-    /// Full name, escaped for people.
-    pub name: String,
-    /// `create`, `update`, `force`, `delete`.
-    pub action: String,
-    /// Object id before, zeros where there was none.
-    pub old: String,
-    /// Object id after, zeros where there is none.
     pub new: String,
 }
 

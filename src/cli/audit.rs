@@ -2,7 +2,7 @@
 
 use super::exit::Exit;
 use super::out::Out;
-use super::site::{self, Here};
+use super::site::Here;
 use super::{Failure, when};
 use crate::audit::checkpoint::Checkpoint;
 use crate::audit::export;
@@ -88,7 +88,6 @@ pub enum Format {
 /// The trail can't be read or written.
 pub fn run(verb: &Verb, out: &Out) -> anyhow::Result<Exit> {
     let here = Here::open()?;
-    site::become_account(&here.site)?;
     match verb {
         Verb::Show(selection) => {
             let exit = show(&here, selection, out)?;

@@ -3,7 +3,7 @@
 use super::Failure;
 use super::exit::Exit;
 use super::out::Out;
-use super::site::{self, Here};
+use super::site::Here;
 use crate::policy::diff::{self, Diff};
 use crate::policy::entry::{Entry, Kind};
 use crate::policy::model::{Member, Policy, Project, may_meet};
@@ -40,7 +40,6 @@ pub fn tell(diff: &Diff, out: &Out) {
 /// No such project.
 pub fn show(project: Option<&str>, out: &Out) -> anyhow::Result<Exit> {
     let here = Here::open()?;
-    site::become_account(&here.site)?;
     let policy = here.policy.policy()?;
     let mut found = false;
     for (name, details) in

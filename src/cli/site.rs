@@ -24,17 +24,18 @@ pub struct Here {
 }
 
 impl Here {
-    /// Finds the site, and opens what was applied.
+    /// Finds the site, becomes the hosting account, and opens what was applied: root drops its rights
+    /// before anything is read that another account may have written.
     ///
     /// # Errors
-    /// There is none, or it is not to be trusted.
+    /// There is none, or it is not to be trusted; not root and not the hosting account.
     pub fn open() -> anyhow::Result<Self> {
         let site = find()?;
         require_rights(&site)?;
-        let (policy, _) = desk::open_policy(&site)
-            .map_err(|refusal| Failure::new(Exit::Unavailable, refusal.for_admin()))?;
-        let actor = actor(&site);
-        Ok(Self { site, policy, actor, by_root: geteuid().is_root() })
+        let (by_root, actor) = (geteuid().is_root(), actor(&site));
+        become_account(&site)?;
+        let policy = open_policy(&site)?;
+        Ok(Self { site, policy, actor, by_root })
     }
 
     /// What the applied policy says of the server.
@@ -64,6 +65,12 @@ impl Here {
             .and_then(|home| std::fs::metadata(home).ok())
             .is_some_and(|meta| meta.uid() != 0)
     }
+}
+
+fn open_policy(site: &Site) -> anyhow::Result<Compiled<Payload>> {
+    let opened = desk::open_policy(site);
+    let opened = opened.map_err(|no| Failure::new(Exit::Unavailable, no.for_admin()))?;
+    Ok(opened.0)
 }
 
 /// Finds the site beside the running program.

@@ -139,7 +139,6 @@ fn as_root(words: &str) -> anyhow::Result<Here> {
     if !here.by_root && !here.single_user() {
         return Err(Failure::new(Exit::Failed, words).into());
     }
-    site::become_account(&here.site)?;
     Ok(here)
 }
 

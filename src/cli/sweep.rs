@@ -2,7 +2,7 @@
 
 use super::exit::Exit;
 use super::out::{Out, counted};
-use super::site::{self, Here};
+use super::site::Here;
 use crate::audit::{Event, Record};
 use crate::hook::settle;
 use crate::notify::{self, Delivery, NotTaken};
@@ -32,7 +32,6 @@ pub struct Args {
 /// The state folder, the trail or the store can't be used; what is not settled or told waits.
 pub fn run(args: &Args, out: &Out) -> anyhow::Result<Exit> {
     let here = Here::open()?;
-    site::become_account(&here.site)?;
     if args.notices_only {
         if let Err(error) = deliver(&here) {
             let _ = syslog::send(Severity::Error, &format!("notices: {error}"));

@@ -4,7 +4,7 @@ use super::Failure;
 use super::exit::Exit;
 use super::explain::full_name;
 use super::out::Out;
-use super::site::{self, Here};
+use super::site::Here;
 use crate::decision::{self, Paths, Question, Verdict};
 use crate::os::clock;
 use crate::policy::entry::Entry;
@@ -38,7 +38,6 @@ pub struct Args {
 /// No such repository.
 pub fn run(args: &Args, out: &Out) -> anyhow::Result<Exit> {
     let here = Here::open()?;
-    site::become_account(&here.site)?;
     let policy = here.policy.policy()?;
     let action =
         Action::parse(&args.action).ok_or_else(|| Failure::new(Exit::Usage, "no such action"))?;

@@ -9,7 +9,7 @@ use super::error::detail_of;
 use super::limits::Meter;
 use super::{GitEnv, GitError, objects::Objects};
 use gix::ObjectId;
-use gix::bstr::ByteSlice;
+use gix::bstr::{BString, ByteSlice};
 use gix::commitgraph::{Graph, Position};
 use gix::objs::Kind;
 use std::cell::{Cell, OnceCell};
@@ -84,7 +84,6 @@ impl History {
     }
 
     /// The id of a node.
-    #[cfg(test)]
     pub(super) fn id(&self, node: Node) -> Result<ObjectId, GitError> {
         match node {
             Node::Object(id) => Ok(id),
@@ -141,6 +140,16 @@ impl History {
                 }
             }
         }
+    }
+
+    /// `Name <mail>` of a commit's author, as the commit claims it; `None` where it claims none.
+    pub(super) fn author(&self, id: ObjectId) -> Result<Option<BString>, GitError> {
+        let mut buffer = Vec::new();
+        let commit = self.objects.find(&id, &mut buffer)?;
+        let line = commit.data.lines().take_while(|line| !line.is_empty());
+        let line = line.filter_map(|line| line.strip_prefix(b"author ")).next();
+        let name = line.and_then(|line| line.get(..line.rfind_byte(b'>')? + 1));
+        Ok(name.map(BString::from))
     }
 
     /// The kind of an object that has to be there.

@@ -6,6 +6,7 @@
 
 mod alternates;
 pub mod ancestry;
+pub mod brought;
 pub mod changed;
 mod child;
 mod commits;
@@ -24,6 +25,7 @@ mod tree;
 mod unpack;
 mod walk;
 
+pub use brought::Brought;
 pub use changed::{Changed, ChangedPath};
 pub use config::RepoConfig;
 pub use env::GitEnv;

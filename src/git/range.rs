@@ -52,6 +52,37 @@ pub(super) fn of(
     Ok(walk.finish(new))
 }
 
+/// The first commits of the range that a walk meets, at most `most`, and whether it was cut short.
+/// Where it was, dates that lie may have it meet commits that the old value has too.
+pub(super) fn first(
+    history: &History,
+    old: Option<Node>,
+    new: Node,
+    most: usize,
+    meter: &Meter<'_>,
+) -> Result<(Vec<Node>, bool), GitError> {
+    let (marks, queue) = (Marks::new(history)?, Queue::default());
+    let mut walk = Walk { history, marks, queue, open: 0, found: Vec::new(), meter };
+    walk.mark(new, NEW)?;
+    if let Some(old) = old {
+        walk.mark(old, OLD)?;
+    }
+    while walk.open > 0 {
+        if walk.found.len() >= most {
+            return Ok((walk.found.iter().map(|(node, _)| *node).collect(), true));
+        }
+        if !walk.visit_next()? {
+            break;
+        }
+    }
+    if let Some(old) = old
+        && !walk.is_proved(old)?
+    {
+        while walk.visit_next()? {}
+    }
+    Ok((walk.finish(new).commits.iter().map(|(node, _)| *node).collect(), false))
+}
+
 struct Walk<'a> {
     history: &'a History,
     marks: Marks,

@@ -8,7 +8,8 @@ use super::objects::Objects;
 use super::refs::{Files, Refs};
 use super::reftable::Reftable;
 use super::repo::Repo;
-use super::{Changed, GitEnv, GitError, Limits, RefValue, RepoConfig, ancestry, changed};
+use super::{Brought, Changed, GitEnv, GitError, Limits, RefValue, RepoConfig};
+use super::{ancestry, brought, changed};
 use crate::push::hygiene::{self, CaseTwins, NameFault};
 use crate::push::{Action, Change, RefName, RefUpdate};
 use gix::ObjectId;
@@ -170,6 +171,21 @@ impl Reader {
         limits: &Limits<'_>,
     ) -> Result<Changed, GitError> {
         changed::of(&self.history, &update.change, base, limits)
+    }
+
+    /// What the update brings, for people to read; `base` as in [`Self::changed`]. At most `most`
+    /// commits are looked at.
+    ///
+    /// # Errors
+    /// When history can't be read, or a limit is reached.
+    pub fn brought(
+        &self,
+        update: &RefUpdate,
+        base: Option<ObjectId>,
+        most: usize,
+        limits: &Limits<'_>,
+    ) -> Result<Option<Brought>, GitError> {
+        brought::of(&self.history, &update.change, base, most, limits)
     }
 
     fn moved(&self, old: ObjectId, new: ObjectId, limits: &Limits<'_>) -> Result<Action, GitError> {

@@ -1,5 +1,10 @@
 //! Asking by push option: from a refused push to a request, and what the pusher is told.
 
+mod look;
+mod open;
+
+pub use open::{Open, other_names};
+
 use super::desk::Desk;
 use super::judge::{Answer, Known, Ruled};
 use super::ledger::{self, Effect, Ledger, LedgerError};
@@ -8,9 +13,7 @@ use super::ruling::{self, Ruling};
 use crate::access::ask::{self, Wish};
 use crate::access::options::Asked;
 use crate::access::request::{Part, exactly};
-use crate::access::{
-    Actor, Event, Id, Pin, Record, Request, Seen, Standing, State, What, fit, lend,
-};
+use crate::access::{Actor, Event, Id, Pin, Request, Seen, State, What, fit, lend};
 use crate::audit::Record as Line;
 use crate::code::Code;
 use crate::decision::{Decision, Verdict, Why};
@@ -24,7 +27,7 @@ use crate::policy::window::Window;
 use crate::push::{Action, RefUpdate};
 use crate::pusher::Pusher;
 use crate::report::{self, Raw};
-use crate::store::access::{Append, Change, OfPerson, StoreError};
+use crate::store::access::{Append, Change, StoreError};
 use chrono::{DateTime, Utc};
 
 /// Most entitlements that are tried out for one refused push.
@@ -148,6 +151,7 @@ fn scope(
             action: action.as_str().to_owned(),
             old: update.change.old().unwrap_or(null).to_string(),
             new: update.change.new_id().unwrap_or(null).to_string(),
+            brought: None,
         });
         pins.push(Pin { name: update.name.as_bytes().to_vec(), new: ruling::value(update) });
     }
@@ -191,7 +195,7 @@ fn permission(action: Action) -> Permissions {
 /// The scope of a request by the entitlement that was named, ready to be fitted; and the
 /// entitlement. `None` where it would not help.
 pub fn wanted(
-    ruling: &Ruling<'_>,
+    ruling: &mut Ruling<'_>,
     updates: &[RefUpdate],
     ruled: &[Ruled],
     fitting: &[(EntitlementName, Entitlement)],
@@ -203,6 +207,7 @@ pub fn wanted(
     if !entitlement.pin {
         request.pins.clear();
     }
+    look::look(ruling, updates, &mut request.seen);
     Some((request, entitlement.clone()))
 }
 
@@ -246,21 +251,25 @@ pub fn file(
         digest: desk.digest,
     };
     let by = known.pusher.as_ref().map(actor).unwrap_or_default();
+    let person = by.user.clone().ok_or(StoreError::Moved)?;
+    let other_names = match other_names(&desk.policy, &person) {
+        Ok(names) => names,
+        Err(error) => return Ok(Came::No(vec![error.to_string()])),
+    };
     for _ in 0..TRIES {
-        let person = by.user.clone().ok_or(StoreError::Moved)?;
-        let of_person = store.of_person(&person, now)?;
-        if let Some((id, state)) = same(&of_person, &fingerprint, now) {
+        let open = Open::of(store.as_ref(), &person, &other_names, now)?;
+        if let Some((id, state)) = open.same(&fingerprint, now) {
             return Ok(Came::Waiting(Code::RequestWaiting, id, state));
         }
         let request = match &fitted {
             Ok(request) => request.clone(),
             Err(words) => return Ok(Came::No(words.clone())),
         };
-        if let Err(words) = may_ask(&of_person, desk.policy.settings().access.max_open, now) {
+        if let Err(words) = open.may_ask(desk.policy.settings().access.max_open, now) {
             return Ok(Came::No(vec![words]));
         }
         let event = Event { at: now, by: by.clone(), what: What::Requested(Box::new(request)) };
-        let done = new_record(desk, &ledger, event, (person, of_person.token), known);
+        let done = new_record(desk, &ledger, event, (person.clone(), open.own.token), known);
         match done {
             Err(LedgerError::Store(StoreError::Moved | StoreError::Taken)) => {}
             Err(error) => return Err(error),
@@ -278,39 +287,6 @@ pub fn actor(pusher: &Pusher) -> Actor {
         source: Some(pusher.source.to_string()),
         key: pusher.key.clone(),
         server: None,
-    }
-}
-
-/// The open request of the same scope.
-#[must_use]
-pub fn same(of: &OfPerson, fingerprint: &str, now: DateTime<Utc>) -> Option<(Id, State)> {
-    of.open.iter().find_map(|record| {
-        let state = record.state().ok()?;
-        let same =
-            state.standing(now) == Standing::Pending && state.request.fingerprint() == fingerprint;
-        same.then(|| (record.id.clone(), state))
-    })
-}
-
-/// Whether the person may ask for anything now.
-///
-/// # Errors
-/// Words: too many open requests, or a broken glass that nobody has attested.
-pub fn may_ask(of: &OfPerson, max_open: u32, now: DateTime<Utc>) -> Result<(), String> {
-    let states: Vec<(&Id, State)> = of
-        .open
-        .iter()
-        .filter_map(|record: &Record| Some((&record.id, record.state().ok()?)))
-        .collect();
-    if let Some((id, _)) = states.iter().find(|(_, state)| state.unattested) {
-        return Err(format!(
-            "an approver must attest {id} first (broken glass): until then nothing new"
-        ));
-    }
-    let open = states.iter().filter(|(_, state)| state.standing(now) == Standing::Pending).count();
-    match u32::try_from(open).is_ok_and(|open| open < max_open) {
-        true => Ok(()),
-        false => Err(format!("{open} of your requests wait already: withdraw one")),
     }
 }
 

@@ -23,6 +23,7 @@ pub mod update;
 mod wait;
 
 pub use refusal::Refusal;
+pub use tell::ssh_door;
 
 use crate::os;
 use std::io::Write;

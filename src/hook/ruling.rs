@@ -276,20 +276,26 @@ impl<'a> Ruling<'a> {
     }
 
     fn changed(&mut self, update: &RefUpdate, limits: &Limits<'_>) -> Result<Changed, GitError> {
-        let base = match self.base {
-            Some(base) => base,
-            None => {
-                let base = match &self.ground.project.base {
-                    None => None,
-                    Some(base) => match self.reader.ref_value(&RefName::new(base.as_bytes()))? {
-                        RefValue::Direct(id) => Some(id),
-                        RefValue::Missing | RefValue::Symbolic(_) => None,
-                    },
-                };
-                *self.base.insert(base)
-            }
-        };
+        let base = self.base()?;
         self.reader.changed(update, base, limits)
+    }
+
+    /// The value of the project's base branch before the push, read once.
+    ///
+    /// # Errors
+    /// The ref can't be read.
+    pub fn base(&mut self) -> Result<Option<gix::ObjectId>, GitError> {
+        if let Some(base) = self.base {
+            return Ok(base);
+        }
+        let base = match &self.ground.project.base {
+            None => None,
+            Some(base) => match self.reader.ref_value(&RefName::new(base.as_bytes()))? {
+                RefValue::Direct(id) => Some(id),
+                RefValue::Missing | RefValue::Symbolic(_) => None,
+            },
+        };
+        Ok(*self.base.insert(base))
     }
 
     /// Whether the pusher is among holders, groups asked where it depends on them.

@@ -10,7 +10,7 @@ use crate::access::lend::Lent;
 use crate::code::Code;
 use crate::decision::{Decision, Verdict};
 use crate::policy::entry::Kind;
-use crate::policy::model::Refuse;
+use crate::policy::model::{Refuse, Settings};
 use crate::policy::scope::Ground;
 use crate::policy::window::Zone;
 use crate::policy::zone;
@@ -164,11 +164,15 @@ pub fn asked(desk: &Desk, came: &Came, report: &mut PushReport) {
 
 /// How a person reaches refwarden's own commands.
 fn door(desk: &Desk) -> String {
-    let settings = desk.policy.settings();
-    match (&settings.name, settings.sources.contains(&Source::Ssh)) {
-        (Some(name), true) => format!("ssh {}@{name}", desk.site.account),
-        _ => "refwarden".to_owned(),
-    }
+    let door = ssh_door(desk.policy.settings(), &desk.site.account);
+    door.unwrap_or_else(|| "refwarden".to_owned())
+}
+
+/// What a command over ssh begins with, where ssh tells who somebody is and the server has a name.
+#[must_use]
+pub fn ssh_door(settings: &Settings, account: &str) -> Option<String> {
+    let name = settings.name.as_ref().filter(|_| settings.sources.contains(&Source::Ssh))?;
+    Some(format!("ssh {account}@{name}"))
 }
 
 /// `can approve: alice (told just now)`

@@ -8,8 +8,10 @@ use super::{Around, ENDING, Happened, OfLock};
 use crate::access::event::{Actor, What};
 use crate::access::id::Id;
 use crate::access::lock::Lock;
-use crate::access::request::{Part, Request, Seen, spelled};
+use crate::access::request::{Part, Request, spelled};
+use crate::access::seen::Seen;
 use crate::policy::entry::Permissions;
+use crate::policy::name::UserName;
 use crate::policy::refs::RefPattern;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
@@ -146,7 +148,8 @@ fn record(
     let asks = matches!(what, Some(What::Requested(_) | What::ExtensionAsked { .. }));
     let asks = asks || word == "access.approval" || word == "access.broke-glass";
     let around = &Around { approvers: if asks { around.approvers } else { &[] }, ..*around };
-    let commands = commands(word, happened.id, around);
+    let person = &happened.after.request.person;
+    let commands = commands(word, happened.id, person, around);
     let text = |style| words::of_event(what, happened, around, &commands, style);
     if slack {
         return chat(text(Style::Chat));
@@ -252,17 +255,34 @@ pub fn of_lock(
 }
 
 /// What can be done next, each a line to copy.
-fn commands(word: &str, id: &Id, around: &Around<'_>) -> Commands {
+fn commands(word: &str, id: &Id, person: &UserName, around: &Around<'_>) -> Commands {
     let verbs: &[&'static str] = match word {
-        "access.requested" | "access.approval" | "access.extension-asked" => {
-            &["approve", "deny", "show"]
-        }
+        "access.requested"
+        | "access.approval"
+        | "access.extension-asked"
+        | "access.extension-approved" => &["approve", "deny", "show"],
         "access.broke-glass" => &["attest", "revoke", "show"],
         ENDING => &["extend", "show"],
         "access.approved" | "access.extended" | "access.used" => &["revoke", "show"],
         _ => &["show"],
     };
-    let line = |verb: &&'static str| (*verb, format!("{} access {verb} {id}", around.command));
+    // On the server a person is acted for by name; a door knows who they are.
+    let on_server = !around.command.starts_with("ssh ");
+    let more_time = matches!(word, "access.extension-asked" | "access.extension-approved");
+    let line = |verb: &&'static str| {
+        let mut line = format!("{} access {verb} {id}", around.command);
+        if more_time && matches!(*verb, "approve" | "deny") {
+            line.push_str(" --extension");
+        }
+        match (*verb, around.approvers) {
+            _ if !on_server => {}
+            ("extend", _) => line.push_str(&format!(" --as {person}")),
+            ("approve" | "deny" | "attest", [only]) => line.push_str(&format!(" --as {only}")),
+            ("approve" | "deny" | "attest", _) => line.push_str(" --as NAME"),
+            _ => {}
+        }
+        (*verb, line)
+    };
     verbs.iter().map(line).collect()
 }
 

@@ -368,3 +368,36 @@ fn a_lock_is_told_when_laid_and_when_lifted() {
     assert_ne!(laid[0].id, lifted[0].id);
     assert!(told(&lock(Some("OTHER")), OfLock::Laid).is_empty());
 }
+
+#[test]
+fn what_is_told_to_copy_works_where_it_is_read() {
+    let around = |command: &'static str, approvers: &'static [UserName]| Around {
+        host: "git1",
+        server: None,
+        command,
+        approvers,
+    };
+    let told = |event: &Event, state: &State, around: &Around<'_>| -> Value {
+        let settings = [notify(&["*"], url(false))];
+        let id = id();
+        let happened = Happened { id: &id, seq: 2, event, after: state };
+        body(&of_event(&settings, &happened, around))["data"]["commands"].clone()
+    };
+    let first = asked(request());
+    let state = State::begin(&first).unwrap();
+    let commands = told(&first, &state, &around("refwarden", &[]));
+    assert_eq!(commands["approve"], "refwarden access approve 7f3k-92qd --as NAME");
+    assert_eq!(commands["show"], "refwarden access show 7f3k-92qd");
+    let over_ssh = told(&first, &state, &around("ssh git@git.example.org", &[]));
+    assert_eq!(over_ssh["approve"], "ssh git@git.example.org access approve 7f3k-92qd");
+    let state = step(state, &yes(10, 3610)).unwrap();
+    let more = What::ExtensionAsked {
+        duration: Span::of_seconds(60).unwrap(),
+        reason: None,
+        pending_until: at(900),
+    };
+    let more = event(20, by("bob"), more);
+    let state = step(state, &more).unwrap();
+    let commands = told(&more, &state, &around("refwarden", &[]));
+    assert_eq!(commands["deny"], "refwarden access deny 7f3k-92qd --extension --as NAME");
+}

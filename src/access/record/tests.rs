@@ -101,6 +101,25 @@ fn nobody_approves_their_own_request_by_any_name_or_key() {
 }
 
 #[test]
+fn the_server_closes_what_is_open_and_approves_nothing() {
+    let server = || Actor { server: Some("root@host".into()), ..Actor::default() };
+    let denied = step(asked(), &event(5, server(), What::Denied { note: None })).unwrap();
+    assert_eq!((denied.phase, denied.last.1), (Phase::Closed, server()));
+    let nobody = step(asked(), &event(5, Actor::rule(), What::Denied { note: None }));
+    assert!(words(nobody).contains("only a person"));
+    let (duration, pending_until) = (Span::of_seconds(60).unwrap(), at(900));
+    let more = What::ExtensionAsked { duration, reason: None, pending_until };
+    let state = step(lent(), &event(20, by("bob"), more)).unwrap();
+    let yes = What::ExtensionApproved { note: None, until: Some(at(3670)) };
+    assert!(words(step(state.clone(), &event(30, server(), yes))).contains("only a person"));
+    let no = What::ExtensionDenied { note: None };
+    let own = step(state.clone(), &event(30, by("bob"), no.clone()));
+    assert!(words(own).contains("own request"));
+    let state = step(state, &event(30, server(), no)).unwrap();
+    assert_eq!((state.extension.is_none(), state.standing(at(40))), (true, Standing::Active));
+}
+
+#[test]
 fn one_person_approves_once() {
     let state = step(asked(), &event(5, by("alice"), yes(None))).unwrap();
     assert_eq!(state.phase, Phase::Pending);

@@ -1,10 +1,13 @@
-//! `access approve` and `access deny`: of a request, or of more time for a grant.
+//! `access approve` and `access deny`: of a request, or, with `--extension`, of more time for a grant.
 
-use super::office::{Office, damaged};
+use super::copied::command;
+use super::failure::damaged;
+use super::office::Office;
 use super::people::Quorum;
 use super::scope::{self, Asked};
+use super::wish::as_options;
 use super::{bounded, told, view};
-use crate::access::{Phase, Standing, State, What, ask};
+use crate::access::{Id, Phase, Standing, State, What, ask};
 use crate::cli::Failure;
 use crate::cli::exit::Exit;
 use crate::cli::out::Out;
@@ -15,12 +18,16 @@ use chrono::{DateTime, Utc};
 /// Arguments of `access approve`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example: refwarden access approve 7f3k-92qd --as alice --note 'go ahead, PAY-42'"
+    after_help = "Examples:\n  refwarden access approve 7f3k-92qd --as alice --note 'go ahead, PAY-42'\n  \
+    refwarden access approve 7f3k-92qd --as alice --extension"
 )]
 pub struct ApproveArgs {
     /// The request, its id whole.
     id: String,
-    /// A word to it.
+    /// Answer the wish for more time; without it, the request itself.
+    #[arg(long)]
+    extension: bool,
+    /// Your own words: the asker, notices, `show` and an auditor get them.
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
 }
@@ -28,14 +35,74 @@ pub struct ApproveArgs {
 /// Arguments of `access deny`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example: refwarden access deny 7f3k-92qd --as alice --note 'after the freeze'"
+    after_help = "Who could approve may deny; so may whom [global] administer names, and root.\n\n\
+    Example: refwarden access deny 7f3k-92qd --as alice --note 'after the freeze'"
 )]
 pub struct DenyArgs {
     /// The request, its id whole.
     id: String,
-    /// Why.
+    /// Answer the wish for more time; without it, the request itself.
+    #[arg(long)]
+    extension: bool,
+    /// Why, in your own words: the asker, notices, `show` and an auditor get them.
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
+}
+
+/// What is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum About {
+    Request,
+    Extension,
+}
+
+impl About {
+    fn of(extension: bool) -> Self {
+        if extension { Self::Extension } else { Self::Request }
+    }
+}
+
+/// What somebody answers must be what is open: what they looked at may have been answered meanwhile,
+/// and something else asked for under the same id. `false` where the request itself is not open, and
+/// the state machine says who moved it.
+fn is_open(
+    office: &Office<'_>,
+    (id, verb): (&Id, &str),
+    state: &State,
+    about: About,
+    now: DateTime<Utc>,
+) -> anyhow::Result<bool> {
+    let who = office.caller.person().map_or("NAME".into(), ToString::to_string);
+    let person = &state.request.person;
+    let more_time = state.extension_pending(now);
+    let pending = state.standing(now) == Standing::Pending;
+    let refuse = |exit, words: String| Err(Failure::new(exit, words).into());
+    match (about, more_time) {
+        (About::Extension, Some(_)) => Ok(true),
+        (About::Request, None) => Ok(pending),
+        (About::Request, Some(asked)) => {
+            let command = command(office, &format!("{verb} {id} --extension"), &who);
+            let words = format!(
+                "{id} is lent already; what is open is that {person} asks for {} more: {command}",
+                asked.duration
+            );
+            refuse(Exit::Refused, words)
+        }
+        (About::Extension, None) if pending => {
+            let command = command(office, &format!("{verb} {id}"), &who);
+            let words = format!(
+                "nobody asks for more time of {id}; what is open is the request itself: {command}"
+            );
+            refuse(Exit::Refused, words)
+        }
+        (About::Extension, None) => {
+            let (word, by, at) = &state.last;
+            let at = at.format("%Y-%m-%d %H:%M:%S UTC");
+            let words =
+                format!("nobody asks for more time of {id}: {by} moved it last ({word}, {at})");
+            refuse(Exit::NotFound, words)
+        }
+    }
 }
 
 /// Says yes.
@@ -46,27 +113,26 @@ pub fn approve(office: &Office<'_>, args: &ApproveArgs, out: &Out) -> anyhow::Re
     office.only_in_person("approve")?;
     office.person()?;
     let id = office.id(&args.id)?;
+    let about = About::of(args.extension);
     let note = bounded(args.note.as_ref(), "--note")?;
     let mut missing = Quorum { missing: 0, lists: Vec::new() };
     let moved = office.move_on(&id, Effect::MayWiden, |state, now| {
-        let extension = is_extension(state, now);
-        if !extension && state.standing(now) != Standing::Pending {
-            // Nobody's to approve any more: the state machine says who moved it.
+        if !is_open(office, (&id, "approve"), state, about, now)? {
             let what = What::Approved { note: note.clone(), terms: None };
             return Ok((office.caller.actor.clone(), what));
         }
         let (entitlement, project) = allowed(office, state)?;
         let vote = (office.caller.actor.clone(), now);
-        let before = match (extension, &state.extension) {
-            (true, Some(asked)) => asked.approvals.as_slice(),
+        let before = match (about, &state.extension) {
+            (About::Extension, Some(asked)) => asked.approvals.as_slice(),
             _ => state.approvals.as_slice(),
         };
         let yeses = before.iter().chain([&vote]);
         missing = office.people.quorum(yeses, state, &entitlement, &project).map_err(damaged)?;
         let met = missing.missing == 0;
-        let what = match extension {
-            true => more_time(office, state, &entitlement, (met, now), note.clone())?,
-            false => yes(office, state, &entitlement, (met, now), note.clone())?,
+        let what = match about {
+            About::Extension => more_time(office, state, &entitlement, (met, now), note.clone())?,
+            About::Request => yes(office, state, &entitlement, (met, now), note.clone())?,
         };
         Ok((vote.0, what))
     })?;
@@ -80,10 +146,6 @@ pub fn approve(office: &Office<'_>, args: &ApproveArgs, out: &Out) -> anyhow::Re
         format!("{id}: {} said yes; {} more of {lists}", office.caller.actor, missing.missing);
     told(&moved, &words, out);
     Ok(Exit::Waiting)
-}
-
-fn is_extension(state: &State, now: DateTime<Utc>) -> bool {
-    state.extension_pending(now).is_some()
 }
 
 /// The entitlement and project of today, where the one who acts may answer.
@@ -103,6 +165,7 @@ fn yes(
     (met, now): (bool, DateTime<Utc>),
     note: Option<String>,
 ) -> anyhow::Result<What> {
+    ask::still_fits(&state.request, entitlement, now).map_err(tightened)?;
     let terms = ask::terms(&state.request, entitlement, None, now)
         .map_err(|words| Failure::new(Exit::Refused, words))?;
     honour(office, state, entitlement, Asked { from: terms.from, until: terms.until })?;
@@ -116,8 +179,10 @@ fn more_time(
     (met, now): (bool, DateTime<Utc>),
     note: Option<String>,
 ) -> anyhow::Result<What> {
-    let asked = state.extension_pending(now).map(|asked| asked.duration);
-    let (_, until) = ask::extended(state, entitlement, asked)
+    let asked = state.extension_pending(now);
+    let said = asked.and_then(|asked| asked.reason.as_deref());
+    ask::fits_more(&state.request, said, entitlement).map_err(tightened)?;
+    let (_, until) = ask::extended(state, entitlement, asked.map(|asked| asked.duration))
         .map_err(|words| Failure::new(Exit::Refused, words))?;
     let from = match &state.phase {
         Phase::Approved(terms) => terms.until,
@@ -125,6 +190,16 @@ fn more_time(
     };
     honour(office, state, entitlement, Asked { from, until })?;
     Ok(What::ExtensionApproved { note, until: met.then_some(until) })
+}
+
+/// What was asked for under an older policy, and the one of today does not take.
+fn tightened(words: Vec<String>) -> Failure {
+    let words: Vec<String> = words.iter().map(|words| as_options(words)).collect();
+    let words = format!(
+        "today's policy no longer takes it: {}; it has to be asked for again",
+        words.join("; ")
+    );
+    Failure::new(Exit::Refused, words)
 }
 
 /// What stops a request stops its approval too.
@@ -143,23 +218,28 @@ fn honour(
     }
 }
 
-/// Says no.
+/// Says no: who could approve, who administers, or the server itself, so that nothing stays open
+/// that nobody can answer.
 ///
 /// # Errors
 /// Who may not, or who moved it before.
 pub fn deny(office: &Office<'_>, args: &DenyArgs, out: &Out) -> anyhow::Result<Exit> {
-    office.person()?;
     let id = office.id(&args.id)?;
+    let about = About::of(args.extension);
     let note = bounded(args.note.as_ref(), "--note")?;
     let moved = office.move_on(&id, Effect::MayWiden, |state, now| {
-        let by = office.caller.actor.clone();
-        let extension = is_extension(state, now);
-        if extension || state.standing(now) == Standing::Pending {
-            allowed(office, state)?;
+        if is_open(office, (&id, "deny"), state, about, now)?
+            && let Err(words) = office.could_close(state)?
+        {
+            return Err(Failure::new(Exit::Refused, words).into());
         }
         let note = note.clone();
-        Ok((by, if extension { What::ExtensionDenied { note } } else { What::Denied { note } }))
+        let what = match about {
+            About::Extension => What::ExtensionDenied { note },
+            About::Request => What::Denied { note },
+        };
+        Ok((office.caller.actor.clone(), what))
     })?;
-    let what = if matches!(moved.state.phase, Phase::Closed) { "denied" } else { "no more time" };
+    let what = if about == About::Request { "denied" } else { "no more time" };
     Ok(told(&moved, &format!("{id}: {what}, by {}", office.caller.actor), out))
 }

@@ -3,7 +3,8 @@
 //! Everything that was asked for, lent or ended within the time is in it, whatever became of it, and
 //! the result of walking the trail's chain stands beside it.
 
-use super::office::{Office, store_failure};
+use super::failure::store_failure;
+use super::office::Office;
 use super::view;
 use crate::access::{Id, Phase, Record, State};
 use crate::audit::{self, Event, Record as Line, Text};

@@ -1,7 +1,9 @@
 //! Breaking glass: taken at once by a person, told to everybody, and attested by somebody who could
 //! have approved it. Until then its taker may ask for and take nothing new.
 
-use super::office::{self, Office, damaged, ledger_failure, store_failure};
+use super::failure::{damaged, ledger_failure};
+use super::moves;
+use super::office::Office;
 use super::request::{file, tell};
 use super::wish::{self, Scoped, Wanted};
 use super::{bounded, told};
@@ -9,10 +11,9 @@ use crate::access::{Event, Id, Standing, State, What, ask, step};
 use crate::cli::Failure;
 use crate::cli::exit::Exit;
 use crate::cli::out::Out;
-use crate::hook::ask as by_push;
 use crate::hook::ledger::{Effect, LedgerError};
 use crate::os::clock;
-use crate::store::access::{Change, OfPerson, StoreError};
+use crate::store::access::{Change, StoreError};
 
 /// How often it is tried again when the person's records moved.
 const TRIES: u32 = 64;
@@ -36,7 +37,7 @@ pub struct GlassArgs {
 pub struct AttestArgs {
     /// The grant, its id whole.
     id: String,
-    /// What there is to say to it.
+    /// What you found, in your own words: notices, `show` and an auditor get them.
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
 }
@@ -73,12 +74,8 @@ fn take(office: &Office<'_>, wanted: &Wanted, id: &Id) -> anyhow::Result<State> 
     let person = &wanted.request.person;
     for turn in 0..TRIES {
         let now = office.sound_now()?;
-        let of_person = office.store.of_person(person, now).map_err(|e| store_failure(&e))?;
-        let others = OfPerson {
-            token: of_person.token,
-            open: of_person.open.into_iter().filter(|record| record.id != *id).collect(),
-        };
-        if let Err(words) = by_push::may_ask(&others, u32::MAX, now) {
+        let others = office.open_of(person, now)?.without(id);
+        if let Err(words) = others.may_ask(u32::MAX, now) {
             let words = format!("{words}; request {id} stays and waits for approval");
             return Err(Failure::new(Exit::Refused, words).into());
         }
@@ -90,14 +87,15 @@ fn take(office: &Office<'_>, wanted: &Wanted, id: &Id) -> anyhow::Result<State> 
         let event = Event { at: now, by: office.caller.actor.clone(), what };
         let next = step(state, &event)
             .map_err(|illegal| Failure::new(Exit::Refused, format!("{id}: {illegal}")))?;
-        let change = Change { person: Some((person.clone(), others.token)), ..Change::default() };
+        let change =
+            Change { person: Some((person.clone(), others.own.token)), ..Change::default() };
         match office.add(id, record.version(), &next, &event, Effect::MayWiden, change) {
             Ok(_) => return Ok(next),
-            Err(LedgerError::Store(StoreError::Moved)) => office::pause(turn),
+            Err(LedgerError::Store(StoreError::Moved)) => moves::pause(turn),
             Err(error) => return Err(ledger_failure(&error).into()),
         }
     }
-    Err(office::busy().into())
+    Err(moves::busy().into())
 }
 
 /// Attests.
@@ -111,7 +109,7 @@ pub fn attest(office: &Office<'_>, args: &AttestArgs, out: &Out) -> anyhow::Resu
     let note = bounded(args.note.as_ref(), "--note")?;
     let moved = office.move_on(&id, Effect::MayWiden, |state, _| {
         if state.unattested
-            && let Err(words) = office.could_approve(state)?
+            && let Err(words) = office.could_attest(state)?
         {
             return Err(Failure::new(Exit::Refused, words).into());
         }

@@ -1,6 +1,7 @@
 //! `access list`: requests and grants, those first that somebody has to do something about.
 
-use super::office::{Office, store_failure};
+use super::failure::store_failure;
+use super::office::Office;
 use super::view;
 use crate::access::{Id, Standing, State};
 use crate::cli::exit::Exit;
@@ -11,13 +12,18 @@ use crate::policy::name::{EntitlementName, UserName};
 use crate::store::access::Filter;
 use chrono::{DateTime, Utc};
 use clap::ValueEnum;
+use serde_json::json;
 
-/// Most that have ended and are shown, unless more are asked for.
-const ENDED: usize = 50;
+/// Most that are shown, unless more are asked for.
+const LIMIT: usize = 100;
 
 /// Arguments of `access list`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: refwarden access list waiting --as alice")]
+#[command(
+    after_help = "With --json each line is a record; where the limit cut the list short, a last line says so: \
+    {\"more\":N,\"limit\":N}. A higher --limit shows the rest.\n\n\
+    Example: refwarden access list waiting --as alice"
+)]
 pub struct Args {
     /// Which; without it, everything that is open.
     #[arg(value_enum)]
@@ -40,9 +46,9 @@ pub struct Args {
     /// Only those in this state.
     #[arg(long, value_name = "WORD", value_parser = STATES)]
     state: Option<String>,
-    /// At most so many, newest first; 0 is all.
-    #[arg(long, value_name = "N")]
-    limit: Option<usize>,
+    /// At most so many: what waits first, then what is live, the newest of each first; 0 is all.
+    #[arg(long, value_name = "N", default_value_t = LIMIT)]
+    limit: usize,
 }
 
 const STATES: [&str; 11] = [
@@ -80,10 +86,16 @@ pub enum Which {
 /// The store can't be read.
 pub fn run(office: &Office<'_>, args: &Args, out: &Out) -> anyhow::Result<Exit> {
     let now = clock::now().wall;
-    let found = gather(office, args, now)?;
+    let mut found = gather(office, args, now)?;
+    let limit = if args.limit == 0 { found.len() } else { args.limit };
+    let more = found.len().saturating_sub(limit);
+    found.truncate(limit);
     let zone = office.here.settings().timezone;
     if out.json {
         found.iter().for_each(|(id, state)| out.value(&view::json(id, state, now)));
+        if more > 0 {
+            out.value(&json!({ "more": more, "limit": limit }));
+        }
         return Ok(Exit::Done);
     }
     for (id, state) in &found {
@@ -91,6 +103,9 @@ pub fn run(office: &Office<'_>, args: &Args, out: &Out) -> anyhow::Result<Exit> 
     }
     if found.is_empty() {
         out.note("nothing is like that");
+    }
+    if more > 0 {
+        out.line(format!("{more} more; --limit {} shows all", limit + more));
     }
     Ok(Exit::Done)
 }
@@ -100,13 +115,10 @@ fn gather(
     args: &Args,
     now: DateTime<Utc>,
 ) -> anyhow::Result<Vec<(Id, State)>> {
-    let limit = args.limit.unwrap_or(if wants_ended(args) { ENDED } else { 0 });
     let mut found = Vec::new();
-    // Who may see, and what the state is, is not the store's to know: so the limit comes last.
+    // Who may see, and what the state is, is not the store's to know: so the limit comes last, and
+    // what waits is not crowded out by what was asked for since.
     for record in office.store.list(&filter(office, args, now)?).map_err(|e| store_failure(&e))? {
-        if limit > 0 && found.len() == limit {
-            break;
-        }
         let Ok(state) = record.state() else {
             let words = format!("the record {} is damaged", record.id);
             return Err(Failure::new(Exit::Unavailable, words).into());
@@ -171,8 +183,9 @@ fn is_asked_for(
     Ok(word
         && match args.which {
             Some(Which::Waiting) => {
-                (waits || state.unattested)
-                    && (office.caller.is_server() || office.could_approve(state)?.is_ok())
+                let server = office.caller.is_server();
+                (waits && (server || office.could_approve(state)?.is_ok()))
+                    || (state.unattested && (server || office.could_attest(state)?.is_ok()))
             }
             Some(Which::Live) => live,
             Some(Which::Ended) => !live && standing != Standing::Pending,

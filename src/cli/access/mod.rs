@@ -5,16 +5,20 @@
 
 mod answer;
 mod caller;
+mod copied;
 mod export;
+mod failure;
 mod glass;
 mod list;
 pub mod lock;
+mod moves;
 mod office;
 mod own;
 mod people;
 mod request;
 mod review;
 mod revoke;
+mod rights;
 mod scope;
 mod show;
 mod view;
@@ -26,7 +30,7 @@ pub use office::Office;
 use super::Failure;
 use super::exit::Exit;
 use super::out::Out;
-use super::site::{self, Here};
+use super::site::Here;
 use crate::policy::name::UserName;
 use crate::store::open::Mode;
 use clap::Subcommand;
@@ -82,7 +86,6 @@ pub enum Verb {
 /// Not root and not the hosting account; and whatever the verb says.
 pub fn run(args: &Args, out: &Out) -> anyhow::Result<Exit> {
     let here = Here::open()?;
-    site::become_account(&here.site)?;
     let caller = on_server(&here, args.acting_for.as_deref())?;
     let mode = match args.verb {
         Verb::List(_) | Verb::Show(_) | Verb::Review(_) | Verb::Export(_) => Mode::Read,
@@ -153,7 +156,7 @@ fn bounded(text: Option<&String>, what: &str) -> anyhow::Result<Option<String>> 
 const MAX_WORDS: usize = crate::access::options::MAX_REASON;
 
 /// Tells what came of a move: JSON, or a line; and that the trail lacks it, where it does.
-fn told(moved: &office::Moved, words: &str, out: &Out) -> Exit {
+fn told(moved: &moves::Moved, words: &str, out: &Out) -> Exit {
     if out.json {
         out.value(&view::json(&moved.id, &moved.state, moved.at));
     } else {

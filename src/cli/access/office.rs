@@ -1,29 +1,22 @@
 //! What a verb has before it: the applied policy, the store, who acts, and how a record is moved.
 
 use super::caller::Caller;
+use super::failure::{damaged, store_failure};
 use super::people::People;
-use crate::access::{Actor, Event, Id, Lock, Record, State, What, step};
-use crate::audit;
+use crate::access::{Id, Lock, Record, State};
 use crate::cli::Failure;
 use crate::cli::exit::Exit;
 use crate::cli::site::Here;
 use crate::cli::store;
-use crate::hook::ledger::{self, Effect, Ledger, LedgerError, Made};
+use crate::hook::ask::{self as by_push, Open};
 use crate::os::clock;
-use crate::policy::compiled::CompiledError;
 use crate::policy::diag;
-use crate::policy::entry::{Enforce, Holder, Place};
-use crate::policy::members::Held;
 use crate::policy::model::{Entitlement, NoProject, Project};
-use crate::policy::name::{EntitlementName, ProjectName, SchemeName, UserName};
-use crate::store::access::{AccessStore, Append, Change, Filter, StoreError};
+use crate::policy::name::{EntitlementName, ProjectName, UserName};
+use crate::store::access::{AccessStore, Filter};
 use crate::store::open::{self, Mode};
 use chrono::{DateTime, Utc};
-use std::collections::BTreeMap;
-use std::time::Duration;
 
-/// How often a move is decided again because somebody else was first.
-const TRIES: u32 = 64;
 /// Most records that are looked through for an id like one that was mistyped.
 const NEAR: usize = 2000;
 
@@ -37,18 +30,6 @@ pub struct Office<'a> {
     pub store: Box<dyn AccessStore>,
     /// Who is who.
     pub people: People<'a>,
-}
-
-/// A record that was moved.
-pub struct Moved {
-    /// Which.
-    pub id: Id,
-    /// As it is now.
-    pub state: State,
-    /// When it was moved.
-    pub at: DateTime<Utc>,
-    /// Why the trail has no line of it, where it was made all the same.
-    pub unrecorded: Option<audit::TrailError>,
 }
 
 impl<'a> Office<'a> {
@@ -89,30 +70,6 @@ impl<'a> Office<'a> {
         Ok(found.problem)
     }
 
-    /// Makes a change with its lines in the trail, and starts telling of it.
-    ///
-    /// # Errors
-    /// [`LedgerError`]: nothing was changed.
-    pub fn make(
-        &self,
-        change: &Change,
-        lines: Vec<audit::Record>,
-        effect: Effect,
-        now: DateTime<Utc>,
-    ) -> Result<Made, LedgerError> {
-        let ledger = Ledger {
-            store: self.store.as_ref(),
-            trail: self.here.trail(),
-            state: &self.here.site.state,
-            digest: *self.here.policy.digest(),
-        };
-        let made = ledger.make(change, lines, effect, now)?;
-        if !change.notices.is_empty() {
-            ledger::tell_later(&self.here.policy);
-        }
-        Ok(made)
-    }
-
     /// The person who acts.
     ///
     /// # Errors
@@ -135,21 +92,6 @@ impl<'a> Office<'a> {
         let Ok(policy) = self.here.policy.policy() else { return String::new() };
         let users = policy.users.iter().filter(|(_, user)| user.active);
         mean(diag::nearest(wrong, users.map(|(name, _)| name.as_str())))
-    }
-
-    /// `--as` is off for what only people may do.
-    ///
-    /// # Errors
-    /// It is, and the server acts for somebody.
-    pub fn only_in_person(&self, what: &str) -> anyhow::Result<()> {
-        if self.caller.stands_in() && !self.here.settings().access.server_approvals {
-            let words = format!(
-                "`--as` does not {what} on this server ([access] server-approvals = false): \
-                 each person does it over a door"
-            );
-            return Err(Failure::new(Exit::Refused, words).into());
-        }
-        Ok(())
     }
 
     /// One record, whole and folded.
@@ -217,113 +159,14 @@ impl<'a> Office<'a> {
         })
     }
 
-    /// Which approval lists the person who acts stands in.
+    /// What the human behind a name has open, under whatever name.
     ///
     /// # Errors
-    /// Why they can't answer, in words.
-    pub fn could_approve(&self, state: &State) -> anyhow::Result<Result<Vec<usize>, String>> {
-        let Some(name) = self.caller.person() else {
-            return Ok(Err("only a person can approve: say who with --as NAME".into()));
-        };
-        let request = &state.request;
-        let Some(entitlement) =
-            self.here.policy.entitlement(&request.entitlement).map_err(damaged)?
-        else {
-            return Ok(Err(format!("there is no entitlement `{}` any more", request.entitlement)));
-        };
-        let project = match self.place(&request.repository) {
-            Ok((_, project)) => project,
-            Err(error) => return Ok(Err(error.to_string())),
-        };
-        self.people
-            .approver(name, state, &entitlement, &project)
-            .map_err(|error| damaged(error).into())
-    }
-
-    /// Whether the person who acts is among holders that `[global]` names, in whatever project.
-    ///
-    /// # Errors
-    /// The applied policy is damaged.
-    pub fn is_among(&self, holders: &[Holder], project: Option<&Project>) -> anyhow::Result<bool> {
-        let Some(name) = self.caller.person() else { return Ok(self.caller.is_server()) };
-        let nowhere = nowhere();
-        let Some(project) = project.or(nowhere.as_ref()) else { return Ok(false) };
-        let held = self.people.held(name, project, holders).map_err(damaged)?;
-        Ok(matches!(held, Held::Yes(_)))
-    }
-
-    /// Whether the one who acts may see a record: their own, one that they could approve, or any for
-    /// the server and for whom `[global] audit` and `administer` name.
-    ///
-    /// # Errors
-    /// The applied policy is damaged.
-    pub fn may_see(&self, state: &State) -> anyhow::Result<bool> {
-        let Some(name) = self.caller.person() else { return Ok(self.caller.is_server()) };
-        if *name == state.request.person {
-            return Ok(true);
-        }
-        Ok(self.sees_all()? || self.could_approve(state)?.is_ok())
-    }
-
-    /// Whether the one who acts may see everything.
-    ///
-    /// # Errors
-    /// The applied policy is damaged.
-    pub fn sees_all(&self) -> anyhow::Result<bool> {
-        let settings = self.here.settings();
-        Ok(self.is_among(&settings.auditors, None)? || self.is_among(&settings.administer, None)?)
-    }
-
-    /// Moves a record: `decide` says how, and is asked again whenever somebody else was first.
-    ///
-    /// # Errors
-    /// What `decide` says; who moved the record before; store or trail can't be written.
-    pub fn move_on(
-        &self,
-        id: &Id,
-        effect: Effect,
-        mut decide: impl FnMut(&State, DateTime<Utc>) -> anyhow::Result<(Actor, What)>,
-    ) -> anyhow::Result<Moved> {
-        for turn in 0..TRIES {
-            let (record, state) = self.record(id)?;
-            let now = match effect {
-                Effect::MayWiden => self.sound_now()?,
-                Effect::TakesAway => clock::now().wall,
-            };
-            let (by, what) = decide(&state, now)?;
-            let event = Event { at: now, by, what };
-            let next = step(state, &event)
-                .map_err(|illegal| Failure::new(Exit::Refused, format!("{id}: {illegal}")))?;
-            match self.add(id, record.version(), &next, &event, effect, Change::default()) {
-                Ok(made) => {
-                    let unrecorded = made.unrecorded;
-                    return Ok(Moved { id: id.clone(), state: next, at: now, unrecorded });
-                }
-                Err(LedgerError::Store(StoreError::Moved)) => pause(turn),
-                Err(error) => return Err(ledger_failure(&error).into()),
-            }
-        }
-        Err(busy().into())
-    }
-
-    /// Adds one event, its line and its notices to what `change` holds already.
-    ///
-    /// # Errors
-    /// [`LedgerError`]: nothing was changed.
-    pub fn add(
-        &self,
-        id: &Id,
-        after: u32,
-        next: &State,
-        event: &Event,
-        effect: Effect,
-        mut change: Change,
-    ) -> Result<Made, LedgerError> {
-        let line = ledger::line(id, next, event);
-        let seq = after.saturating_add(1);
-        change.notices.extend(ledger::notices(&self.here.policy, (id, seq), next, event));
-        change.appends.push(Append { id: id.clone(), after, event: event.clone() });
-        self.make(&change, vec![line], effect, event.at)
+    /// Store or policy can't be read.
+    pub fn open_of(&self, person: &UserName, now: DateTime<Utc>) -> anyhow::Result<Open> {
+        let others = by_push::other_names(&self.here.policy, person).map_err(damaged)?;
+        let open = Open::of(self.store.as_ref(), person, &others, now);
+        open.map_err(|error| store_failure(&error).into())
     }
 
     /// Locks that hold now and are about a repository.
@@ -347,63 +190,7 @@ impl<'a> Office<'a> {
     }
 }
 
-/// Waits a little, longer each turn, so that many at once do not stumble over each other.
-pub fn pause(turn: u32) {
-    let [random] = crate::os::random::bytes();
-    let most = u64::from(turn.min(10) + 1) * u64::from(random) / 32;
-    std::thread::sleep(Duration::from_millis(1 + most));
-}
-
-/// It was tried often enough.
-#[must_use]
-pub fn busy() -> Failure {
-    Failure::new(Exit::Failed, "others kept changing the same record: try again")
-}
-
 /// `; did you mean bob?`
 fn mean(near: Option<&str>) -> String {
     near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
-}
-
-/// A project in which nobody has a role: `[global]` names people, not roles.
-fn nowhere() -> Option<Project> {
-    Some(Project {
-        place: Place { file: 0, line: 0 },
-        title: None,
-        repositories: Vec::new(),
-        scheme: SchemeName::parse("default").ok()?,
-        lead: None,
-        base: None,
-        jira_keys: Vec::new(),
-        roles: BTreeMap::new(),
-        enforce: Enforce::Refuse,
-    })
-}
-
-/// The applied policy can't be read.
-#[must_use]
-pub fn damaged(error: CompiledError) -> Failure {
-    Failure::new(Exit::Unavailable, error.to_string())
-}
-
-/// A store's error as the end of a command.
-#[must_use]
-pub fn store_failure(error: &StoreError) -> Failure {
-    let exit = match error {
-        StoreError::Illegal(_) => Exit::Refused,
-        StoreError::Moved | StoreError::Taken => Exit::Failed,
-        _ => Exit::Unavailable,
-    };
-    Failure::new(exit, error.to_string())
-}
-
-/// The same of a change.
-#[must_use]
-pub fn ledger_failure(error: &LedgerError) -> Failure {
-    match error {
-        LedgerError::Store(error) => store_failure(error),
-        LedgerError::Trail(_) | LedgerError::Epoch(_) => {
-            Failure::new(Exit::Unavailable, error.to_string())
-        }
-    }
 }

@@ -112,13 +112,7 @@ impl<'a> People<'a> {
         entitlement: &Entitlement,
         project: &Project,
     ) -> Result<Result<Vec<usize>, String>, CompiledError> {
-        let Some(user) = self.active(name)? else {
-            return Ok(Err(format!("{name} is not an active user of the policy")));
-        };
-        if user.service {
-            return Ok(Err(format!("{name} is a service, and services approve nothing")));
-        }
-        if let Some(words) = self.same_as_asker(name, state)? {
+        if let Some(words) = self.unfit(name, state)? {
             return Ok(Err(words));
         }
         let mut fits = Vec::new();
@@ -143,6 +137,20 @@ impl<'a> People<'a> {
                 state.request.entitlement
             )
         })))
+    }
+
+    /// Words where a person answers no request of this asker, whatever list they stand in.
+    ///
+    /// # Errors
+    /// The applied policy is damaged.
+    pub fn unfit(&self, name: &UserName, state: &State) -> Result<Option<String>, CompiledError> {
+        match self.active(name)? {
+            None => Ok(Some(format!("{name} is not an active user of the policy"))),
+            Some(user) if user.service => {
+                Ok(Some(format!("{name} is a service, and services approve nothing")))
+            }
+            Some(_) => self.same_as_asker(name, state),
+        }
     }
 
     /// Words where the name is the asker's own, under whatever name.

@@ -1,14 +1,15 @@
 //! `access request`: a wish becomes a record, or finds the open one that is the same.
 
-use super::office::{self, Office, ledger_failure, store_failure};
+use super::failure::{ledger_failure, store_failure};
+use super::moves;
+use super::office::Office;
 use super::scope::{self, Asked};
-use super::view;
-use super::wish::{self, Scoped, Wanted, ahead, span};
+use super::wish::{self, Scoped, Wanted, ahead, as_options};
+use super::{copied, view};
 use crate::access::{Actor, Event, Id, Request, Standing, State, What, ask};
 use crate::cli::Failure;
 use crate::cli::exit::Exit;
 use crate::cli::out::Out;
-use crate::hook::ask as by_push;
 use crate::hook::ledger::{self, Effect, LedgerError};
 use crate::os::{clock, random};
 use crate::policy::span::Span;
@@ -33,7 +34,7 @@ pub struct Args {
     /// Not before this time: 2026-11-22T10:00:00Z, or 2h for so long from now.
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
-    /// Wait so long for the answer.
+    /// Wait so long for the answer, at most 1 d; exit code 5 where none came.
     #[arg(long, value_name = "DURATION")]
     wait: Option<String>,
 }
@@ -44,8 +45,9 @@ pub struct Args {
 /// Why it was not filed.
 pub fn run(office: &Office<'_>, args: &Args, out: &Out) -> anyhow::Result<Exit> {
     let now = office.sound_now()?;
-    let from = args.from.as_deref().map(|text| ahead(text, now)).transpose()?;
-    let wait = args.wait.as_deref().map(|text| span("--wait", text)).transpose()?;
+    let from =
+        args.from.as_deref().map(|text| ahead(text, now).map(|at| (text, at))).transpose()?;
+    let wait = args.wait.as_deref().map(wish::wait).transpose()?;
     let wanted = wish::read(office, &args.scoped, from, "request")?;
     let (id, mut state) = file(office, &wanted, true)?;
     if state.standing(now) == Standing::Pending
@@ -55,6 +57,10 @@ pub fn run(office: &Office<'_>, args: &Args, out: &Out) -> anyhow::Result<Exit> 
     }
     if let Some(wait) = wait {
         state = wait_for(office, &id, state, wait)?;
+        if state.standing(clock::now().wall) == Standing::Pending {
+            let words = format!("nobody has answered within {wait}: {id} stays open, look again");
+            view::note(out, words);
+        }
     }
     Ok(tell(office, &id, &state, out))
 }
@@ -71,24 +77,22 @@ pub fn file(office: &Office<'_>, wanted: &Wanted, find: bool) -> anyhow::Result<
         if let Some(found) = done_before(office, wanted)? {
             return Ok(found);
         }
-        let of_person = office.store.of_person(&person, now).map_err(|e| store_failure(&e))?;
-        let same = by_push::same(&of_person, &fingerprint, now).filter(|_| find);
-        if let Some(found) = same {
+        let open = office.open_of(&person, now)?;
+        if let Some(found) = open.same(&fingerprint, now).filter(|_| find) {
             return Ok(found);
         }
         let request = fitted(office, wanted, now)?;
         let max_open = office.here.settings().access.max_open;
-        by_push::may_ask(&of_person, max_open, now)
-            .map_err(|words| Failure::new(Exit::Refused, words))?;
+        open.may_ask(max_open, now).map_err(|words| Failure::new(Exit::Refused, words))?;
         let what = What::Requested(Box::new(request));
         let event = Event { at: now, by: office.caller.actor.clone(), what };
-        match new_record(office, wanted, event, of_person.token, find) {
-            Err(LedgerError::Store(StoreError::Moved | StoreError::Taken)) => office::pause(turn),
+        match new_record(office, wanted, event, open.own.token, find) {
+            Err(LedgerError::Store(StoreError::Moved | StoreError::Taken)) => moves::pause(turn),
             Err(error) => return Err(ledger_failure(&error).into()),
             Ok(filed) => return Ok(filed),
         }
     }
-    Err(office::busy().into())
+    Err(moves::busy().into())
 }
 
 /// What the same command did under its key before.
@@ -116,11 +120,6 @@ fn fitted(office: &Office<'_>, wanted: &Wanted, now: DateTime<Utc>) -> anyhow::R
         words if words.is_empty() => Ok(request),
         words => Err(all(words).into()),
     }
-}
-
-/// Words about push options, for whom they are options of a command.
-fn as_options(words: &str) -> String {
-    words.replace("-o reason=", "--reason ").replace("-o ticket=", "--ticket ID")
 }
 
 fn new_record(
@@ -165,11 +164,11 @@ fn by_rule(
         return Ok(None);
     };
     // Also of a request that was filed before: what stops asking now stops the rule.
-    let person = &wanted.request.person;
-    let of_person = office.store.of_person(person, now).map_err(|e| store_failure(&e))?;
+    let open = office.open_of(&wanted.request.person, now)?;
     let asked = Asked { from: now, until: now + state.request.duration.delta() };
     let against = scope::against(office, &state.request, &wanted.entitlement, asked)?;
-    if by_push::may_ask(&of_person, u32::MAX, now).is_err() || !against.is_empty() {
+    let fits = ask::still_fits(&state.request, &wanted.entitlement, now);
+    if open.may_ask(u32::MAX, now).is_err() || !against.is_empty() || fits.is_err() {
         return Ok(None);
     }
     let cap = Some(auto.max_duration);
@@ -212,9 +211,13 @@ pub fn tell(office: &Office<'_>, id: &Id, state: &State, out: &Out) -> Exit {
     match state.standing(now) {
         Standing::Pending => {
             let names = ledger::approvers(&office.here.policy, state);
-            let names: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
+            let names: Vec<String> = names.iter().map(ToString::to_string).collect();
             if !out.json && !names.is_empty() {
                 view::say(out, format!("can approve: {}", names.join(", ")));
+            }
+            let commands = copied::answers(office, id, state, &names, now);
+            for (verb, command) in commands.iter().filter(|_| !out.json) {
+                view::say(out, format!("{verb}: {command}"));
             }
             Exit::Waiting
         }

@@ -4,7 +4,8 @@
 //! Use is read from the trail: by the entry that a line names where it was decided by the policy that
 //! is applied today, else by asking today's policy which permit the same push would rest on.
 
-use super::office::{Office, damaged};
+use super::failure::damaged;
+use super::office::Office;
 use super::view;
 use super::wish::span;
 use crate::audit::read::{self, Seen};

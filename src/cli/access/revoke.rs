@@ -1,7 +1,9 @@
 //! `access revoke`: grants end at once, and what is under way with them is told.
 
-use super::office::{self, Office, damaged, ledger_failure, store_failure};
-use super::wish::span;
+use super::failure::{damaged, ledger_failure, store_failure};
+use super::moves;
+use super::office::Office;
+use super::wish::wait;
 use super::{bounded, view};
 use crate::access::{Event, Id, Phase, State, What, step};
 use crate::audit::{Record as Line, TrailError};
@@ -45,10 +47,10 @@ pub struct Args {
     /// Every grant there is.
     #[arg(long)]
     all: bool,
-    /// Why.
+    /// Why, in your own words: the holder, notices, `show` and an auditor get them.
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
-    /// Wait until no push is under way with them, at most so long.
+    /// Wait until no push is under way with them, at most so long (1 d); exit code 1 where one still is.
     #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "10m")]
     wait: Option<String>,
 }
@@ -74,7 +76,7 @@ struct Done {
 /// Nobody may; there is no such grant; the store can't be written.
 pub fn run(office: &Office<'_>, args: &Args, out: &Out) -> anyhow::Result<Exit> {
     let note = bounded(args.note.as_ref(), "--note")?;
-    let wait = args.wait.as_deref().map(|text| span("--wait", text)).transpose()?;
+    let wait = args.wait.as_deref().map(wait).transpose()?;
     let wanted = which(office, args)?;
     let mut done = Done::default();
     for chunk in wanted.chunks(CHUNK) {
@@ -143,24 +145,11 @@ fn which(office: &Office<'_>, args: &Args) -> anyhow::Result<Vec<Id>> {
     for record in found {
         let Ok(state) = record.state() else { continue };
         let lent = matches!(&state.phase, Phase::Approved(terms) if now < terms.until);
-        if lent && (office.caller.is_server() || may(office, &state)?) {
+        if lent && office.could_close(&state)?.is_ok() {
             ids.push(record.id);
         }
     }
     Ok(ids)
-}
-
-/// Whether the one who acts may end a grant: the server, who administers, who could approve it.
-fn may(office: &Office<'_>, state: &State) -> anyhow::Result<bool> {
-    if office.caller.is_server() {
-        return Ok(true);
-    }
-    let person = office.person()?;
-    if office.people.active(person).map_err(damaged)?.is_none() {
-        return Ok(false);
-    }
-    let administers = office.is_among(&office.here.settings().administer, None)?;
-    Ok(administers || office.could_approve(state)?.is_ok())
 }
 
 /// Ends a few grants in one change.
@@ -177,11 +166,11 @@ fn end(office: &Office<'_>, ids: &[Id], note: Option<&str>, done: &mut Done) -> 
                 done.revoked.extend(revoked);
                 return Ok(());
             }
-            Err(LedgerError::Store(StoreError::Moved)) => office::pause(turn),
+            Err(LedgerError::Store(StoreError::Moved)) => moves::pause(turn),
             Err(error) => return Err(ledger_failure(&error).into()),
         }
     }
-    Err(office::busy().into())
+    Err(moves::busy().into())
 }
 
 type Decided = (Change, Vec<Line>, Vec<(Id, State)>);
@@ -196,7 +185,7 @@ fn decide(
     let (mut change, mut lines, mut revoked) = (Change::default(), Vec::new(), Vec::new());
     for id in ids {
         let (record, state) = office.record(id)?;
-        if !may(office, &state)? {
+        if office.could_close(&state)?.is_err() {
             let words = "it is for root, for who administers, and for who could approve it";
             done.left.insert(id.clone(), words.into());
             continue;

@@ -4,17 +4,20 @@
 
 use crate::access::request::spelled;
 use crate::access::{Actor, Id, Phase, Request, Standing, State};
-use crate::cli::out::Out;
+use crate::cli::out::{Out, counted};
 use crate::policy::entry::Permissions;
-use crate::policy::refs::RefScope;
+use crate::policy::refs::{RefPattern, RefScope, Space};
 use crate::policy::window::Zone;
-use crate::report;
 use crate::text::Safe;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
 /// Longest line, in bytes.
 const MAX_LINE: usize = 4000;
+/// Longest name or pattern in a line about a record, in bytes.
+const MAX_NAME: usize = 80;
+/// Most patterns, checks or parts that such a line spells out.
+const MAX_NAMES: usize = 4;
 
 /// Prints a line with whatever is in it escaped.
 pub fn say(out: &Out, text: impl AsRef<str>) {
@@ -41,7 +44,11 @@ fn safe(text: &str) -> String {
 /// Somebody's own words, so that they can't be taken for ours.
 #[must_use]
 pub fn quoted(words: &str) -> String {
-    let escaped = Safe::new(words.as_bytes(), MAX_LINE / 2).as_str().replace('"', "\\\"");
+    cut(words, MAX_LINE / 2)
+}
+
+fn cut(words: &str, most: usize) -> String {
+    let escaped = Safe::new(words.as_bytes(), most).as_str().replace('"', "\\\"");
     format!("\"{escaped}\"")
 }
 
@@ -68,18 +75,61 @@ pub fn word(state: &State, now: DateTime<Utc>) -> &'static str {
 /// `update of release/2.4 and create of tags v*`
 #[must_use]
 pub fn what(request: &Request) -> String {
-    let mut text = request
-        .parts()
-        .map(|(permissions, refs)| format!("{permissions} of {}", report::refs(refs)))
-        .collect::<Vec<_>>()
-        .join(" and ");
+    let parts = request.parts().map(|(set, scope)| format!("{set} of {}", refs(scope)));
+    let mut text = parts.collect::<Vec<_>>().join(" and ");
     if let Some(paths) = &request.paths {
-        text.push_str(&format!(" for {paths}"));
+        let some = named(paths.include.iter().map(|one| one.to_string()));
+        text.push_str(&format!(" for {some}"));
+        if !paths.exclude.is_empty() {
+            let but = named(paths.exclude.iter().map(|one| one.to_string()));
+            text.push_str(&format!(" but {but}"));
+        }
     }
     if !request.checks.is_empty() {
-        text.push_str(&format!(" of checks {}", request.checks.join(", ")));
+        let checks = named(request.checks.iter().map(ToString::to_string));
+        text.push_str(&format!(" of checks {checks}"));
     }
     text
+}
+
+/// `main, release/*`, `tags v*`
+#[must_use]
+pub fn refs(scope: &RefScope) -> String {
+    let list = |patterns: &[RefPattern]| {
+        let (tags, others): (Vec<_>, Vec<_>) =
+            patterns.iter().partition(|one| one.space == Space::Tags);
+        let of = |all: Vec<&RefPattern>| named(all.iter().map(|one| one.pattern.to_string()));
+        match (others.is_empty(), tags.is_empty()) {
+            (true, _) => format!("tags {}", of(tags)),
+            (false, true) => of(others),
+            (false, false) => format!("{}, tags {}", of(others), of(tags)),
+        }
+    };
+    let all = scope.include.is_empty();
+    let text = if all { "every branch and tag".to_owned() } else { list(&scope.include) };
+    match scope.exclude.is_empty() {
+        true => text,
+        false => format!("{text} but {}", list(&scope.exclude)),
+    }
+}
+
+/// A few names, and how many more there are: what somebody asks for fills no page.
+fn named(all: impl ExactSizeIterator<Item = String>) -> String {
+    let more = all.len().saturating_sub(MAX_NAMES);
+    let shown: Vec<String> = all.take(MAX_NAMES).map(|name| capped(&name)).collect();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{more}", shown.join(", "))
+}
+
+/// A name or pattern that somebody chose: as it is where it is short and nothing in it could be taken
+/// for our words; else quoted, and cut.
+#[must_use]
+pub fn capped(name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-*?+@#=%[]{}^~!$:".contains(&byte);
+    match !name.is_empty() && name.len() <= MAX_NAME && name.bytes().all(plain) {
+        true => name.to_owned(),
+        false => cut(name, MAX_NAME),
+    }
 }
 
 /// One line about a record, as `list` has it.
@@ -91,7 +141,7 @@ pub fn line(id: &Id, state: &State, now: DateTime<Utc>, zone: Zone) -> String {
         word(state, now),
         request.person,
         what(request),
-        request.repository,
+        capped(&request.repository),
         request.entitlement
     );
     let tail = match (&state.phase, state.standing(now)) {
@@ -108,7 +158,8 @@ pub fn line(id: &Id, state: &State, now: DateTime<Utc>, zone: Zone) -> String {
         (Phase::Closed, _) => format!(", by {}, {}", state.last.1, time(state.last.2, zone)),
     };
     let left = state.uses_left().filter(|_| state.standing(now) == Standing::Active);
-    let left = left.map(|left| format!(", {left} uses left")).unwrap_or_default();
+    let left = left.map(|left| format!(", {} left", counted(left as usize, "use", "uses")));
+    let left = left.unwrap_or_default();
     let more =
         state.extension_pending(now).map(|asked| format!(", asks for {} more", asked.duration));
     let glass = if state.unattested { ", BROKEN GLASS: not attested" } else { "" };
@@ -160,9 +211,7 @@ pub fn json(id: &Id, state: &State, now: DateTime<Utc>) -> Value {
 }
 
 fn part(set: Permissions, refs: &RefScope) -> Value {
-    let all = |patterns: &[crate::policy::refs::RefPattern]| -> Vec<String> {
-        patterns.iter().map(spelled).collect()
-    };
+    let all = |patterns: &[RefPattern]| -> Vec<String> { patterns.iter().map(spelled).collect() };
     let permissions: Vec<String> = set.to_string().split(", ").map(str::to_owned).collect();
     json!({ "permissions": permissions, "refs": all(&refs.include), "except": all(&refs.exclude) })
 }
@@ -183,4 +232,21 @@ pub fn actor(by: &Actor) -> Value {
 #[must_use]
 pub fn stamp(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_cannot_pass_for_the_rest_of_its_line() {
+        assert_eq!(capped("release/*"), "release/*");
+        let fake = "main in payments/api, hotfix, until 2030";
+        assert_eq!(capped(fake), format!("\"{fake}\""));
+        assert_eq!(capped("a\"\n7f3k-92qd"), r#""a\"\x0a7f3k-92qd""#);
+        assert!(capped(&"x".repeat(5000)).len() <= MAX_NAME + 2);
+        assert_eq!(capped(""), "\"\"");
+        let many = named((0..9).map(|n| format!("b{n}")).collect::<Vec<_>>().into_iter());
+        assert_eq!(many, "b0, b1, b2, b3 and 5 more");
+    }
 }

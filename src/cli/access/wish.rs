@@ -16,10 +16,14 @@ use crate::policy::pattern::Pattern;
 use crate::policy::refs::{PathScope, RefPattern, RefScope, Space};
 use crate::policy::span::Span;
 use chrono::{DateTime, Utc};
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 /// Longest idempotency key, in bytes.
 const MAX_KEY: usize = 200;
+
+/// Longest wait, in seconds.
+const MAX_WAIT: u32 = 24 * 3600;
 
 /// What is asked for.
 #[derive(Debug, clap::Args)]
@@ -44,7 +48,7 @@ pub struct Scoped {
     /// Ask to move refs forward.
     #[arg(long)]
     update: bool,
-    /// Ask to move refs elsewhere.
+    /// Ask to move refs elsewhere than forward (`git push --force`): commits may be lost.
     #[arg(long)]
     force: bool,
     /// Ask to delete refs.
@@ -68,7 +72,7 @@ pub struct Scoped {
     /// The ticket.
     #[arg(long, value_name = "ID")]
     ticket: Option<String>,
-    /// So many pushes that land.
+    /// So many pushes may land; then it is used up. Without it, as many as the entitlement allows.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     uses: Option<u32>,
     /// The same command with the same key, sent again, finds what it did.
@@ -88,14 +92,14 @@ pub struct Wanted {
     pub key: Option<(String, String)>,
 }
 
-/// Reads what is asked for.
+/// Reads what is asked for; `from` as it was typed, and the instant that it means.
 ///
 /// # Errors
 /// A word that is none, a name that nothing has, an entitlement that is not asked for so.
 pub fn read(
     office: &Office<'_>,
     args: &Scoped,
-    from: Option<DateTime<Utc>>,
+    from: Option<(&str, DateTime<Utc>)>,
     verb: &str,
 ) -> anyhow::Result<Wanted> {
     let person = office.person()?.clone();
@@ -133,12 +137,12 @@ pub fn read(
     };
     let wish = Wish {
         duration: args.duration.as_deref().map(|text| span("--for", text)).transpose()?,
-        from,
+        from: from.map(|(_, instant)| instant),
         uses: args.uses,
         reason: bounded(args.reason.as_ref(), "--reason")?,
         ticket: bounded(args.ticket.as_ref(), "--ticket")?,
     };
-    let key = key(office, args, &request, &wish, verb)?;
+    let key = key(office, args, from.map(|(typed, _)| typed), verb)?;
     Ok(Wanted { request, entitlement, wish, key })
 }
 
@@ -156,11 +160,12 @@ fn there(office: &Office<'_>, repository: &str) -> anyhow::Result<()> {
     Err(Failure::new(Exit::NotFound, format!("there is no repository `{shown}`")).into())
 }
 
+/// The key, and a digest of the command as it was typed: `--from 2h` asks the same a minute later,
+/// and what a policy of another day makes of it does not matter.
 fn key(
     office: &Office<'_>,
     args: &Scoped,
-    request: &Request,
-    wish: &Wish,
+    from: Option<&str>,
     verb: &str,
 ) -> anyhow::Result<Option<(String, String)>> {
     let Some(key) = &args.idempotency_key else { return Ok(None) };
@@ -169,12 +174,45 @@ fn key(
         return Err(Failure::new(Exit::Usage, words).into());
     }
     let person = office.person()?;
-    let Wish { duration, from, uses, reason, ticket } = wish;
-    let content = format!(
-        "{verb}\n{person}\n{}\n{duration:?} {from:?} {uses:?} {reason:?} {ticket:?}",
-        request.fingerprint()
-    );
-    Ok(Some((format!("{person}:{key}"), hex(&Sha256::digest(content.as_bytes())))))
+    let Scoped {
+        entitlement,
+        repository,
+        branches,
+        tags,
+        refs,
+        create,
+        update,
+        force,
+        delete,
+        permissions,
+        paths,
+        checks,
+        duration,
+        reason,
+        ticket,
+        uses,
+        idempotency_key: _,
+    } = args;
+    let repository = repository.strip_suffix(".git").unwrap_or(repository);
+    let typed = json!([
+        verb,
+        person.as_str(),
+        entitlement,
+        repository,
+        branches,
+        tags,
+        refs,
+        [create, update, force, delete],
+        permissions,
+        paths,
+        checks,
+        duration,
+        from,
+        reason,
+        ticket,
+        uses,
+    ]);
+    Ok(Some((format!("{person}:{key}"), hex(&Sha256::digest(typed.to_string().as_bytes())))))
 }
 
 fn permissions(args: &Scoped, entitlement: &Entitlement) -> Result<Permissions, String> {
@@ -234,6 +272,12 @@ fn checks(args: &Scoped, entitlement: &Entitlement) -> Vec<Box<str>> {
     }
 }
 
+/// Words about push options, for whom they are options of a command.
+#[must_use]
+pub fn as_options(words: &str) -> String {
+    words.replace("-o reason=", "--reason ").replace("-o ticket=", "--ticket ID")
+}
+
 /// A length of time given with an option.
 ///
 /// # Errors
@@ -241,6 +285,18 @@ fn checks(args: &Scoped, entitlement: &Entitlement) -> Vec<Box<str>> {
 pub fn span(option: &str, text: &str) -> anyhow::Result<Span> {
     Span::parse(text)
         .map_err(|error| Failure::new(Exit::Usage, format!("{option}: {error}")).into())
+}
+
+/// How long a command waits.
+///
+/// # Errors
+/// It is no length of time, or too long a one: a command that waits for days is a forgotten one.
+pub fn wait(text: &str) -> anyhow::Result<Span> {
+    let wait = span("--wait", text)?;
+    match wait.seconds() <= MAX_WAIT {
+        true => Ok(wait),
+        false => Err(Failure::new(Exit::Usage, "--wait is at most 1 d").into()),
+    }
 }
 
 /// An instant, or so long from now.

@@ -16,7 +16,7 @@ pub use words::{full_name, words};
 use super::exit::Exit;
 use super::out::Out;
 use super::policy as policy_verb;
-use super::site::{self, Here};
+use super::site::Here;
 use bench::Bench;
 use std::path::PathBuf;
 
@@ -65,7 +65,6 @@ pub fn run(args: &Args, out: &Out) -> anyhow::Result<Exit> {
         }
         None => {
             let here = Here::open()?;
-            site::become_account(&here.site)?;
             (here.policy.policy()?, here.site.account_uid)
         }
     };

@@ -2,13 +2,11 @@
 
 use super::{Exit, Failure, Here, Mode, Out, Text, failed, known, line, opened, record};
 use crate::audit::Event;
-use crate::cli::site;
 use crate::store::sqlite;
 use std::path::Path;
 
 pub(super) fn backup(file: &Path, out: &Out) -> anyhow::Result<Exit> {
     let here = Here::open()?;
-    site::become_account(&here.site)?;
     let store = opened(&here, Mode::Read)?;
     // Before the copy: it may hold later changes, never less.
     let version = store.status().map_err(failed)?.version;
@@ -30,7 +28,6 @@ pub(super) fn restore(file: &Path, out: &Out) -> anyhow::Result<Exit> {
         let words = format!("there is no backup `{}`", file.display());
         return Err(Failure::new(Exit::NotFound, words).into());
     }
-    site::become_account(&here.site)?;
     let file = std::path::absolute(file)?;
     let path = here.site.state.join(sqlite::FILE_NAME);
     let known = known(&here)?;

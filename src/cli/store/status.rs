@@ -68,7 +68,6 @@ fn place(site: &Site, settings: &Settings) -> String {
 
 pub(super) fn run(out: &Out) -> anyhow::Result<Exit> {
     let here = Here::open()?;
-    super::site::become_account(&here.site)?;
     let found = standing(&here.site, here.settings())
         .map_err(|error| super::Failure::new(Exit::Unavailable, error.to_string()))?;
     let version = found.status.as_ref().map(|status| status.version);

@@ -87,18 +87,23 @@ fn more_time_is_approved_like_a_request_and_capped() {
         chrono::DateTime::parse_from_rfc3339(&text).unwrap()
     };
     let before = end(&id);
-    site.access(&["extend", &id, "--as", "bob", "--for", "31m"]).ends(3, "at most 30 min");
-    site.access(&["extend", &id, "--as", "carol", "--for", "5m"]).ends(3, "only bob");
-    site.access(&["extend", &id, "--as", "bob", "--for", "20m"]).ends(5, "asks for 20 min more");
-    site.access(&["extend", &id, "--as", "bob", "--for", "20m"]).ends(3, "asked for already");
+    let extend = |person: &str, time: &str| {
+        let words = ["extend", &id, "--as", person, "--for", time];
+        site.access(&[words.as_slice(), &REASON].concat())
+    };
+    extend("bob", "31m").ends(3, "at most 30 min");
+    extend("carol", "5m").ends(3, "only bob");
+    extend("bob", "20m").ends(5, "asks for 20 min more");
+    extend("bob", "20m").ends(3, "asked for already");
     site.access(&["list", "waiting", "--as", "amy"]).ends(0, &id);
-    site.access(&["approve", &id, "--as", "bob"]).ends(3, "nobody approves their own");
-    site.access(&["deny", &id, "--as", "amy"]).ends(0, "no more time");
+    let approve = |person: &str| site.access(&["approve", &id, "--extension", "--as", person]);
+    approve("bob").ends(3, "nobody approves their own");
+    site.access(&["deny", &id, "--extension", "--as", "amy"]).ends(0, "no more time");
     assert_eq!((end(&id), site.state_of(&id).as_str()), (before, "active"));
-    site.access(&["extend", &id, "--as", "bob", "--for", "20m"]).ends(5, "20 min");
-    site.access(&["approve", &id, "--as", "amy"]).ends(0, "active");
+    extend("bob", "20m").ends(5, "20 min");
+    approve("amy").ends(0, "active");
     assert_eq!((end(&id) - before).num_minutes(), 20);
-    site.access(&["extend", &id, "--as", "bob", "--for", "5m"]).ends(3, "at most 1 times");
+    extend("bob", "5m").ends(3, "at most once");
     site.access(&["approve", &id, "--as", "amy"]).ends(3, "moved it before (extended");
 }
 

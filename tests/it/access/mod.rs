@@ -1,8 +1,10 @@
 //! Asking, answering, taking back: by the built command, on a real site, with a real store.
 
 mod answers;
+mod asking;
 mod books;
 mod glass;
+mod open;
 mod races;
 mod shipped;
 mod take;

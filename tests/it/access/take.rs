@@ -1,7 +1,7 @@
 //! Taking away: revoke, lock; and what is seen of it.
 
 use super::{MAIN, REASON, hotfix, policy, request, site, started};
-use crate::support::{Gate, Guard, Run, Site, wait_until};
+use crate::support::{Gate, Guard, Run, Site, chmod, is_root, skip, wait_until};
 use serde_json::Value;
 
 #[test]
@@ -213,7 +213,7 @@ fn the_json_of_a_record_has_these_fields_and_no_others() {
     assert_eq!(value["parts"][0]["refs"][0], "refs/heads/main");
     let shown = site.shown(&id);
     let more = ["approval_rule", "approvals_missing", "can_answer", "events", "except", "holders"];
-    let more = more.iter().chain(&["last_moved", "pins"]);
+    let more = more.iter().chain(&["last_moved", "last_moved_is_sure", "pins"]);
     let mut expected: Vec<&str> = fields.into_iter().chain(more.copied()).collect();
     expected.sort_unstable();
     assert_eq!(shown.as_object().unwrap().keys().collect::<Vec<_>>(), expected);
@@ -222,4 +222,20 @@ fn the_json_of_a_record_has_these_fields_and_no_others() {
     run.ends(3, "moved it before (approved");
     let value: Value = serde_json::from_str(run.stdout.trim()).unwrap();
     assert!(value["error"].as_str().unwrap().contains("ann (by"), "{value}");
+}
+
+#[test]
+fn root_reads_no_policy_that_the_hosting_account_may_not_read() {
+    if !is_root() {
+        return skip("only root can become another account");
+    }
+    let site = site(&hotfix(""));
+    site.give_to("daemon", 1);
+    site.access(&["list"]).ends(0, "nothing is like that");
+    // Trusted, because it is root's; but the command is not root any more when it reads.
+    let applied = site.path("state/policy");
+    std::os::unix::fs::chown(&applied, Some(0), Some(0)).unwrap();
+    chmod(&applied, 0o700);
+    site.access(&["list"]).ends(7, "ermission denied");
+    site.refwarden(&["lock", "list"]).ends(7, "ermission denied");
 }

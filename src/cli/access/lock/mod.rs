@@ -1,28 +1,28 @@
 //! `refwarden lock` and `unlock`: a forbid laid by hand, that works at once and beats everything.
 
-use super::office::{self, Office, damaged, ledger_failure, store_failure};
+mod read;
+mod words;
+
+use super::failure::{ledger_failure, store_failure};
+use super::moves;
+use super::office::Office;
 use super::view;
-use super::wish::{ahead, pattern, span};
 use crate::access::notice::{self, Around, OfLock};
-use crate::access::{Actor, Id, Lock, LockScope};
+use crate::access::{Actor, Id, Lock};
 use crate::audit::{self, Record as Line, Text};
 use crate::cli::exit::Exit;
 use crate::cli::out::Out;
-use crate::cli::site::{self, Here};
+use crate::cli::site::Here;
 use crate::cli::{Failure, access};
 use crate::hook::ledger::{self, Effect, LedgerError};
 use crate::os::{clock, random};
 use crate::policy::diag;
-use crate::policy::entry::Permissions;
-use crate::policy::name::{ProjectName, UserName};
-use crate::policy::pattern::Pattern;
-use crate::policy::refs::{RefPattern, RefScope, Space};
-use crate::policy::window::Zone;
 use crate::store::access::{Change, Notice, StoreError};
 use crate::store::open::Mode;
-use chrono::{DateTime, Utc};
 use clap::Subcommand;
-use serde_json::{Value, json};
+use read::read;
+use serde_json::json;
+use words::{about, as_json, one_line};
 
 /// How often a lock is tried again.
 const TRIES: u32 = 16;
@@ -121,7 +121,6 @@ pub fn unlock(args: &UnlockArgs, out: &Out) -> anyhow::Result<Exit> {
 
 fn open(actor: Option<&str>) -> anyhow::Result<(Here, access::Caller)> {
     let here = Here::open()?;
-    site::become_account(&here.site)?;
     let caller = access::on_server(&here, actor)?;
     Ok((here, caller))
 }
@@ -132,7 +131,7 @@ fn require_admin(office: &Office<'_>) -> anyhow::Result<()> {
         return Ok(());
     }
     let person = office.person()?;
-    if office.is_among(&office.here.settings().administer, None)? {
+    if office.administers()? {
         return Ok(());
     }
     let words = format!("{person} is not among those who administer ([global] administer)");
@@ -167,97 +166,11 @@ pub fn lay(office: &Office<'_>, args: &Args, out: &Out) -> anyhow::Result<Exit> 
                 view::note(out, format!("it was done, but the trail has no line of it: {error}"));
                 return Ok(Exit::Unavailable);
             }
-            Err(LedgerError::Store(StoreError::Moved | StoreError::Taken)) => office::pause(turn),
+            Err(LedgerError::Store(StoreError::Moved | StoreError::Taken)) => moves::pause(turn),
             Err(error) => return Err(ledger_failure(&error).into()),
         }
     }
-    Err(office::busy().into())
-}
-
-fn read(office: &Office<'_>, args: &Args, now: DateTime<Utc>) -> anyhow::Result<Lock> {
-    let usage = |words: String| Failure::new(Exit::Usage, words);
-    let policy = office.here.policy.policy().map_err(damaged)?;
-    let person = args.user.as_deref().map(UserName::parse).transpose();
-    let person = person.map_err(|error| usage(format!("--user: {error}")))?;
-    if let Some(person) = person.as_ref().filter(|person| !policy.users.contains_key(*person)) {
-        let words = format!("there is no user `{person}`{}", office.nearest_user(person.as_str()));
-        return Err(Failure::new(Exit::NotFound, words).into());
-    }
-    let project = args.project.as_deref().map(ProjectName::parse).transpose();
-    let project = project.map_err(|error| usage(format!("--project: {error}")))?;
-    if let Some(project) = project.as_ref().filter(|name| !policy.projects.contains_key(*name)) {
-        let near = diag::nearest(project.as_str(), policy.projects.keys().map(ProjectName::as_str));
-        let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-        return Err(
-            Failure::new(Exit::NotFound, format!("there is no project `{project}`{near}")).into()
-        );
-    }
-    let repository = args.repository.as_deref().map(repository).transpose().map_err(usage)?;
-    let until = match (&args.duration, &args.until) {
-        (Some(duration), _) => Some(now + span("--for", duration)?.delta()),
-        (None, Some(time)) => Some(ahead(time, now)?),
-        (None, None) => None,
-    };
-    if until.is_some_and(|until| until <= now) {
-        return Err(usage("the lock would have ended before it began".into()).into());
-    }
-    let message = super::bounded(args.message.as_ref(), "--message")?.unwrap_or_default();
-    Ok(Lock {
-        id: Id::of([0; 5]),
-        scope: LockScope { person, project, repository, refs: refs(args).map_err(usage)? },
-        permissions: permissions(&args.permissions).map_err(usage)?,
-        message,
-        by: office.caller.actor.clone(),
-        at: now,
-        until,
-    })
-}
-
-/// A repository's name or a pattern over names. What could never match would be a lock that stops
-/// nothing, and says that it does.
-fn repository(text: &str) -> Result<Pattern, String> {
-    let pattern = pattern(text.strip_suffix(".git").unwrap_or(text))?;
-    match pattern.has_user() {
-        true => Err("`${user}` has no place in a repository's name".into()),
-        false => Ok(pattern),
-    }
-}
-
-/// A ref pattern without a prefix that is implied, or with the one that is not.
-fn ref_pattern(text: &str, space: Space) -> Result<Pattern, String> {
-    let shown = text.escape_debug();
-    let full = text.starts_with("refs/");
-    match space {
-        Space::Branches | Space::Tags if full => {
-            Err(format!("`{shown}`: leave `refs/heads/` and `refs/tags/` out here, or use --refs"))
-        }
-        Space::Refs if !full && !text.starts_with("regex:") && !text.starts_with('*') => {
-            Err(format!("`{shown}`: a full name begins with `refs/`; for branches use --branches"))
-        }
-        _ => pattern(text),
-    }
-}
-
-fn refs(args: &Args) -> Result<RefScope, String> {
-    let spaces =
-        [(&args.branches, Space::Branches), (&args.tags, Space::Tags), (&args.refs, Space::Refs)];
-    let mut include = Vec::new();
-    for (texts, space) in spaces {
-        for text in texts {
-            include.push(RefPattern { space, pattern: ref_pattern(text, space)? });
-        }
-    }
-    Ok(RefScope { include, exclude: Vec::new() })
-}
-
-fn permissions(words: &[String]) -> Result<Permissions, String> {
-    if words.is_empty() {
-        return Ok(Permissions::WRITE);
-    }
-    words.iter().try_fold(Permissions::default(), |set, word| match Permissions::parse(word) {
-        Some(one) if one != Permissions::BYPASS => Ok(set.with(one)),
-        _ => Err(format!("`{}` is nothing that a lock can stop", word.escape_debug())),
-    })
+    Err(moves::busy().into())
 }
 
 fn notices(office: &Office<'_>, lock: &Lock, what: OfLock<'_>) -> Vec<Notice> {
@@ -336,11 +249,11 @@ pub fn lift(office: &Office<'_>, args: &UnlockArgs, out: &Out) -> anyhow::Result
                 tell_lifted(&wanted, &by, out);
                 return Ok(Exit::Done);
             }
-            Err(LedgerError::Store(StoreError::Moved)) => office::pause(turn),
+            Err(LedgerError::Store(StoreError::Moved)) => moves::pause(turn),
             Err(error) => return Err(ledger_failure(&error).into()),
         }
     }
-    Err(office::busy().into())
+    Err(moves::busy().into())
 }
 
 fn tell_lifted(locks: &[&Lock], by: &str, out: &Out) {
@@ -368,47 +281,4 @@ fn find<'l>(ids: &[String], locks: &'l [Lock]) -> anyhow::Result<Vec<&'l Lock>> 
         }
     }
     Ok(found)
-}
-
-/// `bob: write of release/* in project PAY`
-fn about(lock: &Lock) -> String {
-    let scope = &lock.scope;
-    let who = scope.person.as_ref().map_or("everybody".to_owned(), ToString::to_string);
-    let mut text = format!("{who}: {}", lock.permissions);
-    if !scope.refs.include.is_empty() {
-        text.push_str(&format!(" of {}", crate::report::refs(&scope.refs)));
-    }
-    if let Some(project) = &scope.project {
-        text.push_str(&format!(" in project {project}"));
-    }
-    if let Some(repository) = &scope.repository {
-        text.push_str(&format!(" in {repository}"));
-    }
-    text
-}
-
-fn one_line(lock: &Lock, zone: Zone) -> String {
-    let end = lock
-        .until
-        .map_or("until it is lifted".into(), |until| format!("until {}", view::time(until, zone)));
-    let by = format!("laid by {}, {}", lock.by, view::time(lock.at, zone));
-    format!("{}  {}, {end}: {} ({by})", lock.id, about(lock), view::quoted(&lock.message))
-}
-
-fn as_json(lock: &Lock) -> Value {
-    let scope = &lock.scope;
-    let refs: Vec<String> =
-        scope.refs.include.iter().map(crate::access::request::spelled).collect();
-    json!({
-        "id": lock.id.as_str(),
-        "person": scope.person.as_ref().map(|name| name.as_str()),
-        "project": scope.project.as_ref().map(|name| name.as_str()),
-        "repository": scope.repository.as_ref().map(|one| one.text()),
-        "refs": refs,
-        "permissions": lock.permissions.to_string().split(", ").collect::<Vec<_>>(),
-        "message": lock.message,
-        "by": view::actor(&lock.by),
-        "at": view::stamp(lock.at),
-        "until": lock.until.map(view::stamp),
-    })
 }

@@ -1,0 +1,157 @@
+//! What the one who acts may do with a record: see it, answer it, close it, attest it.
+
+use super::failure::damaged;
+use super::office::Office;
+use crate::access::State;
+use crate::cli::Failure;
+use crate::cli::exit::Exit;
+use crate::policy::entry::{Enforce, Holder, Place};
+use crate::policy::members::Held;
+use crate::policy::model::Project;
+use crate::policy::name::SchemeName;
+use std::collections::BTreeMap;
+
+impl Office<'_> {
+    /// `--as` is off for what only people may do.
+    ///
+    /// # Errors
+    /// It is, and the server acts for somebody.
+    pub fn only_in_person(&self, what: &str) -> anyhow::Result<()> {
+        if self.caller.stands_in() && !self.here.settings().access.server_approvals {
+            let words = format!(
+                "`--as` does not {what} on this server ([access] server-approvals = false): \
+                 each person does it over a door"
+            );
+            return Err(Failure::new(Exit::Refused, words).into());
+        }
+        Ok(())
+    }
+
+    /// Which approval lists the person who acts stands in.
+    ///
+    /// # Errors
+    /// Why they can't answer, in words.
+    pub fn could_approve(&self, state: &State) -> anyhow::Result<Result<Vec<usize>, String>> {
+        let Some(name) = self.caller.person() else {
+            return Ok(Err("only a person can approve: say who with --as NAME".into()));
+        };
+        let request = &state.request;
+        let Some(entitlement) =
+            self.here.policy.entitlement(&request.entitlement).map_err(damaged)?
+        else {
+            return Ok(Err(format!("there is no entitlement `{}` any more", request.entitlement)));
+        };
+        let project = match self.place(&request.repository) {
+            Ok((_, project)) => project,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        self.people
+            .approver(name, state, &entitlement, &project)
+            .map_err(|error| damaged(error).into())
+    }
+
+    /// Whether the one who acts may close what is open, or end a grant: the server, who administers,
+    /// who could approve it. Nothing is widened by it.
+    ///
+    /// # Errors
+    /// The applied policy is damaged; the inner error is words for the person.
+    pub fn could_close(&self, state: &State) -> anyhow::Result<Result<(), String>> {
+        if self.caller.is_server() {
+            return Ok(Ok(()));
+        }
+        let person = self.person()?;
+        if self.people.active(person).map_err(damaged)?.is_none() {
+            return Ok(Err(format!("{person} is not an active user of the policy")));
+        }
+        let could = self.could_approve(state)?;
+        if could.is_ok() || self.administers()? {
+            return Ok(Ok(()));
+        }
+        Ok(could.map(|_| ()))
+    }
+
+    /// Whether the one who acts may attest a broken glass: who could have approved it. Where nobody
+    /// could by today's policy (the entitlement was renamed or removed, the repository is in no
+    /// project, nothing but a rule approves), it is for whom `[global] administer` names, the taker
+    /// aside: else they could ask for nothing ever again.
+    ///
+    /// # Errors
+    /// The applied policy is damaged; the inner error is words for the person.
+    pub fn could_attest(&self, state: &State) -> anyhow::Result<Result<(), String>> {
+        let request = &state.request;
+        let entitlement = self.here.policy.entitlement(&request.entitlement).map_err(damaged)?;
+        let somebody = entitlement.is_some_and(|one| !one.approval.is_empty())
+            && self.place(&request.repository).is_ok();
+        if somebody || self.caller.is_server() {
+            return Ok(self.could_approve(state)?.map(|_| ()));
+        }
+        let person = self.person()?;
+        if let Some(words) = self.people.unfit(person, state).map_err(damaged)? {
+            return Ok(Err(words));
+        }
+        if self.administers()? {
+            return Ok(Ok(()));
+        }
+        Ok(Err(format!(
+            "by today's policy nobody approves `{}` in {}: so whom [global] administer names attests",
+            request.entitlement, request.repository
+        )))
+    }
+
+    /// Whether `[global] administer` names the person who acts.
+    ///
+    /// # Errors
+    /// The applied policy is damaged.
+    pub fn administers(&self) -> anyhow::Result<bool> {
+        self.is_among(&self.here.settings().administer, None)
+    }
+
+    /// Whether the person who acts is among holders that `[global]` names, in whatever project.
+    ///
+    /// # Errors
+    /// The applied policy is damaged.
+    pub fn is_among(&self, holders: &[Holder], project: Option<&Project>) -> anyhow::Result<bool> {
+        let Some(name) = self.caller.person() else { return Ok(self.caller.is_server()) };
+        let nowhere = nowhere();
+        let Some(project) = project.or(nowhere.as_ref()) else { return Ok(false) };
+        let held = self.people.held(name, project, holders).map_err(damaged)?;
+        Ok(matches!(held, Held::Yes(_)))
+    }
+
+    /// Whether the one who acts may see a record: their own, one that they could approve, or any for
+    /// the server and for whom `[global] audit` and `administer` name.
+    ///
+    /// # Errors
+    /// The applied policy is damaged.
+    pub fn may_see(&self, state: &State) -> anyhow::Result<bool> {
+        let Some(name) = self.caller.person() else { return Ok(self.caller.is_server()) };
+        if *name == state.request.person {
+            return Ok(true);
+        }
+        Ok(self.sees_all()? || self.could_approve(state)?.is_ok())
+    }
+
+    /// Whether the one who acts may see everything.
+    ///
+    /// # Errors
+    /// The applied policy is damaged.
+    pub fn sees_all(&self) -> anyhow::Result<bool> {
+        let settings = self.here.settings();
+        Ok(self.is_among(&settings.auditors, None)? || self.is_among(&settings.administer, None)?)
+    }
+}
+
+/// A project in which nobody has a role: `[global]` names people, not roles.
+fn nowhere() -> Option<Project> {
+    Some(Project {
+        place: Place { file: 0, line: 0 },
+        title: None,
+        repositories: Vec::new(),
+        scheme: SchemeName::parse("default").ok()?,
+        lead: None,
+        base: None,
+        jira_keys: Vec::new(),
+        roles: BTreeMap::new(),
+        enforce: Enforce::Refuse,
+    })
+}
