@@ -5,10 +5,14 @@
 //! only then the transaction is committed. Whoever is killed in between leaves a line without its
 //! change, never a change without its line.
 
+mod line;
+
+pub use line::{actor, line, word};
+
 use super::desk::Payload;
 use crate::access::notice::{self, Around, Happened};
-use crate::access::{Actor, Event, Id, State, What};
-use crate::audit::{self, PolicyRecord, Record, StoreRecord, Text, Trail, TrailError};
+use crate::access::{Event, Id, State};
+use crate::audit::{PolicyRecord, Record, StoreRecord, Text, Trail, TrailError};
 use crate::os::faults;
 use crate::policy::compiled::Compiled;
 use crate::policy::members;
@@ -154,39 +158,6 @@ impl Ledger<'_> {
     }
 }
 
-/// The trail's line about an event of a record; `state` is the record after it.
-#[must_use]
-pub fn line(id: &Id, state: &State, event: &Event) -> Record {
-    let word = match event.what.word() {
-        "used" => audit::Event::ACCESS_USED,
-        // A yes that others must follow lends nothing yet.
-        "approved" if matches!(event.what, What::Approved { terms: None, .. }) => {
-            audit::Event::named("access.approval")
-        }
-        word => audit::Event::named(&format!("access.{word}")),
-    };
-    let mut line = Record::new(word, crate::os::host_name());
-    let request = &state.request;
-    line.actor = Some(actor(&event.by));
-    line.repository = Some(Text::new(&request.repository));
-    line.project = Some(Text::new(request.project.as_str()));
-    line.request = Some(Text::new(id.as_str()));
-    line.entitlement = Some(Text::new(request.entitlement.as_str()));
-    line.reason = request.reason.as_ref().map(Text::new);
-    line.ticket = request.ticket.as_ref().map(Text::new);
-    line.approvers =
-        state.approvals.iter().map(|(actor, _)| Text::new(actor.to_string())).collect();
-    line = line.with("person", Text::new(request.person.as_str()));
-    if let Some(terms) = &state.terms {
-        line.grant = Some(Text::new(id.as_str()));
-        line = line.with("from", terms.from.to_rfc3339()).with("until", terms.until.to_rfc3339());
-    }
-    if let Some(left) = state.uses_left() {
-        line = line.with("uses-left", left.to_string());
-    }
-    line
-}
-
 /// The notices of an event, for the outbox; `seq` counts the record's events with this one.
 #[must_use]
 pub fn notices(
@@ -254,22 +225,4 @@ pub fn approvers(policy: &Compiled<Payload>, state: &State) -> Vec<UserName> {
         .filter(|name| may(name))
         .cloned()
         .collect()
-}
-
-/// An actor as the trail has it.
-#[must_use]
-pub fn actor(by: &Actor) -> audit::Actor {
-    let who = match (&by.user, &by.server) {
-        (Some(user), _) => user.to_string(),
-        (None, Some(server)) => server.clone(),
-        (None, None) => "refwarden".to_owned(),
-    };
-    audit::Actor {
-        user: Some(Text::new(who)),
-        source: by.server.as_ref().map_or(by.source.as_ref().map(Text::new), |server| {
-            Some(Text::new(format!("server {server}")))
-        }),
-        key: by.key.as_ref().map(Text::new),
-        address: None,
-    }
 }
