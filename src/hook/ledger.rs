@@ -9,6 +9,7 @@ mod line;
 
 pub use line::{actor, line, word};
 
+use super::charge::Done;
 use super::desk::Payload;
 use crate::access::notice::{self, Around, Happened};
 use crate::access::{Event, Id, State};
@@ -16,6 +17,7 @@ use crate::audit::{PolicyRecord, Record, StoreRecord, Text, Trail, TrailError};
 use crate::os::faults;
 use crate::policy::compiled::Compiled;
 use crate::policy::members;
+use crate::policy::model::Notify;
 use crate::policy::name::UserName;
 use crate::store::access::{AccessStore, Change, Notice, StoreError};
 use crate::store::epoch::{self, ChangeError, EpochError};
@@ -166,6 +168,24 @@ pub fn notices(
     state: &State,
     event: &Event,
 ) -> Vec<Notice> {
+    let happened = Happened { id, seq, event, after: state };
+    around(policy, state, |settings, around| notice::of_event(settings, &happened, around))
+}
+
+/// The notices of a push that landed under a grant whose uses are not counted: no event tells of it,
+/// so the push names the notice.
+#[must_use]
+pub fn notices_of_use(policy: &Compiled<Payload>, done: &Done, push: &str) -> Vec<Notice> {
+    let Done { id, state, seq, event } = done;
+    let happened = Happened { id, seq: *seq, event, after: state };
+    around(policy, state, |settings, around| notice::of_use(settings, &happened, push, around))
+}
+
+fn around(
+    policy: &Compiled<Payload>,
+    state: &State,
+    make: impl FnOnce(&[Notify], &Around<'_>) -> Vec<Notice>,
+) -> Vec<Notice> {
     let settings = policy.settings();
     if settings.notify.is_empty() {
         return Vec::new();
@@ -178,8 +198,7 @@ pub fn notices(
         command: "refwarden",
         approvers: &approvers,
     };
-    let happened = Happened { id, seq, event, after: state };
-    notice::of_event(&settings.notify, &happened, &around)
+    make(&settings.notify, &around)
 }
 
 /// Starts the delivery of notices beside us, where anybody is to be told; what fails is told by the
