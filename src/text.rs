@@ -2,6 +2,8 @@
 //!
 //! Knows how to make any bytes plain ASCII; not where they came from or where they go.
 
+pub mod csv;
+
 use gix::bstr::ByteSlice;
 use std::fmt::{self, Write};
 

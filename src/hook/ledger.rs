@@ -7,7 +7,7 @@
 
 mod line;
 
-pub use line::{actor, line, word};
+pub use line::{actor, line, stamp, word};
 
 use super::charge::Done;
 use super::desk::Payload;
@@ -15,6 +15,7 @@ use crate::access::notice::{self, Around, Happened};
 use crate::access::{Event, Id, State};
 use crate::audit::{PolicyRecord, Record, StoreRecord, Text, Trail, TrailError};
 use crate::os::faults;
+use crate::os::files::{self, FileError, Lock};
 use crate::policy::compiled::Compiled;
 use crate::policy::members;
 use crate::policy::model::Notify;
@@ -27,6 +28,20 @@ use std::time::Duration;
 
 /// How long to wait for another change.
 const WAIT: Duration = Duration::from_secs(5);
+
+/// Keeps changes and backups apart. A backup that is taken after a change has raised the store's
+/// version, and before it is made, would lack the change and look as new as the trail.
+///
+/// # Errors
+/// Somebody else has it for longer than a change takes.
+pub fn change_lock(state: &Path) -> Result<Lock, FileError> {
+    files::lock(&state.join("change.lock"), WAIT)
+}
+
+fn busy(state: &Path, error: &FileError) -> StoreError {
+    let reason = format!("another change or a backup takes long: {error}");
+    StoreError::Unavailable { at: state.display().to_string(), reason }
+}
 
 /// What a change does to rights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +100,11 @@ impl Ledger<'_> {
         effect: Effect,
         now: DateTime<Utc>,
     ) -> Result<Made, LedgerError> {
+        let _alone = match change_lock(self.state) {
+            // A backup that takes long stops nobody from taking a right away.
+            Err(_) if effect == Effect::TakesAway => None,
+            lock => Some(lock.map_err(|error| busy(self.state, &error))?),
+        };
         self.not_restored(effect, now)?;
         let version = self.store.raise()?;
         faults::point("access-raised");
