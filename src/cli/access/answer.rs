@@ -75,9 +75,7 @@ pub fn approve(office: &Office<'_>, args: &ApproveArgs, out: &Out) -> anyhow::Re
         let exit = told(&moved, &view::line(&id, &moved.state, moved.at, zone), out);
         return Ok(exit);
     }
-    let lists = missing.lists.join(", and of ");
-    let words =
-        format!("{id}: {} said yes; {} more of {lists}", office.caller.actor, missing.missing);
+    let words = format!("{id}: {} said yes; {}", office.caller.actor, missing.words());
     told(&moved, &words, out);
     Ok(Exit::Waiting)
 }
@@ -160,6 +158,10 @@ pub fn deny(office: &Office<'_>, args: &DenyArgs, out: &Out) -> anyhow::Result<E
         let note = note.clone();
         Ok((by, if extension { What::ExtensionDenied { note } } else { What::Denied { note } }))
     })?;
-    let what = if matches!(moved.state.phase, Phase::Closed) { "denied" } else { "no more time" };
+    let what = if matches!(moved.state.phase, Phase::Closed) {
+        "denied"
+    } else {
+        "extension denied, no more time"
+    };
     Ok(told(&moved, &format!("{id}: {what}, by {}", office.caller.actor), out))
 }

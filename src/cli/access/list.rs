@@ -90,7 +90,7 @@ pub fn run(office: &Office<'_>, args: &Args, out: &Out) -> anyhow::Result<Exit> 
         view::say(out, view::line(id, state, now, zone));
     }
     if found.is_empty() {
-        out.note("nothing is like that");
+        out.note("no request or grant matches");
     }
     Ok(Exit::Done)
 }

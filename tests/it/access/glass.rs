@@ -93,7 +93,7 @@ fn more_time_is_approved_like_a_request_and_capped() {
     site.access(&["extend", &id, "--as", "bob", "--for", "20m"]).ends(3, "asked for already");
     site.access(&["list", "waiting", "--as", "amy"]).ends(0, &id);
     site.access(&["approve", &id, "--as", "bob"]).ends(3, "nobody approves their own");
-    site.access(&["deny", &id, "--as", "amy"]).ends(0, "no more time");
+    site.access(&["deny", &id, "--as", "amy"]).ends(0, "extension denied, no more time");
     assert_eq!((end(&id), site.state_of(&id).as_str()), (before, "active"));
     site.access(&["extend", &id, "--as", "bob", "--for", "20m"]).ends(5, "20 min");
     site.access(&["approve", &id, "--as", "amy"]).ends(0, "active");

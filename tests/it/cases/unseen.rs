@@ -114,6 +114,8 @@ fn a_push_that_failed_behind_a_daemon_comes_again_and_lands_on_its_last_use() {
     }
     bed.lands(&line);
     assert_eq!((bed.uses(), bed.promises()), ((1, 0), 0));
+    let list = bed.site.refwarden(&["access", "list", "all"]);
+    list.ends(0, "every use is spent or put aside; would end ");
     let used = bed.site.trail().events("access.used");
     assert_eq!(used.len(), 1);
     assert_eq!(used[0]["refs"][0]["new"], bed.bob.id("HEAD"));

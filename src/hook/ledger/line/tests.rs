@@ -1,6 +1,5 @@
 use super::*;
-use crate::access::request::Seen;
-use crate::access::{Terms, lab, step};
+use crate::access::{Seen, Terms, lab, step};
 use crate::policy::name::UserName;
 use crate::policy::span::Span;
 use chrono::TimeDelta;
@@ -19,7 +18,9 @@ fn id() -> Id {
 
 fn seen(name: &[u8]) -> Seen {
     let name = crate::push::RefName::new(name).to_string();
-    Seen { name, action: "update".into(), old: "0".repeat(40), new: "1".repeat(40) }
+    let (old, new) = ("0".repeat(40), "1".repeat(40));
+    let seen = serde_json::json!({ "name": name, "action": "update", "old": old, "new": new });
+    serde_json::from_value(seen).unwrap()
 }
 
 fn event(who: &str, what: What) -> Event {
