@@ -161,6 +161,20 @@ pub enum What {
 }
 
 impl What {
+    /// What somebody said with an answer.
+    #[must_use]
+    pub const fn note(&self) -> Option<&String> {
+        match self {
+            Self::Approved { note, .. }
+            | Self::Denied { note }
+            | Self::Revoked { note }
+            | Self::ExtensionApproved { note, .. }
+            | Self::ExtensionDenied { note }
+            | Self::Attested { note } => note.as_ref(),
+            _ => None,
+        }
+    }
+
     /// The word of it, as a person says it.
     #[must_use]
     pub const fn word(&self) -> &'static str {

@@ -10,6 +10,8 @@ pub mod ask;
 pub mod event;
 pub mod fit;
 pub mod id;
+#[cfg(test)]
+pub mod lab;
 pub mod lend;
 pub mod lock;
 pub mod notice;

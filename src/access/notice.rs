@@ -107,13 +107,39 @@ pub enum OfLock<'a> {
 /// to know before the grant ends.
 #[must_use]
 pub fn of_event(settings: &[Notify], happened: &Happened<'_>, around: &Around<'_>) -> Vec<Notice> {
+    of_part(settings, happened, &happened.seq.to_string(), around)
+}
+
+/// The notices of a push that landed under a grant whose uses are not counted. The record has no
+/// event of it, so the push tells its notices from those of other pushes.
+#[must_use]
+pub fn of_use(
+    settings: &[Notify],
+    happened: &Happened<'_>,
+    push: &str,
+    around: &Around<'_>,
+) -> Vec<Notice> {
+    of_part(settings, happened, &format!("used-{push}"), around)
+}
+
+/// Whether anybody is told of the event `word`.
+#[must_use]
+pub fn is_told(settings: &[Notify], word: &str) -> bool {
+    settings.iter().any(|one| wants(one, word))
+}
+
+fn of_part(
+    settings: &[Notify],
+    happened: &Happened<'_>,
+    part: &str,
+    around: &Around<'_>,
+) -> Vec<Notice> {
     let project = Some(&happened.after.request.project);
     let mut notices = Notices::default();
     for one in settings.iter().filter(|one| is_about(one, project)) {
         if let Some(word) = word(&happened.event.what).filter(|word| wants(one, word)) {
             let body = body::of_event(&word, happened, around, is_slack(one));
-            let part = happened.seq.to_string();
-            notices.add(one, happened.id, &part, word, body, happened.event.at);
+            notices.add(one, happened.id, part, word, body, happened.event.at);
         }
         if let Some((until, due)) = ending(one, happened) {
             let body = body::of_ending(due, happened, around, is_slack(one));

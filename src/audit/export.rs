@@ -1,12 +1,13 @@
 //! The trail as comma-separated values (RFC 4180): one row a ref, for a spreadsheet.
 //!
-//! Knows the columns and how a cell is kept from being a formula. JSON lines need no code: they are
+//! Knows the columns. JSON lines need no code: they are
 //! exported as they are stored, so that the chain can still be verified.
 
 use super::line::Line;
 use super::record::{Record, RefRecord, Verdict};
 use super::stamp;
 use super::text::{Text, printable};
+use crate::text::csv;
 
 const COLUMNS: [&str; 32] = [
     "seq",
@@ -46,16 +47,16 @@ const COLUMNS: [&str; 32] = [
 /// The row of column names, CRLF included.
 #[must_use]
 pub fn csv_header() -> String {
-    row(COLUMNS.map(str::to_owned))
+    csv::row(COLUMNS)
 }
 
 /// The rows of `record`, which stands in `line`: one a ref, or one where there is none.
 #[must_use]
 pub fn csv_rows(line: &Line, record: &Record) -> String {
     if record.refs.is_empty() {
-        return row(cells(line, record, None));
+        return csv::row(cells(line, record, None));
     }
-    record.refs.iter().map(|one| row(cells(line, record, Some(one)))).collect()
+    record.refs.iter().map(|one| csv::row(cells(line, record, Some(one)))).collect()
 }
 
 fn cells(line: &Line, record: &Record, one: Option<&RefRecord>) -> [String; 32] {
@@ -103,22 +104,6 @@ fn cells(line: &Line, record: &Record, one: Option<&RefRecord>) -> [String; 32] 
 fn detail(record: &Record) -> String {
     let pairs = record.detail.iter().map(|(name, value)| format!("{name}={value}"));
     pairs.collect::<Vec<_>>().join(" ")
-}
-
-fn row(cells: [String; 32]) -> String {
-    cells.map(cell).join(",") + "\r\n"
-}
-
-/// A cell that a spreadsheet takes as text. An apostrophe goes before what would begin a formula
-/// (OWASP, "CSV Injection"); blanks before it do not help an attacker.
-fn cell(text: String) -> String {
-    let is_formula = text.trim_start().starts_with(['=', '+', '-', '@']);
-    let text = if is_formula { format!("'{text}") } else { text };
-    if text.contains(['"', ',', '\r', '\n']) || text.starts_with(' ') || text.ends_with(' ') {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text
-    }
 }
 
 #[cfg(test)]

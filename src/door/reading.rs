@@ -55,7 +55,7 @@ pub fn may_read(desk: &Desk, user: Option<&UserName>, place: &[u8]) -> Result<Re
         return Ok(Reading { project, refused: standing.0, grants: Vec::new() });
     };
     let open = store.of_person(person, desk.now.wall).map_err(|error| lent::refusal(&error))?;
-    for grant in lent::live(desk, &ground, place, open.open)? {
+    for grant in lent::live(desk, &ground, place, open.open, None)? {
         ground.entries.extend(grant.entries);
     }
     let (refused, grants) = decide(desk, user, &ground, &mut answers)?;

@@ -1,20 +1,28 @@
 //! Uses of grants: put aside before the yes, spent when the push has landed, given back when it has
 //! not. Each step is compare-and-swap on the grant's record.
 
+use super::Refusal;
 use super::desk::Desk;
 use super::judge::Known;
 use super::lent::{self, Access};
-use super::{Refusal, ledger};
+use crate::access::lend::Lent;
 use crate::access::{Actor, Event, Id, State, What};
 use crate::os::process::ReceivePack;
 use crate::os::{clock, faults};
-use crate::store::access::{AccessStore, Append, Change, StoreError};
-use chrono::{DateTime, Utc};
-use gix::bstr::ByteSlice;
+use crate::push::RefUpdate;
+use crate::store::access::{AccessStore, Append, Change, Notice, StoreError};
+use crate::store::promise::{self, Promise};
+use crate::store::slip::SlipRef;
+use chrono::{DateTime, TimeDelta, Utc};
+use gix::ObjectId;
 use sha2::{Digest as _, Sha256};
 
 /// How often a lost compare-and-swap is tried again.
 const TRIES: u32 = 50;
+
+/// After so long a push whose receive-pack nobody can see is no longer under way: the servers
+/// behind which that is so end a call long before.
+pub const UNDER_WAY: TimeDelta = TimeDelta::minutes(10);
 
 /// What came of putting uses aside.
 pub enum Aside {
@@ -35,54 +43,148 @@ pub fn key(push: &str, service: Option<&ReceivePack>, known: &Known) -> String {
     if let Some(ReceivePack { pid, start_time, host, .. }) = service {
         return format!("r:{pid}:{start_time}:{}:{}:{push}", host.boot_id, host.pid_namespace);
     }
-    let mut refs: Vec<Vec<u8>> = known
-        .updates
+    key_of(&known.git_dir, &known.updates)
+}
+
+/// The same for a push without receive-pack: what it does in which git directory.
+#[must_use]
+pub fn key_of(git_dir: &[u8], updates: &[RefUpdate]) -> String {
+    let mut refs: Vec<Vec<u8>> = updates
         .iter()
         .map(|update| {
-            let id = |id: Option<gix::ObjectId>| id.map(|id| id.to_string()).unwrap_or_default();
+            let id = |id: Option<ObjectId>| id.map(|id| id.to_string()).unwrap_or_default();
             let ids = format!(" {} {}\n", id(update.change.old()), id(update.change.new_id()));
             [update.name.as_bytes(), ids.as_bytes()].concat()
         })
         .collect();
     refs.sort_unstable();
-    let hash = Sha256::new_with_prefix(&known.git_dir).chain_update(refs.concat()).finalize();
+    let hash = Sha256::new_with_prefix(git_dir).chain_update(refs.concat()).finalize();
     format!("d:{}", super::desk::hex(hash.as_slice().get(..16).unwrap_or_default()))
+}
+
+/// A grant as this push finds it: what an earlier push that did the very same has put aside is its
+/// own to use. Only one of the two can land, because each moves every ref from the same old value.
+#[must_use]
+pub fn as_found(mut state: State, own: Option<&str>) -> State {
+    if let Some(own) = own {
+        state.uses.reserved.remove(own);
+    }
+    state
 }
 
 /// Puts one use of every counted grant aside that the answers rest on.
 ///
 /// # Errors
 /// [`Refusal`] RW504: the store can't be written.
-pub fn reserve(desk: &Desk, access: &mut Access, key: &str) -> Result<Aside, Refusal> {
-    let counted: Vec<_> = access.used.iter().filter(|lent| lent.is_counted()).collect();
+pub fn reserve(
+    desk: &Desk,
+    known: &Known,
+    access: &mut Access,
+    key: &str,
+) -> Result<Aside, Refusal> {
+    let aside = put_aside(desk, access, key)?;
+    if desk.service.is_none() && !matches!(aside, Aside::Again) {
+        promise(desk, known, access, key);
+    }
+    Ok(aside)
+}
+
+fn put_aside(desk: &Desk, access: &mut Access, key: &str) -> Result<Aside, Refusal> {
+    let counted: Vec<&Lent> = access.used.iter().filter(|lent| lent.is_counted()).collect();
     if counted.is_empty() {
         return Ok(Aside::Nothing);
     }
-    let host = crate::os::host_name();
-    let at = clock::now().wall;
-    let append = |lent: &&crate::access::lend::Lent| Append {
-        id: lent.id.clone(),
-        after: lent.version,
-        event: Event {
-            at,
-            by: Actor::rule(),
-            what: What::Reserved { key: key.to_owned(), host: host.clone() },
-        },
-    };
-    let change = Change { appends: counted.iter().map(append).collect(), ..Change::default() };
-    let ids = counted.iter().map(|lent| lent.id.clone()).collect();
     let store = desk.store_for_change().map_err(|error| lent::refusal(&error))?;
     let Some(store) = store else { return Err(Refusal::defect()) };
+    let change = match appends(desk, store.as_ref(), &counted, key) {
+        Ok(appends) if appends.is_empty() => return Ok(Aside::Nothing),
+        Ok(appends) => Change { appends, ..Change::default() },
+        Err(StoreError::Moved) => return Ok(Aside::Again),
+        Err(error) => return Err(lent::refusal(&error)),
+    };
     match store.commit(&change) {
         Ok(version) => {
             faults::point("use-reserved");
             access.version = Some(version);
             access.store = Some(store);
-            Ok(Aside::Of(ids))
+            Ok(Aside::Of(change.appends.into_iter().map(|append| append.id).collect()))
         }
         Err(StoreError::Moved) => Ok(Aside::Again),
         Err(error) => Err(lent::refusal(&error)),
     }
+}
+
+/// One reservation for each grant; none for those where an earlier push that did the same, and may
+/// still be under way, has one.
+fn appends(
+    desk: &Desk,
+    store: &dyn AccessStore,
+    counted: &[&Lent],
+    key: &str,
+) -> Result<Vec<Append>, StoreError> {
+    let (host, at) = (crate::os::host_name(), clock::now().wall);
+    let mut appends = Vec::new();
+    for lent in counted {
+        let Some(after) = free(desk, store, lent, key, at)? else { continue };
+        let what = What::Reserved { key: key.to_owned(), host: host.clone() };
+        let event = Event { at, by: Actor::rule(), what };
+        appends.push(Append { id: lent.id.clone(), after, event });
+    }
+    Ok(appends)
+}
+
+/// How many events the grant has once nothing is put aside under `key`; `None` where something is
+/// and stays so. What the same push has left behind long ago is released: it has not landed, since
+/// every ref still has its old value, and it is no longer under way.
+fn free(
+    desk: &Desk,
+    store: &dyn AccessStore,
+    lent: &Lent,
+    key: &str,
+    now: DateTime<Utc>,
+) -> Result<Option<u32>, StoreError> {
+    if desk.service.is_some() {
+        return Ok(Some(lent.version));
+    }
+    let record = store.record(&lent.id)?.ok_or(StoreError::Moved)?;
+    if record.version() != lent.version {
+        return Err(StoreError::Moved);
+    }
+    match record.state()?.uses.reserved.get(key) {
+        None => Ok(Some(lent.version)),
+        Some((_, since)) if now - *since <= UNDER_WAY => Ok(None),
+        Some(_) => {
+            let one = (std::slice::from_ref(&lent.id), key);
+            settle(store, one, Outcome::NotLanded, now, &mut Nobody)?;
+            Ok(Some(lent.version.saturating_add(1)))
+        }
+    }
+}
+
+/// Notes for post-receive and the sweep what this push rests on, where no slip can tell; and that it
+/// rests on nothing, where an earlier one that did the same did.
+fn promise(desk: &Desk, known: &Known, access: &Access, key: &str) {
+    if access.used.is_empty() {
+        return promise::forget(&desk.site.state, key);
+    }
+    let promise = Promise {
+        push: desk.id.clone(),
+        at: desk.now.wall,
+        folder: known.git_dir.clone(),
+        grants: access.used.iter().map(|lent| lent.id.clone()).collect(),
+        refs: known.updates.iter().filter_map(slip_ref).collect(),
+    };
+    if let Err(error) = promise::keep(&desk.site.state, key, &promise) {
+        let words = format!("what this push rests on could not be noted: {error}");
+        let _ = crate::os::syslog::send(crate::os::syslog::Severity::Warning, &words);
+    }
+}
+
+fn slip_ref(update: &RefUpdate) -> Option<SlipRef> {
+    let null = ObjectId::null(update.change.old().or(update.change.new_id())?.kind());
+    let (old, new) = (update.change.old(), update.change.new_id());
+    let name = update.name.as_bytes().to_vec();
+    Some(SlipRef { name, old: old.unwrap_or(null), new: new.unwrap_or(null) })
 }
 
 /// How a reservation ends.
@@ -94,8 +196,40 @@ pub enum Outcome {
     NotLanded,
 }
 
-/// Ends the reservations of a push, and tells the grants whose state that changed. `record` writes
-/// the trail before each is durable; a `false` from it leaves that use put aside.
+/// A grant after an event about a use: its record's events with that one, and the event.
+pub struct Done {
+    /// Which grant.
+    pub id: Id,
+    /// Its state.
+    pub state: State,
+    /// How many events the record has.
+    pub seq: u32,
+    /// The event.
+    pub event: Event,
+}
+
+/// What goes with an event about a use: its line, and notices of it.
+pub trait Hand {
+    /// Writes the trail before the event is durable; `false` leaves the use put aside.
+    fn record(&mut self, done: &Done) -> bool;
+    /// Who is told.
+    fn notices(&self, done: &Done) -> Vec<Notice>;
+}
+
+/// Nothing goes with it: what is given back is as if it had never been taken.
+pub struct Nobody;
+
+impl Hand for Nobody {
+    fn record(&mut self, _: &Done) -> bool {
+        true
+    }
+
+    fn notices(&self, _: &Done) -> Vec<Notice> {
+        Vec::new()
+    }
+}
+
+/// Ends the reservations of a push, and tells how many that changed.
 ///
 /// # Errors
 /// [`StoreError`]; what is left is settled by the next sweep.
@@ -104,11 +238,11 @@ pub fn settle(
     (grants, key): (&[Id], &str),
     outcome: Outcome,
     now: DateTime<Utc>,
-    record: &mut dyn FnMut(&(Id, State, Event)) -> bool,
-) -> Result<Vec<(Id, State, Event)>, StoreError> {
-    let mut settled = Vec::new();
+    hand: &mut dyn Hand,
+) -> Result<usize, StoreError> {
+    let mut settled = 0;
     for id in grants {
-        settled.extend(one(store, (id, key), outcome, now, record)?);
+        settled += usize::from(one(store, (id, key), outcome, now, hand)?);
     }
     Ok(settled)
 }
@@ -118,14 +252,14 @@ fn one(
     (id, key): (&Id, &str),
     outcome: Outcome,
     now: DateTime<Utc>,
-    record: &mut dyn FnMut(&(Id, State, Event)) -> bool,
-) -> Result<Option<(Id, State, Event)>, StoreError> {
+    hand: &mut dyn Hand,
+) -> Result<bool, StoreError> {
     for _ in 0..TRIES {
-        let Some(kept) = store.record(id)? else { return Ok(None) };
+        let Some(kept) = store.record(id)? else { return Ok(false) };
         let after = kept.version();
-        let Ok(state) = kept.state() else { return Ok(None) };
+        let Ok(state) = kept.state() else { return Ok(false) };
         if !state.uses.reserved.contains_key(key) {
-            return Ok(None);
+            return Ok(false);
         }
         let key = key.to_owned();
         let what = match outcome {
@@ -134,13 +268,13 @@ fn one(
         };
         // Never before what is recorded already: a clock that was set back meanwhile.
         let event = Event { at: now.max(state.last.2), by: Actor::rule(), what };
-        let Ok(next) = crate::access::step(state, &event) else { return Ok(None) };
+        let Ok(next) = crate::access::step(state, &event) else { return Ok(false) };
         let append = Append { id: id.clone(), after, event: event.clone() };
-        let change = Change { appends: vec![append], ..Change::default() };
-        let done = (id.clone(), next, event);
-        match store.commit_recorded(&change, &mut || record(&done)) {
-            Ok(Some(_)) => return Ok(Some(done)),
-            Ok(None) => return Ok(None),
+        let done = Done { id: id.clone(), state: next, seq: after.saturating_add(1), event };
+        let notices = hand.notices(&done);
+        let change = Change { appends: vec![append], notices, ..Change::default() };
+        match store.commit_recorded(&change, &mut || hand.record(&done)) {
+            Ok(made) => return Ok(made.is_some()),
             Err(StoreError::Moved) => {}
             Err(error) => return Err(error),
         }
@@ -152,21 +286,11 @@ fn one(
 pub fn give_back(access: &Access, grants: &[Id], key: &str) {
     let Some(store) = &access.store else { return };
     let now = clock::now().wall;
-    let given = settle(store.as_ref(), (grants, key), Outcome::NotLanded, now, &mut |_| true);
+    let given = settle(store.as_ref(), (grants, key), Outcome::NotLanded, now, &mut Nobody);
     if let Err(error) = given {
         let _ = crate::os::syslog::send(
             crate::os::syslog::Severity::Warning,
             &format!("a use stays put aside until the next sweep: {error}"),
         );
     }
-}
-
-/// The trail's line about a use that was spent.
-pub fn line((id, state, event): &(Id, State, Event), push: &str) -> crate::audit::Record {
-    let mut line = ledger::line(id, state, event);
-    line.push = Some(crate::audit::Push {
-        id: Some(crate::audit::Text::new(push.as_bytes().as_bstr().as_bytes())),
-        receive_pack: None,
-    });
-    line
 }

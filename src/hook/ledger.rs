@@ -5,13 +5,20 @@
 //! only then the transaction is committed. Whoever is killed in between leaves a line without its
 //! change, never a change without its line.
 
+mod line;
+
+pub use line::{actor, line, stamp, word};
+
+use super::charge::Done;
 use super::desk::Payload;
 use crate::access::notice::{self, Around, Happened};
-use crate::access::{Actor, Event, Id, State, What};
-use crate::audit::{self, PolicyRecord, Record, StoreRecord, Text, Trail, TrailError};
+use crate::access::{Event, Id, State};
+use crate::audit::{PolicyRecord, Record, StoreRecord, Text, Trail, TrailError};
 use crate::os::faults;
+use crate::os::files::{self, FileError, Lock};
 use crate::policy::compiled::Compiled;
 use crate::policy::members;
+use crate::policy::model::Notify;
 use crate::policy::name::UserName;
 use crate::store::access::{AccessStore, Change, Notice, StoreError};
 use crate::store::epoch::{self, ChangeError, EpochError};
@@ -21,6 +28,20 @@ use std::time::Duration;
 
 /// How long to wait for another change.
 const WAIT: Duration = Duration::from_secs(5);
+
+/// Keeps changes and backups apart. A backup that is taken after a change has raised the store's
+/// version, and before it is made, would lack the change and look as new as the trail.
+///
+/// # Errors
+/// Somebody else has it for longer than a change takes.
+pub fn change_lock(state: &Path) -> Result<Lock, FileError> {
+    files::lock(&state.join("change.lock"), WAIT)
+}
+
+fn busy(state: &Path, error: &FileError) -> StoreError {
+    let reason = format!("another change or a backup takes long: {error}");
+    StoreError::Unavailable { at: state.display().to_string(), reason }
+}
 
 /// What a change does to rights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +100,11 @@ impl Ledger<'_> {
         effect: Effect,
         now: DateTime<Utc>,
     ) -> Result<Made, LedgerError> {
+        let _alone = match change_lock(self.state) {
+            // A backup that takes long stops nobody from taking a right away.
+            Err(_) if effect == Effect::TakesAway => None,
+            lock => Some(lock.map_err(|error| busy(self.state, &error))?),
+        };
         self.not_restored(effect, now)?;
         let version = self.store.raise()?;
         faults::point("access-raised");
@@ -154,39 +180,6 @@ impl Ledger<'_> {
     }
 }
 
-/// The trail's line about an event of a record; `state` is the record after it.
-#[must_use]
-pub fn line(id: &Id, state: &State, event: &Event) -> Record {
-    let word = match event.what.word() {
-        "used" => audit::Event::ACCESS_USED,
-        // A yes that others must follow lends nothing yet.
-        "approved" if matches!(event.what, What::Approved { terms: None, .. }) => {
-            audit::Event::named("access.approval")
-        }
-        word => audit::Event::named(&format!("access.{word}")),
-    };
-    let mut line = Record::new(word, crate::os::host_name());
-    let request = &state.request;
-    line.actor = Some(actor(&event.by));
-    line.repository = Some(Text::new(&request.repository));
-    line.project = Some(Text::new(request.project.as_str()));
-    line.request = Some(Text::new(id.as_str()));
-    line.entitlement = Some(Text::new(request.entitlement.as_str()));
-    line.reason = request.reason.as_ref().map(Text::new);
-    line.ticket = request.ticket.as_ref().map(Text::new);
-    line.approvers =
-        state.approvals.iter().map(|(actor, _)| Text::new(actor.to_string())).collect();
-    line = line.with("person", Text::new(request.person.as_str()));
-    if let Some(terms) = &state.terms {
-        line.grant = Some(Text::new(id.as_str()));
-        line = line.with("from", terms.from.to_rfc3339()).with("until", terms.until.to_rfc3339());
-    }
-    if let Some(left) = state.uses_left() {
-        line = line.with("uses-left", left.to_string());
-    }
-    line
-}
-
 /// The notices of an event, for the outbox; `seq` counts the record's events with this one.
 #[must_use]
 pub fn notices(
@@ -194,6 +187,24 @@ pub fn notices(
     (id, seq): (&Id, u32),
     state: &State,
     event: &Event,
+) -> Vec<Notice> {
+    let happened = Happened { id, seq, event, after: state };
+    around(policy, state, |settings, around| notice::of_event(settings, &happened, around))
+}
+
+/// The notices of a push that landed under a grant whose uses are not counted: no event tells of it,
+/// so the push names the notice.
+#[must_use]
+pub fn notices_of_use(policy: &Compiled<Payload>, done: &Done, push: &str) -> Vec<Notice> {
+    let Done { id, state, seq, event } = done;
+    let happened = Happened { id, seq: *seq, event, after: state };
+    around(policy, state, |settings, around| notice::of_use(settings, &happened, push, around))
+}
+
+fn around(
+    policy: &Compiled<Payload>,
+    state: &State,
+    make: impl FnOnce(&[Notify], &Around<'_>) -> Vec<Notice>,
 ) -> Vec<Notice> {
     let settings = policy.settings();
     if settings.notify.is_empty() {
@@ -207,8 +218,7 @@ pub fn notices(
         command: "refwarden",
         approvers: &approvers,
     };
-    let happened = Happened { id, seq, event, after: state };
-    notice::of_event(&settings.notify, &happened, &around)
+    make(&settings.notify, &around)
 }
 
 /// Starts the delivery of notices beside us, where anybody is to be told; what fails is told by the
@@ -254,22 +264,4 @@ pub fn approvers(policy: &Compiled<Payload>, state: &State) -> Vec<UserName> {
         .filter(|name| may(name))
         .cloned()
         .collect()
-}
-
-/// An actor as the trail has it.
-#[must_use]
-pub fn actor(by: &Actor) -> audit::Actor {
-    let who = match (&by.user, &by.server) {
-        (Some(user), _) => user.to_string(),
-        (None, Some(server)) => server.clone(),
-        (None, None) => "refwarden".to_owned(),
-    };
-    audit::Actor {
-        user: Some(Text::new(who)),
-        source: by.server.as_ref().map_or(by.source.as_ref().map(Text::new), |server| {
-            Some(Text::new(format!("server {server}")))
-        }),
-        key: by.key.as_ref().map(Text::new),
-        address: None,
-    }
 }

@@ -2,12 +2,13 @@
 
 use super::desk::Desk;
 use super::judge::{self, Known, MAX_REFS};
-use super::{End, Refusal, charge, foreign, record, settle};
-use crate::audit::Event;
+use super::{End, Refusal, charge, foreign, ledger, record, settle};
+use crate::access::{Id, notice};
+use crate::audit::{Event, RefRecord};
 use crate::os::syslog::{self, Severity};
 use crate::os::{env, faults, files};
 use crate::push::line;
-use crate::store::access::AccessStore;
+use crate::store::promise;
 use crate::store::slip::{self, Key, Slip};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
@@ -51,7 +52,7 @@ fn landed(stdin: &[u8]) -> Result<(), String> {
     desk.trail().append(&line, desk.now.wall).map_err(|error| error.to_string())?;
     faults::point("post-receive-landed");
     let known = Known { git_dir: here.into_os_string().into_vec(), ..known };
-    spend(&desk, slip.as_ref(), &known)?;
+    spend(&desk, slip.as_ref(), &known, &line.refs)?;
     if let Some(slip) = slip {
         slip::close(&desk.site.state, &slip.head.key).map_err(|error| error.to_string())?;
     }
@@ -59,35 +60,57 @@ fn landed(stdin: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
-/// Turns the uses that were put aside for this push into spent ones. Without a slip (no receive-pack
-/// is above us) the push is found by what it did.
-fn spend(desk: &Desk, slip: Option<&Slip>, known: &Known) -> Result<(), String> {
-    let rests_on_a_grant = slip.is_some_and(|slip| !slip.head.lent.is_empty());
-    let unknown = slip.is_none() && desk.service.is_none();
-    if !rests_on_a_grant && !unknown {
-        return Ok(());
-    }
-    let key = match slip.and_then(|slip| slip.head.reserved.as_ref()) {
-        Some(reserved) => reserved.key.clone(),
-        None => {
-            let push = slip.map_or(&desk.id, |slip| &slip.head.push);
-            charge::key(push, desk.service.as_ref(), known)
-        }
-    };
+/// Turns the uses that were put aside for this push into spent ones, and writes down under which
+/// grants it landed. Without a slip (no receive-pack is above us) a note tells which, found by what
+/// the push did.
+fn spend(
+    desk: &Desk,
+    slip: Option<&Slip>,
+    known: &Known,
+    refs: &[RefRecord],
+) -> Result<(), String> {
+    let Some(lent) = rests_on(desk, slip, known)? else { return Ok(()) };
     let store = desk.store_for_change().map_err(|error| error.to_string())?;
     let Some(store) = store else { return Ok(()) };
-    let grants = match slip.and_then(|slip| slip.head.reserved.as_ref()) {
-        Some(reserved) => reserved.grants.clone(),
-        None if unknown => settle::reserved_for(store.as_ref(), &key)?,
-        None => Vec::new(),
-    };
-    let push = slip.map_or(desk.id.as_str(), |slip| slip.head.push.as_str());
-    settle::end(desk_of(desk, store.as_ref()), (&grants, &key), charge::Outcome::Landed, push)?;
-    store.unregister(&key).map_err(|error| error.to_string())
+    let used = settle::Used { key: &lent.key, push: &lent.push, refs };
+    let books = settle::Books { site: &desk.site, policy: &desk.policy, store: store.as_ref() };
+    settle::end(books, &lent.grants, used, charge::Outcome::Landed)?;
+    promise::forget(&desk.site.state, &lent.key);
+    if notice::is_told(&desk.policy.settings().notify, Event::ACCESS_USED.as_str()) {
+        ledger::tell_later(&desk.policy);
+    }
+    store.unregister(&lent.key).map_err(|error| error.to_string())
 }
 
-fn desk_of<'a>(desk: &'a Desk, store: &'a dyn AccessStore) -> settle::Books<'a> {
-    settle::Books { site: &desk.site, policy: &desk.policy, store }
+/// What a push rested on.
+struct Lent {
+    key: String,
+    push: String,
+    grants: Vec<Id>,
+}
+
+/// `None` for a push by standing rights: it opens no store.
+fn rests_on(desk: &Desk, slip: Option<&Slip>, known: &Known) -> Result<Option<Lent>, String> {
+    if let Some(slip) = slip {
+        let key = match &slip.head.reserved {
+            Some(reserved) => reserved.key.clone(),
+            None => charge::key(&slip.head.push, desk.service.as_ref(), known),
+        };
+        let (push, grants) = (slip.head.push.clone(), slip.head.lent.clone());
+        return Ok((!grants.is_empty()).then_some(Lent { key, push, grants }));
+    }
+    if desk.service.is_some() {
+        return Ok(None);
+    }
+    let key = charge::key(&desk.id, None, known);
+    if let Some(promise) = promise::read(&desk.site.state, &key) {
+        return Ok(Some(Lent { key, push: promise.push, grants: promise.grants }));
+    }
+    // Put aside and not noted: by an earlier version, or the disk was full.
+    let store = desk.store().map_err(|error| error.to_string())?;
+    let grants = store.map(|store| settle::reserved_for(store.as_ref(), &key)).transpose()?;
+    let push = desk.id.clone();
+    Ok(grants.filter(|grants| !grants.is_empty()).map(|grants| Lent { key, push, grants }))
 }
 
 fn read_slip(desk: &Desk) -> Option<Slip> {

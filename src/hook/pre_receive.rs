@@ -159,7 +159,8 @@ impl Answered<'_> {
             return self.stop(access);
         }
         let key = charge::key(&self.desk.id, self.desk.service.as_ref(), self.known);
-        let aside = charge::reserve(self.desk, access, &key).map_err(|r| self.refused(r))?;
+        let aside = charge::reserve(self.desk, self.known, access, &key);
+        let aside = aside.map_err(|r| self.refused(r))?;
         let reserved = match aside {
             Aside::Nothing => None,
             Aside::Again => return Ok(Next::Again),

@@ -3,37 +3,34 @@
 //! A killed client or receive-pack can leave refs moved with no post-receive, or a slip with no ref
 //! moved. The refs themselves say which; a line in the trail keeps it.
 
-use super::charge::{self, Outcome};
+mod uses;
+
+pub use uses::{Books, Used, end, lost_uses, reserved_for};
+
+use super::charge::Outcome;
 use super::desk::{self, Desk, Payload};
-use crate::access::{Id, State};
-use crate::audit::{Event, Push, Record, RefRecord, StoreRecord, Text, TrailError};
-use crate::git::{GitEnv, GitError, Reader, RefValue};
+use crate::access::Id;
+use crate::audit::{Event, Push, Record, RefRecord, Text, TrailError};
+use crate::git::{GitError, Reader};
 use crate::os::clock::{self, Now};
-use crate::os::process::{self, Host};
+use crate::os::files;
+use crate::os::process::Host;
 use crate::os::site::Site;
 use crate::os::syslog::{self, Severity};
-use crate::os::{faults, files};
 use crate::policy::compiled::Compiled;
-use crate::push::RefName;
 use crate::report::Raw;
 use crate::store;
-use crate::store::access::{AccessStore, Filter, StoreError};
+use crate::store::access::StoreError;
 use crate::store::open::Mode;
 use crate::store::slip::{self, Key, Reserved, Slip, SlipError, SlipRef, Stale, StaleKind};
-use chrono::TimeDelta;
-use gix::ObjectId;
 use sha2::{Digest as _, Sha256};
-use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
+use uses::{end as end_uses, ref_record, value};
 
 /// Most slips that a hook looks at.
 const BOUND: usize = 32;
-/// How long a reservation of another host outlives its lease.
-const LEASE: TimeDelta = TimeDelta::minutes(10);
-/// How long post-receive may take where no receive-pack can be seen.
-const UNSEEN: TimeDelta = TimeDelta::hours(1);
 /// Longest policy file that is compared with what was applied.
 const MAX_SOURCE: usize = 50 << 20;
 
@@ -77,130 +74,6 @@ pub enum SweepError {
     /// A use could not be settled.
     #[error("{0}")]
     Use(String),
-}
-
-/// The store and what is written about it.
-#[derive(Clone, Copy)]
-pub struct Books<'a> {
-    /// The site.
-    pub site: &'a Site,
-    /// The applied policy.
-    pub policy: &'a Compiled<Payload>,
-    /// The store, open for changing.
-    pub store: &'a dyn AccessStore,
-}
-
-/// Ends the reservations of a push, and records those that are spent.
-///
-/// # Errors
-/// Words: the store or the trail can't be written.
-pub fn end(
-    books: Books<'_>,
-    (grants, key): (&[Id], &str),
-    outcome: Outcome,
-    push: &str,
-) -> Result<usize, String> {
-    if grants.is_empty() {
-        return Ok(0);
-    }
-    let now = clock::now().wall;
-    let trail = desk::trail(books.site, &books.policy.settings().audit);
-    let host = Text::new(crate::os::host_name());
-    let known = trail.known_store(&host, now).map_err(|error| error.to_string())?;
-    let version = books.store.status().map_err(|error| error.to_string())?.version;
-    // A restored store must not grow, by settling, into one that looks right.
-    TrailError::of_store(Some(version), known).map_err(|error| error.to_string())?;
-    let mut unrecorded = None;
-    let mut record = |done: &(Id, State, crate::access::Event)| {
-        if outcome == Outcome::NotLanded {
-            return true;
-        }
-        let asked = || books.store.status().ok().map(|status| status.version);
-        let mut line = charge::line(done, push);
-        line.store = Some(StoreRecord { version });
-        unrecorded = trail.append_asking(&line, now, &asked).err();
-        unrecorded.is_none()
-    };
-    let settled = charge::settle(books.store, (grants, key), outcome, now, &mut record);
-    faults::point("use-settled");
-    match (settled, unrecorded) {
-        (_, Some(error)) => Err(error.to_string()),
-        (Err(error), None) => Err(error.to_string()),
-        (Ok(settled), None) => Ok(settled.len()),
-    }
-}
-
-/// The grants that have a use put aside under `key`.
-///
-/// # Errors
-/// Words: the store can't be read.
-pub fn reserved_for(store: &dyn AccessStore, key: &str) -> Result<Vec<Id>, String> {
-    let records = reserved(store).map_err(|error| error.to_string())?;
-    let has = |(_, state): &(Id, State)| state.uses.reserved.contains_key(key);
-    Ok(records.into_iter().filter(has).map(|(id, _)| id).collect())
-}
-
-fn reserved(store: &dyn AccessStore) -> Result<Vec<(Id, State)>, StoreError> {
-    let records = store.list(&Filter { reserved: true, ..Filter::default() })?;
-    Ok(records.into_iter().filter_map(|r| Some((r.id.clone(), r.state().ok()?))).collect())
-}
-
-/// Settles uses that were put aside by pushes which nobody will settle any more: the hook died
-/// before it laid a slip, another host is gone, or there is no receive-pack to wait for.
-///
-/// # Errors
-/// [`SweepError`].
-pub fn lost_uses(books: Books<'_>) -> Result<usize, SweepError> {
-    let host = Host::current()?;
-    let here = crate::os::host_name();
-    let under_way = books.store.under_way()?;
-    let now = clock::now().wall;
-    let mut settled = 0;
-    for (id, state) in reserved(books.store)? {
-        for (key, (on, since)) in &state.uses.reserved {
-            let outcome = if *on == here {
-                ours(books.site, key, &host, now - *since)?
-            } else {
-                // A dead host's reservation is spent when its lease ends (04-access.md).
-                let gone = !under_way.iter().any(|push| push.key == *key) && now - *since > LEASE;
-                gone.then_some(Outcome::Landed)
-            };
-            if let Some(outcome) = outcome {
-                let grants = std::slice::from_ref(&id);
-                settled += end(books, (grants, key), outcome, "").map_err(SweepError::Use)?;
-            }
-        }
-    }
-    Ok(settled)
-}
-
-/// What became of a push of this host that has a use put aside and that no slip tells of.
-fn ours(
-    site: &Site,
-    key: &str,
-    host: &Host,
-    age: TimeDelta,
-) -> Result<Option<Outcome>, SweepError> {
-    let mut parts = key.strip_prefix("r:").unwrap_or_default().split(':');
-    let mut next = || parts.next().unwrap_or_default();
-    let (pid, start, boot, namespace) = (next(), next(), next(), next());
-    let (Ok(pid), Ok(start)) = (pid.parse::<u32>(), start.parse::<u64>()) else {
-        // No receive-pack to look for: post-receive had its time, so it counts as spent.
-        return Ok((age > UNSEEN).then_some(Outcome::Landed));
-    };
-    // Slips are not synced: after a reboot, or with a damaged one put aside, that there is none says
-    // nothing, and what can't be shown to be unspent is spent.
-    let doubtful = boot != host.boot_id || slip::has_damaged(&site.state)?;
-    if doubtful {
-        let over = boot != host.boot_id || !process::runs(pid, start)?;
-        return Ok((over && !slip::exists_for(&site.state, pid, start)?).then_some(Outcome::Landed));
-    }
-    let unseen = namespace != host.pid_namespace.to_string();
-    let over = if unseen { age > UNSEEN } else { !process::runs(pid, start)? };
-    // With a slip the sweep of slips knows more. A slip is laid before pre-receive says yes, and
-    // closed only when the use is settled: without one nothing can have landed.
-    let has_slip = slip::exists_for(&site.state, pid, start)?;
-    Ok((over && !has_slip).then_some(Outcome::NotLanded))
 }
 
 /// Settles stale slips whose names begin with `prefix` (all of them, if it is empty).
@@ -264,29 +137,51 @@ fn one(
         }
     };
     if let StaleKind::Gone(slip) | StaleKind::Rebooted(slip) = &stale.kind
-        && let Some(reserved) = &slip.head.reserved
+        && !slip.head.lent.is_empty()
     {
         let rebooted = matches!(stale.kind, StaleKind::Rebooted(_));
-        let outcome = outcome(site, slip, reserved, rebooted, !record.refs.is_empty());
-        let word = match (outcome, record.refs.is_empty()) {
-            (Outcome::NotLanded, _) => "released",
-            (Outcome::Landed, false) => "spent",
-            (Outcome::Landed, true) => "spent, although the refs do not show it",
-        };
-        record = record.with("use", word);
-        let store =
-            store::open::open(policy.settings(), &site.state, site.account_uid, Mode::Write)?;
-        if let Some(store) = store {
-            let books = Books { site, policy, store: store.as_ref() };
-            let uses = (reserved.grants.as_slice(), reserved.key.as_str());
-            end(books, uses, outcome, &slip.head.push).map_err(SweepError::Use)?;
-        }
+        record = grants(site, policy, slip, rebooted, record)?;
     }
     desk::trail(site, &policy.settings().audit).append(&record, now.wall)?;
     match stale.kind {
         StaleKind::Damaged => Ok(slip::put_aside(stale)?),
         _ => Ok(slip::remove_stale(stale)?),
     }
+}
+
+/// Settles what a push that was cut short had of grants.
+fn grants(
+    site: &Site,
+    policy: &Compiled<Payload>,
+    slip: &Slip,
+    rebooted: bool,
+    mut record: Record,
+) -> Result<Record, SweepError> {
+    let reserved = slip.head.reserved.as_ref();
+    let store = store::open::open(policy.settings(), &site.state, site.account_uid, Mode::Write)?;
+    let end = |grants: &[Id], key: &str, outcome, refs: &[RefRecord]| {
+        let Some(store) = &store else { return Ok(()) };
+        let books = Books { site, policy, store: store.as_ref() };
+        let used = Used { key, push: &slip.head.push, refs };
+        end_uses(books, grants, used, outcome).map(|_| ()).map_err(SweepError::Use)
+    };
+    if let Some(reserved) = reserved {
+        let outcome = outcome(site, slip, reserved, rebooted, !record.refs.is_empty());
+        let word = match (outcome, record.refs.is_empty()) {
+            (Outcome::NotLanded, _) => "released",
+            (Outcome::Landed, false) => "spent",
+            (Outcome::Landed, true) => "spent, although the refs do not show it",
+        };
+        end(&reserved.grants, &reserved.key, outcome, &record.refs)?;
+        record = record.with("use", word);
+    }
+    if !record.refs.is_empty() {
+        let counted = reserved.map(|reserved| reserved.grants.as_slice()).unwrap_or_default();
+        let others: Vec<Id> =
+            slip.head.lent.iter().filter(|id| !counted.contains(id)).cloned().collect();
+        end(&others, &slip.head.push, Outcome::Landed, &record.refs)?;
+    }
+    Ok(record)
 }
 
 /// Whether a push that was cut short has spent what was put aside for it: released only where it is
@@ -310,17 +205,7 @@ fn outcome(site: &Site, slip: &Slip, reserved: &Reserved, rebooted: bool, landed
 }
 
 fn reader_of(site: &Site, slip: &Slip) -> Result<Reader, GitError> {
-    let folder = PathBuf::from(OsStr::from_bytes(&slip.head.folder));
-    Reader::open(&folder, &GitEnv::default(), site.account_uid)
-}
-
-/// Where a ref is now, null where it is not there.
-fn value(reader: &Reader, one: &SlipRef) -> Option<ObjectId> {
-    match reader.ref_value(&RefName::new(one.name.as_slice())) {
-        Ok(RefValue::Direct(id)) => Some(id),
-        Ok(RefValue::Missing) => Some(ObjectId::null(one.new.kind())),
-        _ => None,
-    }
+    uses::reader(site, &slip.head.folder)
 }
 
 fn damaged(stale: &Stale) -> Record {
@@ -360,13 +245,7 @@ pub fn landed(site: &Site, slip: &Slip) -> Option<Vec<Vec<u8>>> {
 
 /// The refs that are where the push wanted them.
 fn records(reader: &Reader, slip: &Slip) -> Vec<RefRecord> {
-    let record = |one: &SlipRef| RefRecord {
-        name: Text::new(&one.name),
-        old: Text::new(one.old.to_string()),
-        new: Text::new(one.new.to_string()),
-        ..RefRecord::default()
-    };
-    there(reader, slip).map(record).collect()
+    there(reader, slip).map(ref_record).collect()
 }
 
 fn there<'a>(reader: &Reader, slip: &'a Slip) -> impl Iterator<Item = &'a SlipRef> {

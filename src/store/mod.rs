@@ -15,6 +15,7 @@ pub mod epoch;
 pub mod etcd;
 pub mod leftovers;
 pub mod open;
+pub mod promise;
 pub mod slip;
 pub mod sqlite;
 pub mod swept;

@@ -1,9 +1,9 @@
 use super::*;
-use crate::access::request::exactly;
+use crate::access::lab;
 use crate::access::{Actor, Event, What, step};
 use crate::policy::entry::{Enforce, Entry, Kind, Permissions, Place};
 use crate::policy::model::{Auto, Extend};
-use crate::policy::name::{ProjectName, UserName};
+use crate::policy::name::UserName;
 use crate::policy::refs::RefScope;
 use crate::policy::window::Window;
 use std::collections::BTreeSet;
@@ -52,25 +52,7 @@ pub(crate) fn entitlement() -> Entitlement {
 }
 
 fn request() -> Request {
-    Request {
-        person: UserName::parse("bob").unwrap(),
-        entitlement: EntitlementName::parse("hotfix").unwrap(),
-        project: ProjectName::parse("PAY").unwrap(),
-        repository: "payments/api".into(),
-        permissions: Permissions::UPDATE,
-        refs: RefScope { include: vec![exactly(b"refs/heads/main").unwrap()], exclude: vec![] },
-        more: vec![],
-        paths: None,
-        checks: vec![],
-        pins: vec![],
-        duration: span("1s"),
-        from: None,
-        max_uses: None,
-        reason: None,
-        ticket: None,
-        pending_until: now(),
-        seen: vec![],
-    }
+    Request { duration: span("1s"), ..lab::request(now()) }
 }
 
 fn wish() -> Wish {

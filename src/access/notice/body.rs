@@ -190,7 +190,7 @@ fn of_record<'a>(
         asker_says: request.reason.as_deref().map(own_words),
         ticket: request.ticket.as_deref().map(own_words),
         by: by(if what.is_some() { &event.by } else { const { &RULE } }),
-        by_says: what.and_then(words::note).map(|note| own_words(note)),
+        by_says: what.and_then(What::note).map(|note| own_words(note)),
         approvals: state.approvals.iter().map(|(actor, _)| actor.to_string()).collect(),
         approvers: around.approvers.iter().map(|name| name.as_str()).collect(),
         pending_until: time(request.pending_until),

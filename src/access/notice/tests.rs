@@ -3,8 +3,8 @@ use super::super::lock::LockScope;
 use super::super::record::{Record, step};
 use super::super::request::{Part, Pin, Request, exactly};
 use super::*;
+use crate::access::lab;
 use crate::policy::entry::{Permissions, Place};
-use crate::policy::name::EntitlementName;
 use crate::policy::pattern::Pattern;
 use crate::policy::refs::{PathScope, RefScope};
 use crate::policy::span::Span;
@@ -31,26 +31,15 @@ fn event(seconds: i64, actor: Actor, what: What) -> Event {
 
 fn request() -> Request {
     Request {
-        person: name("bob"),
-        entitlement: EntitlementName::parse("hotfix").unwrap(),
-        project: ProjectName::parse("PAY").unwrap(),
-        repository: "payments/api".into(),
         permissions: Permissions::PUSH,
         refs: RefScope {
             include: vec![exactly(b"refs/heads/release/2.4").unwrap()],
             exclude: vec![],
         },
-        more: vec![],
-        paths: None,
-        checks: vec![],
-        pins: vec![],
-        duration: Span::of_seconds(3600).unwrap(),
-        from: None,
         max_uses: Some(1),
         reason: Some("PAY-42 retry storm".into()),
         ticket: Some("PAY-42".into()),
-        pending_until: at(86_400),
-        seen: vec![],
+        ..lab::request(at(86_400))
     }
 }
 

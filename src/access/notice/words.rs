@@ -93,7 +93,7 @@ pub fn of_event(
     lines.extend(asked.map(|words| format!("{person} says: {}", style.quoted(words))));
     let ticket = state.request.ticket.as_ref();
     lines.extend(ticket.map(|ticket| format!("ticket: {}", style.quoted(ticket))));
-    let note = what.and_then(note);
+    let note = what.and_then(What::note);
     lines.extend(note.map(|note| format!("{} says: {}", named(by, style), style.quoted(note))));
     if !around.approvers.is_empty() {
         let names: Vec<String> = around.approvers.iter().map(ToString::to_string).collect();
@@ -127,19 +127,6 @@ pub fn of_lock(
     }
     lines.extend(commands.iter().map(|(verb, line)| format!("{verb}: {}", style.name(line))));
     lines.join("\n")
-}
-
-/// What somebody said with an answer.
-pub fn note(what: &What) -> Option<&String> {
-    match what {
-        What::Approved { note, .. }
-        | What::Denied { note }
-        | What::Revoked { note }
-        | What::ExtensionApproved { note, .. }
-        | What::ExtensionDenied { note }
-        | What::Attested { note } => note.as_ref(),
-        _ => None,
-    }
 }
 
 fn headline(title: &str, around: &Around<'_>, style: Style) -> String {

@@ -1,8 +1,5 @@
-use super::super::request::exactly;
 use super::*;
-use crate::policy::entry::Permissions;
-use crate::policy::name::{EntitlementName, ProjectName};
-use crate::policy::refs::RefScope;
+use crate::access::lab;
 use chrono::TimeDelta;
 use proptest::prelude::*;
 
@@ -24,23 +21,9 @@ fn event(seconds: i64, actor: Actor, what: What) -> Event {
 
 fn request() -> Request {
     Request {
-        person: name("bob"),
-        entitlement: EntitlementName::parse("hotfix").unwrap(),
-        project: ProjectName::parse("PAY").unwrap(),
-        repository: "payments/api".into(),
-        permissions: Permissions::UPDATE,
-        refs: RefScope { include: vec![exactly(b"refs/heads/main").unwrap()], exclude: vec![] },
-        more: vec![],
-        paths: None,
-        checks: vec![],
-        pins: vec![],
-        duration: Span::of_seconds(3600).unwrap(),
-        from: None,
         max_uses: Some(2),
         reason: Some("PAY-42 retry storm".into()),
-        ticket: None,
-        pending_until: at(1000),
-        seen: vec![],
+        ..lab::request(at(1000))
     }
 }
 

@@ -141,9 +141,7 @@ pub fn approve(office: &Office<'_>, args: &ApproveArgs, out: &Out) -> anyhow::Re
         let exit = told(&moved, &view::line(&id, &moved.state, moved.at, zone), out);
         return Ok(exit);
     }
-    let lists = missing.lists.join(", and of ");
-    let words =
-        format!("{id}: {} said yes; {} more of {lists}", office.caller.actor, missing.missing);
+    let words = format!("{id}: {} said yes; {}", office.caller.actor, missing.words());
     told(&moved, &words, out);
     Ok(Exit::Waiting)
 }
@@ -240,6 +238,6 @@ pub fn deny(office: &Office<'_>, args: &DenyArgs, out: &Out) -> anyhow::Result<E
         };
         Ok((office.caller.actor.clone(), what))
     })?;
-    let what = if about == About::Request { "denied" } else { "no more time" };
+    let what = if about == About::Request { "denied" } else { "extension denied, no more time" };
     Ok(told(&moved, &format!("{id}: {what}, by {}", office.caller.actor), out))
 }

@@ -1,18 +1,22 @@
 //! `access export`: the complete population of requests and grants of a time, for an auditor.
 //!
 //! Everything that was asked for, lent or ended within the time is in it, whatever became of it, and
-//! the result of walking the trail's chain stands beside it.
+//! the result of walking the trail's chain stands beside it. Each record is held against the trail.
+
+mod books;
+mod table;
 
 use super::failure::store_failure;
 use super::office::Office;
 use super::view;
-use crate::access::{Id, Phase, Record, State};
+use crate::access::{Id, Illegal, Phase, Record, State};
 use crate::audit::{self, Event, Record as Line, Text};
 use crate::cli::exit::Exit;
 use crate::cli::out::Out;
 use crate::cli::{Failure, when};
 use crate::os::clock;
 use crate::store::access::Filter;
+use books::{Books, Held, Use};
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::ValueEnum;
 use serde_json::{Value, json};
@@ -47,31 +51,6 @@ pub enum Format {
     Csv,
 }
 
-const COLUMNS: [&str; 22] = [
-    "id",
-    "state",
-    "person",
-    "entitlement",
-    "project",
-    "repository",
-    "what",
-    "asked_at",
-    "asked_by",
-    "reason",
-    "ticket",
-    "approvers",
-    "approved_at",
-    "from",
-    "until",
-    "ended_at",
-    "ended_by",
-    "break_glass",
-    "attested",
-    "max_uses",
-    "uses_spent",
-    "chain",
-];
-
 /// Exports.
 ///
 /// # Errors
@@ -95,27 +74,137 @@ pub fn run(office: &Office<'_>, args: &Args, out: &Out) -> anyhow::Result<Exit> 
         "last": verified.last.as_ref().map(|(seq, hash)| json!({ "seq": seq, "hash": hash.to_string() })),
         "bad": verified.bad.as_ref().map(|bad| format!("{}:{}: {}", bad.at.file.display(), bad.at.line, bad.problem)),
     });
-    let shown = if sound { "whole" } else { "NOT whole" };
-    match args.format {
-        Format::Jsonl => out.value(&json!({
-            "export": "access", "host": crate::os::host_name(),
-            "from": view::stamp(from), "to": view::stamp(to), "made_at": view::stamp(now),
-            "made_by": view::actor(&office.caller.actor), "chain": chain,
-        })),
-        Format::Csv => out.line(row(COLUMNS.map(str::to_owned)).trim_end()),
-    }
-    let count = each(office, (from, to), now, &mut |record, state| match args.format {
-        Format::Jsonl => out.value(&as_json(record, state, now)),
-        Format::Csv => out.line(row(cells(&record.id, record, state, (now, shown))).trim_end()),
-    })?;
-    if args.format == Format::Jsonl {
-        out.value(&json!({ "records": count }));
-    }
+    let mut export = Export {
+        office,
+        out,
+        format: args.format,
+        now,
+        chain: if sound { "whole" } else { "NOT whole" },
+        books: Books::read(office)?,
+        read_again: false,
+        done: BTreeSet::new(),
+        findings: Vec::new(),
+    };
+    export.head(from, to, chain);
+    let count = each(office, (from, to), now, &mut |record, state| export.record(record, state))?;
+    export.others((from, to))?;
+    export.end(count);
     note_reading(office, out);
     if !sound {
         out.note("the trail's chain is NOT whole: `refwarden audit verify` says where");
     }
-    Ok(if sound { Exit::Done } else { Exit::Failed })
+    Ok(if sound && export.findings.is_empty() { Exit::Done } else { Exit::Failed })
+}
+
+/// An export under way.
+struct Export<'a> {
+    office: &'a Office<'a>,
+    out: &'a Out,
+    format: Format,
+    now: DateTime<Utc>,
+    chain: &'static str,
+    books: Books,
+    /// What was made while the trail was read is no finding: it is read once more at the first one.
+    read_again: bool,
+    done: BTreeSet<String>,
+    findings: Vec<String>,
+}
+
+impl Export<'_> {
+    fn head(&self, from: DateTime<Utc>, to: DateTime<Utc>, chain: Value) {
+        match self.format {
+            Format::Jsonl => self.out.value(&json!({
+                "export": "access", "host": crate::os::host_name(),
+                "from": view::stamp(from), "to": view::stamp(to), "made_at": view::stamp(self.now),
+                "made_by": view::actor(&self.office.caller.actor), "chain": chain,
+            })),
+            Format::Csv => self.out.line(table::head().trim_end()),
+        }
+    }
+
+    fn record(&mut self, record: &Record, state: &State) -> anyhow::Result<()> {
+        let held = self.hold(record, state)?;
+        match self.format {
+            Format::Jsonl => self.out.value(&as_json(record, state, &held, self.now)),
+            Format::Csv => {
+                let row = table::row(record, state, &held, (self.now, self.chain));
+                self.out.line(row.trim_end());
+            }
+        }
+        Ok(())
+    }
+
+    /// The record against the trail, both as they are now where they did not agree at first.
+    fn hold(&mut self, record: &Record, state: &State) -> anyhow::Result<Held> {
+        self.done.insert(record.id.to_string());
+        let mut held = self.books.hold(record, state);
+        if !held.agrees() {
+            self.read_again()?;
+            let again = self.office.store.record(&record.id);
+            let again = again.map_err(|error| store_failure(&error))?;
+            let both = again.and_then(|again| again.state().ok().map(|state| (again, state)));
+            held = both.map_or(held, |(record, state)| self.books.hold(&record, &state));
+        }
+        if !held.agrees() {
+            self.findings.push(format!("{}: {}", record.id, held.words()));
+        }
+        Ok(held)
+    }
+
+    fn read_again(&mut self) -> anyhow::Result<()> {
+        if !std::mem::replace(&mut self.read_again, true) {
+            self.books = Books::read(self.office)?;
+        }
+        Ok(())
+    }
+
+    /// Records of which the trail tells within the time, and which are not among those shown.
+    fn others(&mut self, within: (DateTime<Utc>, DateTime<Utc>)) -> anyhow::Result<()> {
+        for text in self.books.ids(within) {
+            if self.done.contains(&text) {
+                continue;
+            }
+            let record = match Id::parse(&text) {
+                Ok(id) => self.office.store.record(&id).map_err(|error| store_failure(&error))?,
+                Err(_) => None,
+            };
+            match record {
+                None => {
+                    let lines = self.books.lines_of(&text);
+                    self.findings.push(format!(
+                        "{text}: the store has no such record, the trail tells of {lines}"
+                    ));
+                }
+                Some(record) => {
+                    let state = record.state().map_err(|illegal| damaged(&record.id, &illegal))?;
+                    self.hold(&record, &state)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn end(&self, count: usize) {
+        if self.format == Format::Jsonl {
+            for finding in &self.findings {
+                self.out.value(&json!({ "finding": finding }));
+            }
+            self.out.value(&json!({ "records": count, "findings": self.findings.len() }));
+        }
+        for finding in &self.findings {
+            view::note(self.out, format!("store and trail do not agree: {finding}"));
+        }
+        if !self.findings.is_empty() {
+            self.out.note(
+                "a line without its event is left by a command that was killed, or by a store that \
+                 was put back; an event without its line by somebody who went past refwarden",
+            );
+        }
+    }
+}
+
+fn damaged(id: &Id, illegal: &Illegal) -> Failure {
+    Failure::new(Exit::Unavailable, format!("the record {id} is damaged: {illegal}"))
 }
 
 /// Hands on every record that lived in the time, page by page, oldest asked for last.
@@ -123,7 +212,7 @@ fn each(
     office: &Office<'_>,
     (from, to): (DateTime<Utc>, DateTime<Utc>),
     now: DateTime<Utc>,
-    see: &mut dyn FnMut(&Record, &State),
+    see: &mut dyn FnMut(&Record, &State) -> anyhow::Result<()>,
 ) -> anyhow::Result<usize> {
     let (mut until, mut count) = (to, 0);
     let mut at_edge: BTreeSet<Id> = BTreeSet::new();
@@ -134,10 +223,7 @@ fn each(
         let mut oldest = until;
         let mut seen: Vec<(DateTime<Utc>, Id)> = Vec::new();
         for record in page {
-            let state = record.state().map_err(|illegal| {
-                let words = format!("the record {} is damaged: {illegal}", record.id);
-                Failure::new(Exit::Unavailable, words)
-            })?;
+            let state = record.state().map_err(|illegal| damaged(&record.id, &illegal))?;
             oldest = oldest.min(state.asked_at);
             seen.push((state.asked_at, record.id.clone()));
             if at_edge.contains(&record.id) {
@@ -145,7 +231,7 @@ fn each(
             }
             if over(&state).is_none_or(|end| end >= from || end > now) {
                 count += 1;
-                see(&record, &state);
+                see(&record, &state)?;
             }
         }
         // Those asked for in the page's last microsecond are read again with the next.
@@ -167,71 +253,32 @@ fn over(state: &State) -> Option<DateTime<Utc>> {
     }
 }
 
-fn as_json(record: &Record, state: &State, now: DateTime<Utc>) -> Value {
+fn as_json(record: &Record, state: &State, held: &Held, now: DateTime<Utc>) -> Value {
     let mut value = view::json(&record.id, state, now);
     let events: Vec<Value> = record
         .events
         .iter()
-        .map(|e| json!({ "at": view::stamp(e.at), "event": e.what.word(), "by": view::actor(&e.by) }))
+        .map(|e| {
+            json!({
+                "at": view::stamp(e.at), "event": e.what.word(), "by": view::actor(&e.by),
+                "note": e.what.note(),
+            })
+        })
         .collect();
     if let Some(fields) = value.as_object_mut() {
         fields.insert("events".into(), events.into());
+        let push = |one: &Use| json!({ "at": view::stamp(one.at), "push": one.push });
+        fields.insert("pushes".into(), held.uses.iter().map(push).collect());
+        let (missing, extra) = (&held.missing, &held.extra);
+        fields.insert(
+            "trail".into(),
+            json!({
+                "agrees": held.agrees(), "missing": missing, "extra": extra,
+                "elsewhere": held.elsewhere,
+            }),
+        );
     }
     value
-}
-
-fn cells(
-    id: &Id,
-    record: &Record,
-    state: &State,
-    (now, chain): (DateTime<Utc>, &str),
-) -> [String; 22] {
-    let request = &state.request;
-    let terms = state.terms.as_ref();
-    let closed = matches!(state.phase, Phase::Closed);
-    let approved = record
-        .events
-        .iter()
-        .find(|event| matches!(&event.what, crate::access::What::Approved { terms: Some(_), .. }));
-    let approvers: Vec<String> = state.approvals.iter().map(|(by, _)| by.to_string()).collect();
-    let glass = terms.is_some_and(|terms| terms.break_glass);
-    [
-        id.to_string(),
-        view::word(state, now).to_owned(),
-        request.person.to_string(),
-        request.entitlement.to_string(),
-        request.project.to_string(),
-        request.repository.clone(),
-        view::what(request),
-        view::stamp(state.asked_at),
-        state.asked_by.to_string(),
-        request.reason.clone().unwrap_or_default(),
-        request.ticket.clone().unwrap_or_default(),
-        approvers.join(", "),
-        approved.map(|event| view::stamp(event.at)).unwrap_or_default(),
-        terms.map(|terms| view::stamp(terms.from)).unwrap_or_default(),
-        terms.map(|terms| view::stamp(terms.until)).unwrap_or_default(),
-        if closed { view::stamp(state.last.2) } else { String::new() },
-        if closed { format!("{} ({})", state.last.1, state.last.0) } else { String::new() },
-        glass.to_string(),
-        if glass { (!state.unattested).to_string() } else { String::new() },
-        terms.and_then(|terms| terms.max_uses).map(|uses| uses.to_string()).unwrap_or_default(),
-        state.uses.spent.to_string(),
-        chain.to_owned(),
-    ]
-}
-
-/// One row (RFC 4180), every cell escaped, and none of them a formula.
-fn row<const N: usize>(cells: [String; N]) -> String {
-    let cell = |text: &String| {
-        let safe = crate::text::Safe::new(text.as_bytes(), 8000);
-        let formula = safe.as_str().starts_with(['=', '+', '-', '@']);
-        let text = if formula { format!("'{safe}") } else { safe.to_string() };
-        format!("\"{}\"", text.replace('"', "\"\""))
-    };
-    let mut line = cells.iter().map(cell).collect::<Vec<_>>().join(",");
-    line.push_str("\r\n");
-    line
 }
 
 /// Who exports stands in the trail; that it could not be written is no reason to hide the rest.
@@ -244,20 +291,5 @@ fn note_reading(office: &Office<'_>, out: &Out) {
     });
     if let Err(error) = office.here.trail().append(&record, clock::now().wall) {
         view::note(out, format!("this reading could not be recorded: {error}"));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_cell_is_a_formula_or_breaks_its_row() {
-        let cells =
-            ["=1+1", "@x", "a \"b\", c", "line\nbreak", "+1", "-1", "plain"].map(str::to_owned);
-        assert_eq!(
-            row(cells),
-            "\"'=1+1\",\"'@x\",\"a \"\"b\"\", c\",\"line\\x0abreak\",\"'+1\",\"'-1\",\"plain\"\r\n"
-        );
     }
 }

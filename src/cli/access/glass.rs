@@ -108,6 +108,10 @@ pub fn attest(office: &Office<'_>, args: &AttestArgs, out: &Out) -> anyhow::Resu
     let id = office.id(&args.id)?;
     let note = bounded(args.note.as_ref(), "--note")?;
     let moved = office.move_on(&id, Effect::MayWiden, |state, _| {
+        if !state.terms.as_ref().is_some_and(|terms| terms.break_glass) {
+            let words = format!("{id} has nothing to attest: it was not taken without approval");
+            return Err(Failure::new(Exit::Refused, words).into());
+        }
         if state.unattested
             && let Err(words) = office.could_attest(state)?
         {

@@ -102,7 +102,7 @@ pub fn run(office: &Office<'_>, args: &Args, out: &Out) -> anyhow::Result<Exit> 
         view::say(out, view::line(id, state, now, zone));
     }
     if found.is_empty() {
-        out.note("nothing is like that");
+        out.note("no request or grant matches");
     }
     if more > 0 {
         out.line(format!("{more} more; --limit {} shows all", limit + more));

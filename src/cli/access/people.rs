@@ -31,6 +31,19 @@ pub struct Quorum {
     pub lists: Vec<String>,
 }
 
+impl Quorum {
+    /// `1 more of alice, ann`; `2 more, the next of role:maintainer, or of alice, ann`
+    #[must_use]
+    pub fn words(&self) -> String {
+        let (missing, lists) = (self.missing, self.lists.join(", or of "));
+        match (missing, self.lists.len()) {
+            (_, 0) => format!("{missing} more"),
+            (1, _) | (_, 1) => format!("{missing} more of {lists}"),
+            _ => format!("{missing} more, the next of {lists}"),
+        }
+    }
+}
+
 impl<'a> People<'a> {
     /// Of `policy`; commands that look groups up run as the account with the uid `account`.
     #[must_use]

@@ -151,6 +151,10 @@ pub fn line(id: &Id, state: &State, now: DateTime<Utc>, zone: Zone) -> String {
         (Phase::Approved(terms), Standing::Scheduled) => {
             format!(", from {}", time(terms.from, zone))
         }
+        // Another push may give its use back, so the end is still worth knowing.
+        (Phase::Approved(terms), Standing::UsedUp) => {
+            format!(", every use is spent or put aside; would end {}", time(terms.until, zone))
+        }
         (Phase::Approved(terms), _) => format!(", ended {}", time(terms.until, zone)),
         (Phase::Pending, _) => {
             format!(", {}, waits until {}", request.duration, time(request.pending_until, zone))

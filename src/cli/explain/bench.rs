@@ -1,5 +1,6 @@
 //! Asks the decision about one policy, and remembers what was worked out.
 
+use crate::access::fit;
 use crate::code::Code;
 use crate::decision::{self, Decision, Question, Verdict};
 use crate::os::groups;
@@ -91,7 +92,7 @@ impl<'p> Bench<'p> {
         })
     }
 
-    /// The entitlements by which somebody who is refused could ask for this.
+    /// The entitlements by which somebody who is refused could ask for this, narrowest first.
     pub(super) fn fitting(
         &mut self,
         user: Option<&str>,
@@ -106,11 +107,14 @@ impl<'p> Bench<'p> {
         };
         let all = self.policy.entitlements.iter();
         let here = all.filter(|(_, one)| one.applies(project, repository) == Ok(true));
-        here.filter(|(_, one)| {
-            let lent = self.decided(Some(&name), repository, question, Some(&one.entry));
-            lent.is_ok_and(|decision| matches!(decision.verdict, Verdict::Allowed(_)))
-        })
-        .collect()
+        let mut fitting: Vec<_> = here
+            .filter(|(_, one)| {
+                let lent = self.decided(Some(&name), repository, question, Some(&one.entry));
+                lent.is_ok_and(|decision| matches!(decision.verdict, Verdict::Allowed(_)))
+            })
+            .collect();
+        fitting.sort_by_cached_key(|(name, one)| fit::breadth(name, one));
+        fitting
     }
 }
 

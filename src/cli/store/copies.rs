@@ -2,15 +2,18 @@
 
 use super::{Exit, Failure, Here, Mode, Out, Text, failed, known, line, opened, record};
 use crate::audit::Event;
+use crate::hook::ledger;
 use crate::store::sqlite;
 use std::path::Path;
 
 pub(super) fn backup(file: &Path, out: &Out) -> anyhow::Result<Exit> {
     let here = Here::open()?;
     let store = opened(&here, Mode::Read)?;
-    // Before the copy: it may hold later changes, never less.
+    // No change is between its first step and its last while the copy is made.
+    let alone = ledger::change_lock(&here.site.state)?;
     let version = store.status().map_err(failed)?.version;
     store.backup(file).map_err(failed)?;
+    drop(alone);
     let made = line(Event::STORE_BACKED_UP, version);
     record(&here, &here.actor, made.with("file", Text::new(file.as_os_str().as_encoded_bytes())))?;
     out.line(format!("version {version} is in `{}`", file.display()));

@@ -1,6 +1,7 @@
 //! Grants that were asked for, and locks.
 
 use super::*;
+use proptest::prelude::*;
 
 fn lent(refs: &[&str], within: Entry) -> Entry {
     let mut lent = entry(Kind::Lent("7f3k-92qd".into()), Permissions::PUSH, Some("bob"));

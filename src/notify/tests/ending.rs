@@ -1,11 +1,10 @@
 use super::super::*;
 use super::bed::{Outbox, Receiver, at, to_url};
+use crate::access::lab;
 use crate::access::notice::{Around, Happened, of_event};
-use crate::access::request::{Request, exactly};
+use crate::access::request::Request;
 use crate::access::{Actor, Event, Id, Record, Terms, What};
-use crate::policy::entry::Permissions;
-use crate::policy::name::{EntitlementName, ProjectName, UserName};
-use crate::policy::refs::RefScope;
+use crate::policy::name::UserName;
 use crate::policy::span::Span;
 use crate::store::access::{Append, Change};
 
@@ -23,25 +22,7 @@ fn hour() -> Span {
 
 /// Asked for and approved until an hour from now.
 fn lent() -> Vec<Event> {
-    let request = Request {
-        person: UserName::parse("bob").unwrap(),
-        entitlement: EntitlementName::parse("hotfix").unwrap(),
-        project: ProjectName::parse("PAY").unwrap(),
-        repository: "payments/api".into(),
-        permissions: Permissions::UPDATE,
-        refs: RefScope { include: vec![exactly(b"refs/heads/main").unwrap()], exclude: vec![] },
-        more: vec![],
-        paths: None,
-        checks: vec![],
-        pins: vec![],
-        duration: hour(),
-        from: None,
-        max_uses: None,
-        reason: None,
-        ticket: None,
-        pending_until: at(1000),
-        seen: vec![],
-    };
+    let request = Request { duration: hour(), ..lab::request(at(1000)) };
     let terms = Some(Terms { from: at(0), until: at(3600), max_uses: None, break_glass: false });
     vec![
         event(-60, "bob", What::Requested(Box::new(request))),

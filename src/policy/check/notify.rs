@@ -26,10 +26,31 @@ impl Check<'_> {
             let projects = self.projects_of(table);
             let before_end = self.span(table, "before-end");
             if let Some(to) = self.notice_to(table, at) {
+                self.one_secret(&all, &to, table, at);
                 all.push(Notify { place: self.place(at), events, projects, to, before_end });
             }
         }
         all
+    }
+
+    /// A receiver is known by its URL: it gets each notice once, signed in one way.
+    fn one_secret(&mut self, before: &[Notify], to: &NotifyTo, table: &Table, at: At) {
+        let NotifyTo::Url { url, slack, secret_file } = to else { return };
+        let differs = |one: &&Notify| match &one.to {
+            NotifyTo::Url { url: u, slack: s, secret_file: f } => {
+                u == url && s == slack && f != secret_file
+            }
+            NotifyTo::Command(_) => false,
+        };
+        if let Some(other) = before.iter().find(differs) {
+            let line = other.place.line;
+            let at = table.get("secret-file").map_or(at, |item| item.key);
+            let message = format!(
+                "the `[[notify]]` of line {line} sends to the same `url` with another secret"
+            );
+            let help = "write the same `secret-file` for both, or another `url`";
+            self.report_help(PolicyCode::NotifyTarget, at, message, help);
+        }
     }
 
     fn events(&mut self, table: &Table) -> Vec<Box<str>> {

@@ -338,3 +338,20 @@ fn patterns_that_multiply_out_cannot_fill_the_memory() {
     let long = format!("\"regex:{}\"", "a".repeat(5000));
     assert_eq!(codes(&permit(&long)), [PolicyCode::BadPattern]);
 }
+
+#[test]
+fn one_receiver_has_one_secret() {
+    let twice = |first: &str, second: &str| {
+        let notify = |keys: &str| {
+            format!(
+                "[[notify]]\nevents = [\"lock.*\"]\nurl = \"https://a.example.org/x\"\n{keys}\n"
+            )
+        };
+        codes(&with(&(notify(first) + &notify(second))))
+    };
+    let [one, other] = ["one", "other"].map(|name| format!("secret-file = \"/etc/{name}\""));
+    assert_eq!(twice(&one, &other), [PolicyCode::NotifyTarget]);
+    assert_eq!(twice(&one, ""), [PolicyCode::NotifyTarget]);
+    assert_eq!(twice(&one, &one), []);
+    assert_eq!(twice("", "format = \"slack\""), []);
+}

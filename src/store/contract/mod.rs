@@ -19,6 +19,7 @@ pub(crate) mod recorded;
 pub(crate) mod records;
 
 use super::access::{AccessStore, Append, Change, StoreError};
+use crate::access::lab;
 use crate::access::request::exactly;
 use crate::access::{Actor, Event, Id, Request, Terms, What};
 use crate::policy::entry::Permissions;
@@ -122,23 +123,9 @@ pub(crate) fn id(number: u8) -> Id {
 /// bob asks for `hotfix` in `payments/api`; unanswered after 1000 s.
 pub(crate) fn request() -> Request {
     Request {
-        person: user("bob"),
-        entitlement: EntitlementName::parse("hotfix").unwrap(),
-        project: ProjectName::parse("PAY").unwrap(),
-        repository: "payments/api".into(),
-        permissions: Permissions::UPDATE,
-        refs: RefScope { include: vec![exactly(b"refs/heads/main").unwrap()], exclude: vec![] },
-        more: vec![],
-        paths: None,
-        checks: vec![],
-        pins: vec![],
-        duration: Span::of_seconds(3600).unwrap(),
-        from: None,
         max_uses: Some(1),
         reason: Some("PAY-42 retry storm".into()),
-        ticket: None,
-        pending_until: at(1000),
-        seen: vec![],
+        ..lab::request(at(1000))
     }
 }
 

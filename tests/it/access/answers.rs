@@ -12,7 +12,7 @@ fn asked_approved_and_given_back() {
     let site = site(&hotfix(""));
     let id = site.asks(&MAIN);
     site.access(&["list", "waiting", "--as", "ann"]).ends(0, &id);
-    site.access(&["list", "waiting", "--as", "carol"]).ends(0, "nothing is like that");
+    site.access(&["list", "waiting", "--as", "carol"]).ends(0, "no request or grant matches");
     site.access(&["approve", &id, "--as", "ann", "--note", "go ahead"]).ends(0, "active");
     let shown = site.shown(&id);
     assert_eq!(shown["approvals"][0]["by"]["user"], "ann");

@@ -98,7 +98,8 @@ fn more_time_is_approved_like_a_request_and_capped() {
     site.access(&["list", "waiting", "--as", "amy"]).ends(0, &id);
     let approve = |person: &str| site.access(&["approve", &id, "--extension", "--as", person]);
     approve("bob").ends(3, "nobody approves their own");
-    site.access(&["deny", &id, "--extension", "--as", "amy"]).ends(0, "no more time");
+    site.access(&["deny", &id, "--extension", "--as", "amy"])
+        .ends(0, "extension denied, no more time");
     assert_eq!((end(&id), site.state_of(&id).as_str()), (before, "active"));
     extend("bob", "20m").ends(5, "20 min");
     approve("amy").ends(0, "active");

@@ -167,10 +167,10 @@ fn people_see_their_own_what_they_could_approve_and_auditors_see_all() {
         assert_eq!(list.contains(&id), code == 0, "{who}");
     }
     site.access(&["list", "--state", "pending", "--user", "bob"]).ends(0, &id);
-    site.access(&["list", "--state", "denied"]).ends(0, "nothing is like that");
+    site.access(&["list", "--state", "denied"]).ends(0, "no request or grant matches");
     site.access(&["list", "all", "--repository", "app.git", "--entitlement", "hotfix"])
         .ends(0, &id);
-    site.access(&["list", "all", "--until", "1h"]).ends(0, "nothing is like that");
+    site.access(&["list", "all", "--until", "1h"]).ends(0, "no request or grant matches");
     site.access(&["list", "mine", "--as", "bob"]).ends(0, &id);
     site.access(&["list", "mine"]).ends(2, "--as NAME");
 }

@@ -36,6 +36,15 @@ impl Drop for Tmpfs<'_> {
 }
 
 #[test]
+fn an_approval_that_went_past_refwarden_is_a_finding_of_the_export() {
+    let (site, _, bob) = super::lent::started(&super::lent::policy());
+    bob.push(&[&super::lent::ASK[..], &["HEAD:release/1"]].concat()).refused("waiting");
+    site.refwarden(&["access", "export"]).ends(0, "\"findings\":0");
+    super::lent::approve(&site, &super::lent::only(&site), 3600, None);
+    site.refwarden(&["access", "export"]).ends(1, "the trail lacks access.approved");
+}
+
+#[test]
 fn a_trail_on_a_full_disk_refuses_and_recovers() {
     let (site, _repo, alice) = Site::standard();
     let log = site.path("log");

@@ -1,0 +1,181 @@
+//! What a push that rests on grants was promised, where no receive-pack is above the hooks and so
+//! no slip can be laid: a note by the push's key, until post-receive or the sweep has settled it.
+//!
+//! Knows the file; not what becomes of the grants. A note that is lost makes settling slower and
+//! never more generous: without it a use counts as spent.
+
+#![expect(clippy::disallowed_methods, reason = "the notes' folder is listed and notes are removed")]
+
+use super::slip::SlipRef;
+use crate::access::Id;
+use crate::os::files::{self, FileError};
+use chrono::{DateTime, Utc};
+use gix::ObjectId;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// Most refs that a note holds; a push of more is noted without them.
+const MAX_REFS: usize = 10_000;
+/// Longest note, in bytes.
+const MAX_BYTES: usize = 64 << 20;
+/// What the key of a push without receive-pack begins with.
+const KEY: &str = "d:";
+
+/// A promise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Promise {
+    /// The push's id in the trail.
+    pub push: String,
+    /// When pre-receive said yes.
+    pub at: DateTime<Utc>,
+    /// The git directory.
+    pub folder: Vec<u8>,
+    /// The grants that the push rests on.
+    pub grants: Vec<Id>,
+    /// Its refs; empty where there were too many.
+    pub refs: Vec<SlipRef>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    push: String,
+    at: DateTime<Utc>,
+    folder: Vec<u8>,
+    grants: Vec<Id>,
+    refs: Vec<(Vec<u8>, String, String)>,
+}
+
+fn folder(state: &Path) -> PathBuf {
+    state.join("promises")
+}
+
+/// The file of a key; `None` for the key of a push that has a receive-pack, and for what is no key.
+fn file(state: &Path, key: &str) -> Option<PathBuf> {
+    let name = key.strip_prefix(KEY)?;
+    let plain = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    plain.then(|| folder(state).join(name))
+}
+
+/// Keeps a promise under `key`, in place of an earlier one.
+///
+/// # Errors
+/// The file can't be written.
+pub fn keep(state: &Path, key: &str, promise: &Promise) -> Result<(), FileError> {
+    let Some(path) = file(state, key) else { return Ok(()) };
+    let refs = promise.refs.iter().filter(|_| promise.refs.len() <= MAX_REFS);
+    let stored = Stored {
+        push: promise.push.clone(),
+        at: promise.at,
+        folder: promise.folder.clone(),
+        grants: promise.grants.clone(),
+        refs: refs
+            .map(|one| (one.name.clone(), one.old.to_string(), one.new.to_string()))
+            .collect(),
+    };
+    let wrong = |error: serde_json::Error| FileError::new(&path, "write", error);
+    let bytes = serde_json::to_vec(&stored).map_err(wrong)?;
+    match files::write_fleeting(&path, &bytes, 0o600) {
+        Err(error) if error.is_absent() => {
+            files::ensure_folder(&folder(state))?;
+            files::write_fleeting(&path, &bytes, 0o600)
+        }
+        other => other,
+    }
+}
+
+/// The promise under `key`; `None` where there is none, or none that can be understood.
+#[must_use]
+pub fn read(state: &Path, key: &str) -> Option<Promise> {
+    read_file(&file(state, key)?)
+}
+
+fn read_file(path: &Path) -> Option<Promise> {
+    let bytes = files::read_limited(path, MAX_BYTES).ok()?;
+    let stored: Stored = serde_json::from_slice(&bytes).ok()?;
+    let id = |text: &str| ObjectId::from_hex(text.as_bytes()).ok();
+    let reference = |(name, old, new): (Vec<u8>, String, String)| {
+        Some(SlipRef { name, old: id(&old)?, new: id(&new)? })
+    };
+    Some(Promise {
+        push: stored.push,
+        at: stored.at,
+        folder: stored.folder,
+        grants: stored.grants,
+        refs: stored.refs.into_iter().map(reference).collect::<Option<_>>()?,
+    })
+}
+
+/// Forgets the promise under `key`; whether there was one does not matter.
+pub fn forget(state: &Path, key: &str) {
+    if let Some(path) = file(state, key) {
+        let _ = std::fs::remove_file(path);
+    }
+}
+
+/// The keys of all promises.
+///
+/// # Errors
+/// The folder can't be read.
+pub fn keys(state: &Path) -> Result<Vec<String>, FileError> {
+    let folder = folder(state);
+    let wrong = |error| FileError::new(&folder, "read", error);
+    let entries = match std::fs::read_dir(&folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.map_err(wrong)?,
+    };
+    let mut keys = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(wrong)?.file_name();
+        let key = name.to_str().map(|name| format!("{KEY}{name}"));
+        keys.extend(key.filter(|key| file(state, key).is_some()));
+    }
+    Ok(keys)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn promise() -> Promise {
+        let id = |digit: u8| ObjectId::from_hex(&[digit; 40]).unwrap();
+        let one = SlipRef { name: b"refs/heads/\xff".to_vec(), old: id(b'0'), new: id(b'a') };
+        Promise {
+            push: "20261122-abcdef".into(),
+            at: DateTime::UNIX_EPOCH,
+            folder: b"/srv/git/\xff.git".to_vec(),
+            grants: vec![Id::of([7; 5])],
+            refs: vec![one],
+        }
+    }
+
+    #[test]
+    fn a_promise_is_kept_found_and_forgotten() {
+        let state = tempfile::tempdir().unwrap();
+        assert_eq!(keys(state.path()).unwrap(), Vec::<String>::new());
+        keep(state.path(), "d:0a1b", &promise()).unwrap();
+        assert_eq!(read(state.path(), "d:0a1b"), Some(promise()));
+        assert_eq!(keys(state.path()).unwrap(), ["d:0a1b"]);
+        forget(state.path(), "d:0a1b");
+        assert_eq!((read(state.path(), "d:0a1b"), keys(state.path()).unwrap()), (None, vec![]));
+    }
+
+    #[test]
+    fn a_key_from_the_store_names_no_file_elsewhere() {
+        let state = tempfile::tempdir().unwrap();
+        std::fs::write(state.path().join("epoch"), "x").unwrap();
+        for key in ["d:../epoch", "d:", "d:a/b", "r:1:2:3:4:push", "../epoch"] {
+            keep(state.path(), key, &promise()).unwrap();
+            forget(state.path(), key);
+            assert_eq!(read(state.path(), key), None, "{key}");
+        }
+        assert!(state.path().join("epoch").exists());
+    }
+
+    #[test]
+    fn a_damaged_note_says_nothing() {
+        let state = tempfile::tempdir().unwrap();
+        keep(state.path(), "d:aa", &promise()).unwrap();
+        std::fs::write(folder(state.path()).join("aa"), "{\"push\":1").unwrap();
+        assert_eq!(read(state.path(), "d:aa"), None);
+    }
+}
