@@ -25,4 +25,5 @@ mod stdin;
 mod store;
 mod trail;
 mod trust;
+mod uses;
 mod versions;
