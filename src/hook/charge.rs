@@ -6,7 +6,8 @@ use super::judge::Known;
 use super::lent::{self, Access};
 use super::{Refusal, ledger};
 use crate::access::{Actor, Event, Id, State, What};
-use crate::os::process::ReceivePack;
+use crate::code::Code;
+use crate::os::process::{self, ReceivePack};
 use crate::os::{clock, faults};
 use crate::store::access::{AccessStore, Append, Change, StoreError};
 use chrono::{DateTime, Utc};
@@ -57,6 +58,14 @@ pub fn reserve(desk: &Desk, access: &mut Access, key: &str) -> Result<Aside, Ref
     let counted: Vec<_> = access.used.iter().filter(|lent| lent.is_counted()).collect();
     if counted.is_empty() {
         return Ok(Aside::Nothing);
+    }
+    // A receive-pack that was killed before we looked for it: nothing will land, and nobody could
+    // tell the use from one of a push that is served without a receive-pack.
+    if desk.service.is_none() && process::nobody_listens() {
+        return Err(Refusal::new(
+            Code::PushAgain,
+            ["whoever served this push is gone: push again"],
+        ));
     }
     let host = crate::os::host_name();
     let at = clock::now().wall;

@@ -103,6 +103,19 @@ pub fn runs(pid: u32, start_time: u64) -> Result<bool, FileError> {
     Ok(Stat::of(pid)?.is_some_and(|stat| stat.start_time == start_time && !stat.dead))
 }
 
+/// Whether the other end of our standard error is closed: whoever started us to listen is gone.
+/// False where that can't be seen, because it is no pipe.
+#[must_use]
+pub fn nobody_listens() -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let stderr = rustix::stdio::stderr();
+    let mut polled = [PollFd::new(&stderr, PollFlags::empty())];
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let seen = poll(&mut polled, Some(&at_once)).is_ok();
+    let gone = PollFlags::ERR | PollFlags::HUP;
+    seen && polled.iter().any(|one| one.revents().intersects(gone))
+}
+
 #[derive(Debug, PartialEq, Eq)]
 struct Stat {
     parent: u32,

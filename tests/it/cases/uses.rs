@@ -10,6 +10,8 @@ use crate::support::etcd::{Cluster, Setup};
 use crate::support::{Person, Repo, Run, Site};
 use refwarden::access::{Id, Uses};
 use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Kills without `REFWARDEN_KILLS`.
@@ -221,4 +223,32 @@ fn a_kill_9_at_a_random_moment_spends_no_use_twice_and_loses_none() {
 fn the_same_where_hosts_share_the_store() {
     let cluster = Cluster::start(1, &Setup::default());
     kills(USUAL_SHARED, &|| On::members(&cluster.urls()));
+}
+
+/// Runs pre-receive for one ref as a daemon would, with nobody above that is a receive-pack.
+fn without_receive_pack(repo: &Repo, line: &str, heard: bool) -> bool {
+    let mut command = Command::new(repo.hook("pre-receive"));
+    command.env_clear().env("PATH", "/usr/bin:/bin").env("GIT_DIR", ".").env("TEST_USER", "bob");
+    command.current_dir(&repo.path).stdin(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    if !heard {
+        drop(child.stderr.take());
+    }
+    child.stdin.take().unwrap().write_all(line.as_bytes()).unwrap();
+    child.wait_with_output().unwrap().status.success()
+}
+
+#[test]
+fn a_hook_whose_receive_pack_was_killed_before_it_looked_takes_no_use() {
+    let (site, repo, bob) = started(&policy_of(USES));
+    let grant = lend(&site, 1);
+    let new = bob.id("HEAD");
+    repo.run(&["fetch", "--quiet", bob.path.to_str().unwrap(), "HEAD"]);
+    let line = format!("{} {new} refs/heads/release/1\n", repo.id("release/1"));
+    assert!(!without_receive_pack(&repo, &line, false), "nobody is there who could move the ref");
+    assert_eq!(uses(&site, &grant).taken(), 0);
+    assert_eq!(site.trail().last_decision()["code"], "RW306");
+    assert!(without_receive_pack(&repo, &line, true), "a server without receive-pack");
+    assert_eq!(uses(&site, &grant).reserved.len(), 1);
+    site.trail_verifies();
 }
