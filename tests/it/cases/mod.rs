@@ -21,6 +21,8 @@ mod ref_names;
 mod report;
 mod require;
 mod scopes;
+#[cfg(feature = "test-faults")]
+mod stages;
 mod stdin;
 mod store;
 mod trail;
