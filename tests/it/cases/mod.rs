@@ -25,6 +25,8 @@ mod scopes;
 mod stages;
 mod stdin;
 mod store;
+#[cfg(feature = "test-faults")]
+mod time;
 mod trail;
 mod trust;
 mod uses;
