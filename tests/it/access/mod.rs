@@ -4,6 +4,7 @@ mod answers;
 mod books;
 mod glass;
 mod races;
+mod shared;
 mod shipped;
 mod take;
 

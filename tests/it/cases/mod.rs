@@ -10,7 +10,7 @@ mod groups;
 mod hosts;
 mod identity;
 mod kills;
-mod lent;
+pub mod lent;
 mod notices;
 mod objects;
 mod orders;
