@@ -1,15 +1,17 @@
 #!/bin/sh
-# Writes a policy of a given size: benches/policy.sh USERS PROJECTS STATE TRAIL [paths]
+# Writes a policy of a given size: benches/policy.sh USERS PROJECTS STATE TRAIL [paths|lent]
 #
 # Every project has a scheme of its own with 20 entries, so 1000 projects make 20 000. `bob` is a
 # user of all of them and may push anywhere. PAY has every repository that no other project names,
-# hand-written grants that are live, and with `paths` entries that look at changed paths.
+# hand-written grants that are live, and with `paths` entries that look at changed paths. With `lent`
+# bob may ask for one push at a time to `hot/*`, where nobody has a standing right.
 set -eu
 users=${1:?}
 projects=${2:?}
 state=${3:?}
 trail=${4:?}
-paths=${5:-}
+paths=
+[ "${5:-}" != paths ] || paths=1
 
 cat <<TOML
 version = 1
@@ -84,3 +86,15 @@ function scheme(s, paths,   i) {
 		"when = { from = 2020-12-19T00:00:00Z, until = 2021-01-04T00:00:00Z }")
 	forbid(s, "\"delete\"", "branches = [\"main\"]", "reason = \"main stays\"")
 }'
+[ "${5:-}" = lent ] || exit 0
+cat <<TOML
+
+[entitlements.hotfix]
+projects = ["PAY"]
+eligible = ["bob"]
+permissions = ["push"]
+branches = ["hot/*"]
+max-duration = "4h"
+max-uses = 1
+approval = [{ from = ["user1"], count = 1 }]
+TOML

@@ -51,6 +51,7 @@ mkdir "$work/bin" "$work/cases" "$work/root" "$work/home"
 
 # Nothing of the caller's own configuration counts.
 for name in $(env | sed -n 's/^\(GIT_[A-Z_0-9]*\)=.*/\1/p'); do unset "$name"; done
+old_home=$HOME
 HOME=$work/home
 GIT_CONFIG_NOSYSTEM=1 LC_ALL=C
 export PATH HOME GIT_CONFIG_NOSYSTEM LC_ALL
@@ -144,6 +145,12 @@ say "making policies"
 "$here/policy.sh" 10 1 @STATE@ @TRAIL@ | site long
 "$here/policy.sh" 10000 1000 @STATE@ @TRAIL@ | site large
 "$here/policy.sh" 10 1 @STATE@ @TRAIL@ paths | site paths
+# With a store: an empty one, one to lend by, and one that is full.
+for name in empty lent full; do
+	"$here/policy.sh" 10 1 @STATE@ @TRAIL@ lent | site "$name"
+	"$work/$name/bin/refwarden" store init >"$work/$name/init.log" 2>&1 ||
+		{ cat "$work/$name/init.log" >&2; die "no store was made in $name"; }
+done
 
 server ten "$work/small/bin"
 ten=$repo
@@ -152,6 +159,21 @@ quarantine "$ten"
 decides pre-receive small "$ten" "$forward"
 decides large-policy large "$ten" "$forward"
 decides long-trail long "$ten" "$forward"
+decides empty-store empty "$ten" "$forward"
+decides full-store full "$ten" "$forward"
+
+# A use reserved: each round bob is lent one push, untimed, and afterwards it is spent and closed.
+zero=$(echo "$base" | tr 0-9a-f 0)
+decides use-reserved lent "$ten" "$zero $next refs/heads/hot/x"
+around use-reserved before <<SH
+cd '$work/lent'
+bin/refwarden access request hotfix --as bob --repository ten --branches 'hot/*' \
+	--uses 1 --reason 'one more round' >id 2>&1 || [ \$? = 5 ]
+bin/refwarden access approve "\$(cut -d ' ' -f 1 id)" --as user1 >approved 2>&1
+SH
+cat >>"$work/cases/use-reserved/after" <<SH
+'$work/lent/bin/refwarden' access return "\$(cut -d ' ' -f 1 '$work/lent/id')" --as bob >/dev/null
+SH
 
 # many NAME: 100 000 refs over the last 18 000 commits, packed.
 many() {
@@ -174,7 +196,6 @@ decides many-refs-graph small "$graph_refs" "$forward"
 
 # What looks at the names of refs and at changed paths: a new branch where case is ignored.
 for name in many graph; do git -C "$work/root/$name.git" config core.ignoreCase true; done
-zero=$(echo "$base" | tr 0-9a-f 0)
 decides scans-refs paths "$many_refs" "$zero $next refs/heads/x"
 decides scans-refs-graph paths "$graph_refs" "$zero $next refs/heads/x"
 for name in many graph; do
@@ -197,17 +218,31 @@ REMOTE_USER=bob GIT_DIR=. GIT_QUARANTINE_PATH=\$q GIT_OBJECT_DIRECTORY=\$q \
 	'$work/small/bin/pre-receive' <'$work/forward'
 SH
 
-# The long trail: a million lines before the newest one, which is what the next line follows.
+# The long trail of a site: a million lines before the newest one, which is what the next line follows.
 long_trail() {
-	trail=$work/long/log/audit.jsonl
+	trail=$work/$1/log/audit.jsonl
 	[ -s "$trail" ] || return 1
 	tail -n 1 "$trail" >"$work/last"
 	head -n 1 "$trail" >"$work/line"
-	awk '{ for (i = 0; i < 1000000; i++) print }' "$work/line" >"$work/long/many"
-	cat "$work/last" >>"$work/long/many"
+	awk '{ for (i = 0; i < 1000000; i++) print }' "$work/line" >"$work/many-lines"
+	cat "$work/last" >>"$work/many-lines"
 	# Into the same file: it keeps its owner, mode and inode.
-	cat "$work/long/many" >"$trail"
-	rm "$work/long/many"
+	cat "$work/many-lines" >"$trail"
+	rm "$work/many-lines"
+}
+
+# The full store: rows that only the store's own code can write, so that its tests do it.
+full_store() {
+	command -v cargo >/dev/null || return 1
+	say "filling a store"
+	(
+		cd "$here/.."
+		HOME=$old_home REFWARDEN_FILL=$work/full/state/state.db cargo test --quiet --lib \
+			fill_the_store_of_the_benches -- --ignored
+	) >"$work/fill.log" 2>&1 || { tail "$work/fill.log" >&2; return 1; }
+	# What is in the file is what the site knows it has: the next line says so.
+	lap 2 full-store
+	long_trail full
 }
 
 # ---- gitolite ---------------------------------------------------------------------------------
@@ -264,10 +299,13 @@ fi
 
 lap 2 long-trail
 grown=yes
-long_trail || grown=
+long_trail long || grown=
+filled=yes
+full_store || filled=
 
-set -- true exit pre-receive update large-policy many-refs many-refs-graph
+set -- true exit pre-receive use-reserved update large-policy many-refs many-refs-graph empty-store
 [ -z "$grown" ] || set -- "$@" long-trail
+[ -z "$filled" ] || set -- "$@" full-store
 [ -z "$gitolite" ] || set -- "$@" gitolite
 lap "$rounds" "$@"
 ratio P1 '`pre-receive`, 1 ref forward by a standing right, 20 entries' 2.5 \
@@ -277,6 +315,7 @@ if [ -n "$gitolite" ]; then
 else
 	skip P1 "against gitolite's hook" 'gitolite3 is not installed'
 fi
+ratio P1 'the same with a use reserved' 5 use-reserved true 'a C `true`'
 ratio P2 '`update` with a standing slip' 1.3 update true 'a C `true`'
 if [ -n "$gitolite" ]; then
 	faster P2 'the same' 25 update gitolite "gitolite's hook"
@@ -291,8 +330,14 @@ if [ -n "$grown" ]; then
 else
 	skip P9 'P1 with 1 000 000 lines in the trail' 'no trail was written'
 fi
+if [ -n "$filled" ]; then
+	ratio P9 'P1 with 1 000 000 ended grants, 10 000 live ones and such a trail' 1.1 \
+		full-store empty-store 'an empty store'
+else
+	skip P9 'P1 with 1 000 000 ended grants and 10 000 live ones' 'the store was not filled'
+fi
 peak=0
-for name in pre-receive update; do
+for name in pre-receive use-reserved update; do
 	rss=$(figure 4 "$name")
 	[ "$rss" -le "$peak" ] || peak=$rss
 done

@@ -7,7 +7,8 @@ use super::judge::Known;
 use super::lent::{self, Access};
 use crate::access::lend::Lent;
 use crate::access::{Actor, Event, Id, State, What};
-use crate::os::process::ReceivePack;
+use crate::code::Code;
+use crate::os::process::{self, ReceivePack};
 use crate::os::{clock, faults};
 use crate::push::RefUpdate;
 use crate::store::access::{AccessStore, Append, Change, Notice, StoreError};
@@ -93,6 +94,14 @@ fn put_aside(desk: &Desk, access: &mut Access, key: &str) -> Result<Aside, Refus
     let counted: Vec<&Lent> = access.used.iter().filter(|lent| lent.is_counted()).collect();
     if counted.is_empty() {
         return Ok(Aside::Nothing);
+    }
+    // A receive-pack that was killed before we looked for it: nothing will land, and nobody could
+    // tell the use from one of a push that is served without a receive-pack.
+    if desk.service.is_none() && process::nobody_listens() {
+        return Err(Refusal::new(
+            Code::PushAgain,
+            ["whoever served this push is gone: push again"],
+        ));
     }
     let store = desk.store_for_change().map_err(|error| lent::refusal(&error))?;
     let Some(store) = store else { return Err(Refusal::defect()) };

@@ -29,6 +29,8 @@ mod on {
     use crate::os::clock::Now;
     use chrono::{DateTime, TimeDelta, Utc};
     use serde::Deserialize;
+    use std::ffi::OsStr;
+    use std::path::Path;
     use std::time::Duration;
 
     /// What `faults.toml` asks for.
@@ -42,6 +44,8 @@ mod on {
         panic_at: Option<String>,
         sleep_at: Option<String>,
         sleep_ms: u64,
+        /// Only in the program of this name.
+        program: Option<String>,
     }
 
     impl Faults {
@@ -63,13 +67,21 @@ mod on {
             }
         }
 
+        /// What is asked of this program.
+        fn of(self, exe: &Path) -> Self {
+            match &self.program {
+                Some(name) if exe.file_name() != Some(OsStr::new(name)) => Self::default(),
+                _ => self,
+            }
+        }
+
         /// Read anew each time, so that a test can change it while a hook sleeps.
         /// A file that can't be understood ends the process: a test must not pass without it.
         fn load() -> Self {
             let Ok(exe) = std::fs::read_link("/proc/self/exe") else { std::process::abort() };
             let path = exe.with_file_name("faults.toml");
             match std::fs::read_to_string(path) {
-                Ok(text) => Self::parse(&text).unwrap_or_else(|_| std::process::abort()),
+                Ok(text) => Self::parse(&text).unwrap_or_else(|_| std::process::abort()).of(&exe),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => Self::default(),
                 Err(_) => std::process::abort(),
             }
@@ -112,6 +124,16 @@ mod on {
             let got = faults.shift(now);
             assert_eq!(got.wall.to_rfc3339(), "2026-03-01T09:59:55+00:00");
             assert_eq!(got.boot, Duration::from_secs(68));
+        }
+
+        #[test]
+        fn what_is_asked_of_one_program_is_not_done_by_another() {
+            let of = |exe: &str| {
+                let faults = Faults::parse("kill-at = \"x\"\nprogram = \"update\"").unwrap();
+                faults.of(Path::new(exe)).kill_at
+            };
+            assert_eq!(of("/a/update").as_deref(), Some("x"));
+            assert_eq!(of("/a/post-receive"), None);
         }
 
         #[test]

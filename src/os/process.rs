@@ -137,6 +137,19 @@ pub fn own() -> Result<(u32, u64), FileError> {
     }
 }
 
+/// Whether the other end of our standard error is closed: whoever started us to listen is gone.
+/// False where that can't be seen, because it is no pipe.
+#[must_use]
+pub fn nobody_listens() -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let stderr = rustix::stdio::stderr();
+    let mut polled = [PollFd::new(&stderr, PollFlags::empty())];
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let seen = poll(&mut polled, Some(&at_once)).is_ok();
+    let gone = PollFlags::ERR | PollFlags::HUP;
+    seen && polled.iter().any(|one| one.revents().intersects(gone))
+}
+
 #[derive(Debug, PartialEq, Eq)]
 struct Stat {
     parent: u32,

@@ -8,6 +8,10 @@ use std::path::Path;
 
 pub(super) fn backup(file: &Path, out: &Out) -> anyhow::Result<Exit> {
     let here = Here::open()?;
+    if here.settings().shared_store.is_some() {
+        let words = "etcd is backed up by its own means: `etcdctl snapshot save FILE`";
+        return Err(Failure::new(Exit::Failed, words).into());
+    }
     let store = opened(&here, Mode::Read)?;
     // No change is between its first step and its last while the copy is made.
     let alone = ledger::change_lock(&here.site.state)?;

@@ -8,6 +8,7 @@ mod child;
 mod copies;
 mod faults;
 mod files;
+mod fill;
 mod scale;
 mod walls;
 

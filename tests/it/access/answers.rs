@@ -3,8 +3,7 @@
 use super::{MAIN, entitlement, hotfix, policy, request, site, site_of};
 use crate::support::{Policy, Run, forbid};
 use refwarden::access::Id;
-use refwarden::store::access::{AccessStore as _, Append, Change};
-use refwarden::store::sqlite::{FILE_NAME, Sqlite};
+use refwarden::store::access::{Append, Change};
 use serde_json::Value;
 
 #[test]
@@ -97,8 +96,7 @@ fn the_holder_of_the_key_that_asked_approves_nothing_under_whatever_name() {
     let site = site_of(&Policy::new(&[]).users(&users).also(&hotfix("")));
     let id = site.asks(&MAIN);
     // As if bob had pushed with that key, before the policy gave it to ann.
-    let uid = rustix::process::geteuid().as_raw();
-    let store = Sqlite::open_write(&site.path("state").join(FILE_NAME), uid).unwrap();
+    let store = crate::cases::lent::store(&site);
     let mut event = store.record(&Id::parse(&id).unwrap()).unwrap().unwrap().events.remove(0);
     let fingerprint =
         ssh_key::PublicKey::from_openssh(key).unwrap().fingerprint(ssh_key::HashAlg::Sha256);

@@ -6,6 +6,7 @@ mod books;
 mod glass;
 mod open;
 mod races;
+mod shared;
 mod shipped;
 mod take;
 

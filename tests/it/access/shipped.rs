@@ -148,6 +148,9 @@ fn an_approval_that_is_killed_anywhere_leaves_no_grant_without_end_or_line() {
 #[test]
 fn nothing_is_lent_by_a_store_whose_revocations_may_be_missing() {
     let (site, _repo, alice) = started(&policy(&hotfix("")));
+    if !site.path("state/state.db").exists() {
+        return crate::support::skip("what a snapshot of etcd brings back is in cases/hosts.rs");
+    }
     let id = site.lent(&MAIN);
     let copy = site.path("state/before");
     site.refwarden(&["store", "backup", copy.to_str().unwrap()]).ends(0, "");

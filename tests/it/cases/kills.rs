@@ -18,7 +18,7 @@ const USUAL: usize = if cfg!(feature = "test-faults") { 10 } else { 40 };
 const A_SITE: usize = 50;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Victim {
+pub enum Victim {
     PreReceive,
     Update,
     PostReceive,
@@ -26,7 +26,7 @@ enum Victim {
     Client,
 }
 
-const VICTIMS: [Victim; 5] =
+pub const VICTIMS: [Victim; 5] =
     [Victim::PreReceive, Victim::Update, Victim::PostReceive, Victim::ReceivePack, Victim::Client];
 
 impl Victim {
@@ -43,10 +43,10 @@ impl Victim {
 }
 
 /// xorshift64*: all that is asked of it is that nobody chooses.
-struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
         let given = std::env::var("REFWARDEN_KILLS_SEED").ok();
         let seed = given.map_or(now.as_nanos() as u64, |text| text.parse().unwrap());
@@ -61,7 +61,7 @@ impl Random {
         self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 11
     }
 
-    fn below(&mut self, end: u64) -> u64 {
+    pub fn below(&mut self, end: u64) -> u64 {
         self.next() % end
     }
 
@@ -97,13 +97,13 @@ fn strike(child: &mut Child, victim: Victim, nth: usize, delay: Duration) -> boo
 
 /// What came of the pushes in which one kind of victim was killed.
 #[derive(Debug, Default, Clone, Copy)]
-struct Tally {
-    hit: usize,
-    missed: usize,
-    landed: usize,
-    in_part: usize,
-    nothing: usize,
-    locks: usize,
+pub struct Tally {
+    pub hit: usize,
+    pub missed: usize,
+    pub landed: usize,
+    pub in_part: usize,
+    pub nothing: usize,
+    pub locks: usize,
 }
 
 /// One server, its one repository, and the two who push to it.
@@ -116,18 +116,46 @@ struct Scene<'a> {
 }
 
 /// A push that was struck.
-struct Struck {
-    hit: bool,
-    status: ExitStatus,
+pub struct Struck {
+    pub hit: bool,
+    pub status: ExitStatus,
     asked: usize,
     before: Refs,
     after: Refs,
+    trail: Trail,
     lines_before: usize,
     may: bool,
 }
 
 impl Struck {
-    fn moved(&self) -> BTreeMap<&str, String> {
+    /// Pushes these; the `nth` victim of its kind dies after a `delay`.
+    pub fn of(
+        site: &Site,
+        person: &Person,
+        (options, refspecs): (&[&str], &[String]),
+        (victim, random): (Victim, &mut Random),
+        may: bool,
+    ) -> Self {
+        let asked = refspecs.len();
+        let nth = if victim == Victim::Update { 1 + random.below(asked as u64) } else { 1 };
+        let delay = random.delay(victim);
+        let (before, trail) = (person.repo.refs(), site.trail());
+        let lines_before = trail.lines().len();
+        let refspecs: Vec<&str> = refspecs.iter().map(String::as_str).collect();
+        let mut command = person.push_command(options, &refspecs);
+        // Nobody reads what the client says.
+        command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let hit = strike(&mut child, victim, nth as usize, delay);
+        let status = child.wait().unwrap();
+        // receive-pack goes on without its client, and hooks without receive-pack.
+        processes::settle(&site.path(""));
+        let after = person.repo.refs();
+        Self { hit, status, asked, before, after, trail, lines_before, may }
+    }
+
+    /// Names and new values of the refs that are not where they were.
+    pub fn moved(&self) -> BTreeMap<&str, String> {
         let names: BTreeSet<&String> = self.before.keys().chain(self.after.keys()).collect();
         let id = |refs: &Refs, name: &String| {
             refs.get(name).map_or_else(crate::support::null, |value| {
@@ -137,6 +165,75 @@ impl Struck {
         let both =
             names.into_iter().map(|name| (name, id(&self.before, name), id(&self.after, name)));
         both.filter(|(_, old, new)| old != new).map(|(name, _, new)| (name.as_str(), new)).collect()
+    }
+
+    /// Lines of the trail since it began.
+    pub fn lines(&self) -> Vec<Value> {
+        self.trail.lines().split_off(self.lines_before)
+    }
+
+    /// No ref moved without a line, of this very push, that says yes to it.
+    pub fn every_move_was_allowed(&self) {
+        let lines = self.lines();
+        for (name, new) in self.moved() {
+            let yes = lines.iter().any(|line| {
+                line["event"] == "push.decided"
+                    && line["verdict"] == "allowed"
+                    && names(line, name, &new)
+            });
+            assert!(yes, "{name} moved to {new} without a yes: {lines:#?}");
+            assert!(self.may, "nobody may move {name}");
+        }
+    }
+
+    /// What moved stands in the trail as landed or settled; what did not does not.
+    pub fn every_move_is_accounted_for(&self) {
+        let lines = self.lines();
+        let of = |event: &str| {
+            let event = event.to_owned();
+            lines.iter().filter(move |line| line["event"] == event.as_str())
+        };
+        let moved = self.moved();
+        for (name, new) in &moved {
+            let mut told = of("push.landed").chain(of("push.settled"));
+            assert!(told.any(|line| names(line, name, new)), "{name} to {new}: {lines:#?}");
+        }
+        for one in of("push.settled").filter_map(|line| line["refs"].as_array()).flatten() {
+            let new = one["new"].as_str().unwrap();
+            let told = moved.get(one["name"].as_str().unwrap()).is_some_and(|id| id == new);
+            assert!(told, "settled, but not moved: {one} {lines:#?}");
+        }
+    }
+
+    /// git's own locks die with it, but for a SIGKILL: an admin removes them.
+    pub fn remove_locks(&self, repo: &Repo, victim: Victim) -> usize {
+        let mut locks = files_below(&repo.path);
+        locks.retain(|path| victim == Victim::ReceivePack && path.ends_with(".lock"));
+        for path in &locks {
+            std::fs::remove_file(path).unwrap();
+        }
+        locks.len()
+    }
+}
+
+impl Tally {
+    /// What came of a push that was struck.
+    pub fn count(&mut self, victim: Victim, struck: &Struck) {
+        let moved = struck.moved().len();
+        if !struck.hit {
+            self.missed += 1;
+            assert_eq!(struck.status.success(), struck.may, "nobody was killed");
+            return;
+        }
+        self.hit += 1;
+        if victim == Victim::PreReceive {
+            assert_eq!(moved, 0, "a killed pre-receive is no yes");
+        }
+        match moved {
+            0 => self.nothing += 1,
+            all if all == struck.asked => self.landed += 1,
+            _ => self.in_part += 1,
+        }
     }
 }
 
@@ -173,75 +270,9 @@ impl<'a> Scene<'a> {
         self.round += 1;
         self.alice.commit("a", &format!("{}\n", self.round));
         let (person, words) = self.refspecs();
-        let refspecs: Vec<&str> = words.iter().map(String::as_str).collect();
         let options: &[&str] = if self.random.below(3) == 0 { &["--atomic"] } else { &[] };
-        let nth =
-            if victim == Victim::Update { 1 + self.random.below(words.len() as u64) } else { 1 };
-        let delay = self.random.delay(victim);
-        let (before, lines_before) = (self.repo.refs(), self.trail().lines().len());
-        let mut command = person.push_command(options, &refspecs);
-        // Nobody reads what the client says.
-        command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
-        let mut child = command.spawn().unwrap();
-        let hit = strike(&mut child, victim, nth as usize, delay);
-        let status = child.wait().unwrap();
-        // receive-pack goes on without its client, and hooks without receive-pack.
-        processes::settle(&self.site.path(""));
-        let after = self.repo.refs();
         let may = words.len() > 2;
-        Struck { hit, status, asked: words.len(), before, after, lines_before, may }
-    }
-
-    fn trail(&self) -> Trail {
-        self.site.trail()
-    }
-
-    /// Lines of the trail after the first `so_far`.
-    fn since(&self, so_far: usize) -> Vec<Value> {
-        self.trail().lines().split_off(so_far)
-    }
-
-    /// No ref moved without a line, of this very push, that says yes to it.
-    fn every_move_was_allowed(&self, struck: &Struck) {
-        let lines = self.since(struck.lines_before);
-        for (name, new) in struck.moved() {
-            let yes = lines.iter().any(|line| {
-                line["event"] == "push.decided"
-                    && line["verdict"] == "allowed"
-                    && names(line, name, &new)
-            });
-            assert!(yes, "{name} moved to {new} without a yes: {lines:#?}");
-            assert!(struck.may, "bob may not move {name}");
-        }
-    }
-
-    /// What moved stands in the trail as landed or settled; what did not does not.
-    fn every_move_is_accounted_for(&self, struck: &Struck) {
-        let lines = self.since(struck.lines_before);
-        let of = |event: &str| {
-            let event = event.to_owned();
-            lines.iter().filter(move |line| line["event"] == event.as_str())
-        };
-        let moved = struck.moved();
-        for (name, new) in &moved {
-            let mut told = of("push.landed").chain(of("push.settled"));
-            assert!(told.any(|line| names(line, name, new)), "{name} to {new}: {lines:#?}");
-        }
-        for one in of("push.settled").filter_map(|line| line["refs"].as_array()).flatten() {
-            let new = one["new"].as_str().unwrap();
-            let told = moved.get(one["name"].as_str().unwrap()).is_some_and(|id| id == new);
-            assert!(told, "settled, but not moved: {one} {lines:#?}");
-        }
-    }
-
-    /// git's own locks die with it, but for a SIGKILL: an admin removes them.
-    fn remove_locks(&self, victim: Victim) -> usize {
-        let mut locks = files_below(&self.repo.path);
-        locks.retain(|path| victim == Victim::ReceivePack && path.ends_with(".lock"));
-        for path in &locks {
-            std::fs::remove_file(path).unwrap();
-        }
-        locks.len()
+        Struck::of(&self.site, &person, (options, &words), (victim, self.random), may)
     }
 
     fn the_next_push_works(&mut self) {
@@ -251,53 +282,36 @@ impl<'a> Scene<'a> {
         after.silent();
     }
 
-    fn sweep_settles_everything(&self) {
-        self.site.refwarden(&["sweep"]).ends(0, "");
-        let left = files_below(&self.site.path("state/slips"));
-        // What was being written goes by a later sweep: for an hour it may still be.
-        let (drafts, slips): (Vec<_>, Vec<_>) =
-            left.into_iter().partition(|path| path.contains("slips/.") && path.ends_with(".new"));
-        assert_eq!(slips, [""; 0], "nothing is left");
-        assert!(drafts.len() <= self.round, "at most one a kill: {drafts:?}");
-        self.site.trail_verifies();
-    }
-
     /// One push in which `victim` is killed, and everything that must hold after it.
     fn round(&mut self, victim: Victim, tally: &mut Tally) {
         let struck = self.push(victim);
-        self.every_move_was_allowed(&struck);
+        struck.every_move_was_allowed();
         self.site.trail_verifies();
-        tally.locks += self.remove_locks(victim);
+        tally.locks += struck.remove_locks(&self.repo, victim);
         // The hooks of the next push settle what an admin has not.
         if self.random.below(2) == 0 {
-            self.sweep_settles_everything();
-            self.every_move_is_accounted_for(&struck);
+            sweep_settles_everything(&self.site, self.round);
+            struck.every_move_is_accounted_for();
             self.the_next_push_works();
         } else {
             self.the_next_push_works();
-            self.every_move_is_accounted_for(&struck);
+            struck.every_move_is_accounted_for();
         }
-        self.sweep_settles_everything();
-        self.count(victim, &struck, tally);
+        sweep_settles_everything(&self.site, self.round);
+        tally.count(victim, &struck);
     }
+}
 
-    fn count(&self, victim: Victim, struck: &Struck, tally: &mut Tally) {
-        let moved = struck.moved().len();
-        if !struck.hit {
-            tally.missed += 1;
-            assert_eq!(struck.status.success(), struck.may, "nobody was killed");
-            return;
-        }
-        tally.hit += 1;
-        if victim == Victim::PreReceive {
-            assert_eq!(moved, 0, "a killed pre-receive is no yes");
-        }
-        match moved {
-            0 => tally.nothing += 1,
-            all if all == struck.asked => tally.landed += 1,
-            _ => tally.in_part += 1,
-        }
-    }
+/// After a sweep nothing is left, of `rounds` pushes.
+pub fn sweep_settles_everything(site: &Site, rounds: usize) {
+    site.refwarden(&["sweep"]).ends(0, "");
+    let left = files_below(&site.path("state/slips"));
+    // What was being written goes by a later sweep: for an hour it may still be.
+    let (drafts, slips): (Vec<_>, Vec<_>) =
+        left.into_iter().partition(|path| path.contains("slips/.") && path.ends_with(".new"));
+    assert_eq!(slips, [""; 0], "nothing is left");
+    assert!(drafts.len() <= rounds, "at most one a kill: {drafts:?}");
+    site.trail_verifies();
 }
 
 /// Whether a line of the trail has this ref with this new value, and does not refuse it.
@@ -307,7 +321,7 @@ fn names(line: &Value, name: &str, new: &str) -> bool {
     line["refs"].as_array().is_some_and(|refs| refs.iter().any(fits))
 }
 
-fn files_below(folder: &Path) -> Vec<String> {
+pub fn files_below(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).into_iter().flatten() {
         let path = entry.unwrap().path();

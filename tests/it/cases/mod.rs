@@ -10,7 +10,7 @@ mod groups;
 mod hosts;
 mod identity;
 mod kills;
-mod lent;
+pub mod lent;
 mod notices;
 mod objects;
 mod orders;
@@ -21,9 +21,14 @@ mod ref_names;
 mod report;
 mod require;
 mod scopes;
+#[cfg(feature = "test-faults")]
+mod stages;
 mod stdin;
 mod store;
+#[cfg(feature = "test-faults")]
+mod time;
 mod trail;
 mod trust;
 mod unseen;
+mod uses;
 mod versions;

@@ -28,7 +28,7 @@ impl Policy {
     pub fn new(entries: &[String]) -> Self {
         Self {
             server: "name = \"git.test\"\n".into(),
-            store: String::new(),
+            store: shared_store(),
             identity: "sources = [\"env:TEST_USER\"]\n".into(),
             users: "[users.alice]\n[users.bob]\n[users.carol]\n[users.dave]\nactive = false\n"
                 .into(),
@@ -113,4 +113,16 @@ pub fn grant(id: &str, to: &str, seconds: f64, keys: &str) -> String {
 
 fn list(words: &str) -> String {
     words.split(' ').map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ")
+}
+
+/// With `REFWARDEN_TEST_STORE=etcd` every site keeps its records on members that the tests start:
+/// `REFWARDEN_TEST_STORE=etcd cargo test --test it access::` runs the verbs' tests there.
+fn shared_store() -> String {
+    match std::env::var("REFWARDEN_TEST_STORE") {
+        Ok(store) if store == "etcd" => {
+            let urls = super::etcd::common().urls();
+            format!("endpoints = {urls:?}\nprefix = \"it/{{site}}/\"\n")
+        }
+        _ => String::new(),
+    }
 }

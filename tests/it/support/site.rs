@@ -110,7 +110,8 @@ impl Site {
     /// The same with the text as it stands.
     pub fn write_policy_text(&self, text: &str) {
         let [state, log] = ["state", "log"].map(|name| self.path(name).display().to_string());
-        let text = text.replace("{state}", &state).replace("{log}", &log);
+        let name = self.folder.path().file_name().unwrap().to_string_lossy();
+        let text = text.replace("{state}", &state).replace("{log}", &log).replace("{site}", &name);
         std::fs::write(self.policy(), text).unwrap();
         chmod(&self.policy(), 0o644);
     }
