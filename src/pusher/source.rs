@@ -312,9 +312,9 @@ mod tests {
     }
 
     #[test]
-    fn only_the_doors_are_not_built() {
+    fn every_source_is_called_as_it_is_written() {
         for name in Source::plain_names() {
-            let source = Source::parse(name).unwrap();
+            assert_eq!(Source::parse(name).unwrap().to_string(), name);
         }
     }
 
