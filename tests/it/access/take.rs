@@ -231,7 +231,7 @@ fn root_reads_no_policy_that_the_hosting_account_may_not_read() {
     }
     let site = site(&hotfix(""));
     site.give_to("daemon", 1);
-    site.access(&["list"]).ends(0, "nothing is like that");
+    site.access(&["list"]).ends(0, "no request or grant matches");
     // Trusted, because it is root's; but the command is not root any more when it reads.
     let applied = site.path("state/policy");
     std::os::unix::fs::chown(&applied, Some(0), Some(0)).unwrap();
