@@ -54,15 +54,15 @@ around() {
 
 # lap ROUNDS NAME...: times the cases against one another and keeps the figures.
 lap() {
-	rounds=$1
+	times=$1
 	group=$((${group:-0} + 1))
 	shift
-	say "timing ($rounds rounds): $*"
+	say "timing ($times rounds): $*"
 	for name; do
 		shift
 		set -- "$@" "$work/cases/$name"
 	done
-	"$work/bin/lap" "$rounds" "$@" >"$work/figures.$group" || die "a case failed"
+	"$work/bin/lap" "$times" "$@" >"$work/figures.$group" || die "a case failed"
 }
 
 # figure COLUMN NAME: of the newest group. 2 the median in microseconds, 4 and 5 KiB.

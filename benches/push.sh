@@ -169,10 +169,10 @@ around use-reserved before <<SH
 cd '$work/lent'
 bin/refwarden access request hotfix --as bob --repository ten --branches 'hot/*' \
 	--uses 1 --reason 'one more round' >id 2>&1 || [ \$? = 5 ]
-bin/refwarden access approve "\$(cut -d ' ' -f 1 id)" --as user1 >approved 2>&1
+bin/refwarden access approve "\$(sed -n '1s/ .*//p' id)" --as user1 >approved 2>&1
 SH
 cat >>"$work/cases/use-reserved/after" <<SH
-'$work/lent/bin/refwarden' access return "\$(cut -d ' ' -f 1 '$work/lent/id')" --as bob >/dev/null
+'$work/lent/bin/refwarden' access return "\$(sed -n '1s/ .*//p' '$work/lent/id')" --as bob >/dev/null
 SH
 
 # many NAME: 100 000 refs over the last 18 000 commits, packed.
