@@ -94,11 +94,11 @@ impl Brief {
     }
 }
 
-/// The log and the journal, where they are: they hold a part of what the file says. The log's index
-/// does not, it is made anew out of the log by whoever opens it.
+/// The log and the journal, where they hold a part of what the file says: a reader makes an empty log
+/// where there is none. The log's index holds nothing, it is made out of the log by whoever opens it.
 fn logs(found: &Inspected) -> impl Iterator<Item = Option<&Stat>> {
-    let beside = BESIDE.iter().zip(&found.beside);
-    beside.filter(|(end, _)| **end != "-shm").map(|(_, stat)| stat.as_ref())
+    let beside = BESIDE.iter().zip(&found.beside).filter(|(end, _)| **end != "-shm");
+    beside.map(|(_, stat)| stat.as_ref().filter(|stat| stat.st_size > 0))
 }
 
 /// Of a log the time of change does not count: root's SQLite gives it away, to the same owner, each
