@@ -27,10 +27,16 @@ pub(super) fn is_forward(
     new: ObjectId,
     meter: &Meter<'_>,
 ) -> Result<bool, GitError> {
-    for id in [new, old] {
-        if history.kind(id)? != Kind::Commit {
-            return Ok(false);
-        }
+    if history.kind(new)? != Kind::Commit {
+        return Ok(false);
+    }
+    // One commit more: the ordinary push, for which nothing old need be opened. What a commit names
+    // as its parent is a commit: git itself refuses a push in which it is not.
+    if history.is_child(new, old)? {
+        return Ok(true);
+    }
+    if history.kind(old)? != Kind::Commit {
+        return Ok(false);
     }
     reaches(history, &[history.node(new)?], history.node(old)?, meter)
 }

@@ -111,6 +111,14 @@ impl History {
         }
     }
 
+    /// Whether a commit names another as one of its parents: only its own object is read.
+    pub(super) fn is_child(&self, id: ObjectId, of: ObjectId) -> Result<bool, GitError> {
+        let (object, _) = self.objects.get(&id)?;
+        let (_, parents, _) =
+            self.parse(&object.data).ok_or_else(|| GitError::damaged(id, "it is no commit"))?;
+        Ok(parents.contains(&of) && !self.shallow()?.contains(&id))
+    }
+
     /// Whether the push brought the commit: then no older commit can lead to it.
     pub(super) fn is_new(&self, node: Node) -> Result<bool, GitError> {
         match node {

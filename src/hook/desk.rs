@@ -10,10 +10,11 @@ use crate::os::site::Site;
 use crate::os::syslog::{self, Severity};
 use crate::policy::compiled::{Compiled, CompiledError, ReadAt};
 use crate::store;
-use crate::store::access::{AccessStore, StoreError};
+use crate::store::access::{AccessStore, Status, StoreError};
 use crate::store::applied::{self, Applied, AppliedError, PAYLOAD_AT};
 use crate::store::epoch::{self, EpochError};
 use crate::store::open::Mode;
+use crate::store::sqlite::brief;
 use sha2::{Digest as _, Sha256};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -22,9 +23,16 @@ use std::time::Duration;
 /// How long to wait for a change of the policy that is under way.
 const WAIT: Duration = Duration::from_secs(5);
 
+/// Up to this length, in bytes, a policy is read at once instead of in parts.
+const SHORT: u64 = 64 * 1024;
+
 /// The payload of an applied policy's file.
 #[derive(Debug)]
-pub struct Payload(Applied);
+pub struct Payload {
+    applied: Applied,
+    /// All of it, where it is short.
+    whole: Option<Vec<u8>>,
+}
 
 impl Payload {
     /// Opens an applied policy, the present one or a kept one.
@@ -33,7 +41,9 @@ impl Payload {
     /// It is of a format that this program does not know, or damaged.
     pub fn open(applied: Applied) -> Result<Compiled<Self>, CompiledError> {
         let (digest, length) = (applied.digest, applied.payload_bytes);
-        let policy = Compiled::open(Self(applied), length)?;
+        // What can't be read at once says so when it is read in parts.
+        let whole = (length <= SHORT).then(|| applied.payload().ok()).flatten();
+        let policy = Compiled::open(Self { applied, whole }, length)?;
         match *policy.digest() == digest {
             true => Ok(policy),
             false => Err(CompiledError::Damaged("its digest is another one")),
@@ -43,9 +53,14 @@ impl Payload {
 
 impl ReadAt for Payload {
     fn read_at(&self, offset: u64, length: usize) -> std::io::Result<Vec<u8>> {
+        if let Some(whole) = &self.whole {
+            let start = usize::try_from(offset).unwrap_or(usize::MAX);
+            let part = whole.get(start..start.saturating_add(length));
+            return Ok(part.ok_or(std::io::ErrorKind::UnexpectedEof)?.to_vec());
+        }
         let mut bytes = vec![0; length];
         let at = offset.checked_add(PAYLOAD_AT).ok_or(std::io::ErrorKind::InvalidInput)?;
-        self.0.file.read_exact_at(&mut bytes, at)?;
+        self.applied.file.read_exact_at(&mut bytes, at)?;
         Ok(bytes)
     }
 }
@@ -103,6 +118,22 @@ impl Desk {
     /// As [`Self::store`].
     pub fn store_for_change(&self) -> Result<Option<Box<dyn AccessStore>>, StoreError> {
         self.open_store(Mode::Write)
+    }
+
+    /// What the brief beside this host's own store says, where it counts: no lock holds.
+    #[must_use]
+    pub fn brief(&self) -> Option<Status> {
+        let own = self.policy.settings().shared_store.is_none();
+        let site = &self.site;
+        own.then(|| brief::read(&site.state, site.account_uid, self.epoch, self.now.wall)).flatten()
+    }
+
+    /// Takes a brief of this host's own store, for the pushes after this one.
+    pub fn take_brief(&self, store: &dyn AccessStore) {
+        if self.policy.settings().shared_store.is_none() {
+            let site = &self.site;
+            let _ = brief::take(store, &site.state, site.account_uid, self.epoch, self.now.wall);
+        }
     }
 
     fn open_store(&self, mode: Mode) -> Result<Option<Box<dyn AccessStore>>, StoreError> {

@@ -305,7 +305,7 @@ impl Answered<'_> {
 
     /// Without the line on the disk there is no yes.
     fn record(&self, line: &Record, access: &Access) -> Result<u64, Refusal> {
-        let version = || Some(access.store.as_ref()?.status().ok()?.version);
+        let version = || self.store_version(access);
         match self.desk.trail().append_asking(line, self.desk.now.wall, &version) {
             Ok(appended) => Ok(appended.seq),
             // A refusal can still be recorded where a yes can't.
@@ -316,6 +316,17 @@ impl Answered<'_> {
             ) => Err(refuse(self.desk, self.known, Refusal::server(error.code(), &error))),
             Err(error) => Err(self.framed(Refusal::server(error.code(), &error))),
         }
+    }
+
+    /// The version of the store as it is now, where there is one.
+    fn store_version(&self, access: &Access) -> Option<u64> {
+        access.version?;
+        let opened = match access.store {
+            Some(_) => None,
+            None => self.desk.store().ok()?,
+        };
+        let store = access.store.as_ref().or(opened.as_ref())?;
+        Some(store.status().ok()?.version)
     }
 
     /// Lays down what `update` confirms; there is no `update` where no receive-pack is above us.

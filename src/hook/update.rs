@@ -2,6 +2,10 @@
 //!
 //! It reads the slip that pre-receive left, the epoch and the applied policy's digest, and nothing
 //! more: no policy, no repository, and no network but one read of the epoch where hosts share it.
+//!
+//! git starts it once a ref, so most of its time is that of starting a program. Its own program holds
+//! [`quick`] alone, a yes and what that needs; where there is anything else to do or to say, it becomes
+//! `refwarden`, the program beside it, and [`main`] begins anew.
 
 use super::{End, Refusal, desk, foreign, judge, lent, settle};
 use crate::audit::{Event, PolicyRecord, Push, Record, RefRecord, Text, Verdict};
@@ -10,20 +14,67 @@ use crate::os::faults;
 use crate::os::process::{self, ReceivePack};
 use crate::os::site::Site;
 use crate::os::syslog::{self, Severity};
-use crate::os::{clock, env};
+use crate::os::{child, clock, env};
 use crate::store::access::AccessStore as _;
 use crate::store::etcd::Etcd;
 use crate::store::slip::{self, Key, Present, Slip, SlipError, SlipProblem, SlipRef};
 use crate::store::{applied, epoch};
-use gix::ObjectId;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::process::ExitCode;
 
+/// What `refwarden` is started as when it takes over; the arguments follow, from git's first name on.
+const NAME: &str = "refwarden: update";
 /// How long the one read of a shared epoch may take.
 const SHARED_DEADLINE: std::time::Duration = std::time::Duration::from_secs(3);
 /// Most refs that are named as moved already.
 const MAX_MOVED: usize = 20;
+
+/// The program `update`: says yes by itself, or leaves the answer to [`main`]. It never says no.
+#[must_use]
+pub fn quick() -> ExitCode {
+    match std::panic::catch_unwind(confirmed) {
+        Ok(Some(())) => ExitCode::SUCCESS,
+        _ => {
+            let program = Site::home().unwrap_or_default().join("refwarden");
+            let error = child::become_program(&program, NAME);
+            super::say(&format!("error: refused by refwarden: RW509 {error}\n"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A yes, where this is this host's own and nothing stands against it.
+fn confirmed() -> Option<()> {
+    let site = Site::find().ok()?;
+    site.check_account().ok()?;
+    let mut arguments = env::arguments();
+    let argv0 = (arguments.len() == 4).then(|| arguments.remove(0))?;
+    faults::point("update-started");
+    if foreign::kept(Path::new(&argv0)).is_some() {
+        return None;
+    }
+    let asked = asked(&arguments)?;
+    let service = process::receive_pack().ok()??;
+    let key = Key::new(&service, Path::new(".")).ok()?;
+    let slip = slip::open(&site.state, &key).ok()?;
+    if slip.head().shared_epoch.is_some() {
+        return None;
+    }
+    let epoch = epoch::read(&site.state).ok()?;
+    let digest = applied::digest(&site.state, site.account_uid).ok()?;
+    let present = Present { now: clock::now(), epoch, digest: &digest };
+    slip.confirm(&asked, &present).ok()?;
+    faults::point("update-confirmed");
+    Some(())
+}
+
+/// Whether this process took over from [`quick`].
+#[must_use]
+pub fn is_asked() -> bool {
+    env::arguments().first().is_some_and(|name| name == NAME)
+}
 
 /// Runs the hook.
 ///
@@ -33,6 +84,9 @@ pub fn main() -> Result<End, Refusal> {
     let site = Site::find().map_err(|error| Refusal::server(Code::NotTrusted, &error))?;
     site.check_account().map_err(|error| Refusal::server(Code::NotTrusted, &error))?;
     let mut arguments = env::arguments();
+    if is_asked() {
+        arguments.remove(0);
+    }
     if arguments.len() != 4 {
         return Err(Refusal::new(
             Code::Malformed,
@@ -42,17 +96,17 @@ pub fn main() -> Result<End, Refusal> {
     let argv0 = arguments.remove(0);
     faults::point("update-started");
     foreign::run(Path::new(&argv0), &arguments, None)?;
-    let asked = asked(&arguments)?;
+    let malformed = || Refusal::new(Code::Malformed, ["an argument is not an object id"]);
+    let asked = asked(&arguments).ok_or_else(malformed)?;
     confirm(&site, &asked).map_err(|refusal| complete(&site, &asked, refusal))?;
     faults::point("update-confirmed");
     Ok(End::Go)
 }
 
-fn asked(arguments: &[OsString]) -> Result<SlipRef, Refusal> {
-    let malformed = || Refusal::new(Code::Malformed, ["an argument is not an object id"]);
-    let [name, old, new] = arguments else { return Err(malformed()) };
-    let id = |text: &OsString| ObjectId::from_hex(text.as_bytes()).map_err(|_| malformed());
-    Ok(SlipRef { name: name.as_bytes().to_vec(), old: id(old)?, new: id(new)? })
+fn asked(arguments: &[OsString]) -> Option<SlipRef> {
+    let [name, old, new] = arguments else { return None };
+    let id = |text: &OsString| slip::parse_id(text.as_bytes());
+    Some(SlipRef { name: name.as_bytes().to_vec(), old: id(old)?, new: id(new)? })
 }
 
 /// The push that this hook belongs to.

@@ -293,6 +293,15 @@ pub fn pass_through(
     }
 }
 
+/// Becomes another program of ours: the same process, environment and descriptors. It is started as
+/// `name`, and all words that this one was started with follow, its own name too. Returns only why
+/// that could not be.
+#[must_use]
+pub fn become_program(program: &Path, name: &str) -> ChildError {
+    let source = Command::new(program).arg0(name).args(std::env::args_os()).exec();
+    ChildError::Start { program: program.display().to_string(), source }
+}
+
 fn remove_ours(command: &mut Command, variables: impl Iterator<Item = OsString>) {
     for variable in variables.filter(|variable| variable.as_bytes().starts_with(b"REFWARDEN_")) {
         command.env_remove(variable);

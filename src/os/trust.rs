@@ -10,6 +10,7 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 const WRITABLE_BY_OTHERS: u32 = 0o022;
@@ -89,42 +90,74 @@ pub fn open_file(path: &Path, account_uid: u32) -> Result<File, TrustError> {
 /// # Errors
 /// As [`open_file`].
 pub fn open_resolved(path: &Path, account_uid: u32) -> Result<(File, PathBuf), TrustError> {
-    let real = resolve(path)?;
-    let (folder, name) = walk_to_parent(&real, account_uid)?;
-    let file = rustix::fs::openat(&folder, name, OFlags::RDONLY | CAREFUL, Mode::empty())
-        .map_err(|error| open_error(&real, error))?;
-    check(&file, &real, account_uid, FileType::RegularFile)?;
-    Ok((file.into(), real))
+    followed(path, |real| {
+        let (folder, name) = walk_to_parent(real, account_uid)?;
+        Ok((open_below(&folder, name, real, account_uid)?, real.to_owned()))
+    })
 }
 
-/// A regular file's own path (links resolved), device and inode, if it and all its folders are
-/// trusted, and so are those of its neighbours that are there: files named as it is, with one of
-/// `ends` after. Nothing is opened to be read, so no lock held in this process is lost.
+/// A regular file and its neighbours, as they were looked at.
+#[derive(Debug)]
+pub struct Inspected {
+    /// The file's own path, links resolved.
+    pub path: PathBuf,
+    /// What it was.
+    pub file: Stat,
+    /// What each neighbour was, in the order that was asked; `None` where there is none.
+    pub beside: Vec<Option<Stat>>,
+    folder: OwnedFd,
+}
+
+impl Inspected {
+    /// Opens one more neighbour for reading, if it is trusted.
+    ///
+    /// # Errors
+    /// As [`open_file`].
+    pub fn open_beside(&self, end: &str, account_uid: u32) -> Result<File, TrustError> {
+        let path = with_end(&self.path, end);
+        let name = path.file_name().unwrap_or_default();
+        open_below(&self.folder, Path::new(name), &path, account_uid)
+    }
+}
+
+/// Looks at a regular file, if it and all its folders are trusted, and so are those of its
+/// neighbours that are there: files named as it is, with one of `ends` after. Nothing is opened to
+/// be read, so no lock held in this process is lost.
 ///
 /// # Errors
 /// As [`open_file`].
-pub fn inspect_file(
+pub fn inspect_file(path: &Path, ends: &[&str], account_uid: u32) -> Result<Inspected, TrustError> {
+    followed(path, |real| {
+        let (folder, name) = walk_to_parent(real, account_uid)?;
+        let look = |name: &Path, at: &Path| {
+            let stat = rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW)
+                .map_err(|error| open_error(at, error))?;
+            judge_kind(&stat, at, account_uid, FileType::RegularFile).map(|()| stat)
+        };
+        let neighbour = |end: &&str| match look(&with_end(name, end), &with_end(real, end)) {
+            Err(TrustError::File(error)) if error.is_absent() => Ok(None),
+            other => other.map(Some),
+        };
+        let beside = ends.iter().map(neighbour).collect::<Result<_, TrustError>>()?;
+        let file = look(name, real)?;
+        Ok(Inspected { path: real.to_owned(), file, beside, folder })
+    })
+}
+
+fn with_end(path: &Path, end: &str) -> PathBuf {
+    PathBuf::from([path.as_os_str(), end.as_ref()].join("".as_ref()))
+}
+
+fn open_below(
+    folder: &OwnedFd,
+    name: &Path,
     path: &Path,
-    ends: &[&str],
     account_uid: u32,
-) -> Result<(PathBuf, (u64, u64)), TrustError> {
-    let real = resolve(path)?;
-    let (folder, name) = walk_to_parent(&real, account_uid)?;
-    let look = |name: &Path, at: &Path| {
-        let stat = rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW)
-            .map_err(|error| open_error(at, error))?;
-        judge_kind(&stat, at, account_uid, FileType::RegularFile)?;
-        Ok((stat.st_dev, stat.st_ino))
-    };
-    for end in ends {
-        let with_end =
-            |path: &Path| PathBuf::from([path.as_os_str(), end.as_ref()].join("".as_ref()));
-        match look(&with_end(name), &with_end(&real)) {
-            Err(TrustError::File(error)) if error.is_absent() => {}
-            other => drop(other?),
-        }
-    }
-    Ok((real.clone(), look(name, &real)?))
+) -> Result<File, TrustError> {
+    let file = rustix::fs::openat(folder, name, OFlags::RDONLY | CAREFUL, Mode::empty())
+        .map_err(|error| open_error(path, error))?;
+    check(&file, path, account_uid, FileType::RegularFile)?;
+    Ok(file.into())
 }
 
 /// Opens a folder, if it and all folders above are trusted.
@@ -132,13 +165,14 @@ pub fn inspect_file(
 /// # Errors
 /// As [`open_file`].
 pub fn open_folder(path: &Path, account_uid: u32) -> Result<File, TrustError> {
-    let real = resolve(path)?;
-    let (parent, name) = walk_to_parent(&real, account_uid)?;
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | CAREFUL;
-    let folder = rustix::fs::openat(&parent, name, flags, Mode::empty())
-        .map_err(|error| open_error(&real, error))?;
-    check(&folder, &real, account_uid, FileType::Directory)?;
-    Ok(folder.into())
+    followed(path, |real| {
+        let (parent, name) = walk_to_parent(real, account_uid)?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | CAREFUL;
+        let folder = rustix::fs::openat(&parent, name, flags, Mode::empty())
+            .map_err(|error| open_error(real, error))?;
+        check(&folder, real, account_uid, FileType::Directory)?;
+        Ok(folder.into())
+    })
 }
 
 /// Opens the audit trail to append to and to read: its own folder and the file are checked, no more.
@@ -176,6 +210,27 @@ pub fn open_trail(path: &Path, account_uid: u32) -> Result<File, TrustError> {
 
 fn open_error(path: &Path, error: Errno) -> TrustError {
     FileError::new(path, "open", error).into()
+}
+
+/// Looks at a path with all its links followed. Most have none, and a look that opens no link says
+/// so by succeeding; what goes wrong on the way is said by the look at what the links lead to.
+fn followed<T>(
+    path: &Path,
+    look: impl Fn(&Path) -> Result<T, TrustError>,
+) -> Result<T, TrustError> {
+    if is_plain(path)
+        && let Ok(found) = look(path)
+    {
+        return Ok(found);
+    }
+    look(&resolve(path)?)
+}
+
+/// From `/` down, each name once: nothing that only resolving would take out.
+fn is_plain(path: &Path) -> bool {
+    let bytes = path.as_os_str().as_bytes();
+    let mut names = bytes.split(|byte| *byte == b'/').skip(1);
+    bytes.starts_with(b"/") && names.all(|name| !matches!(name, b"" | b"." | b".."))
 }
 
 fn resolve(path: &Path) -> Result<PathBuf, TrustError> {

@@ -59,7 +59,7 @@ pub enum StoreError {
 }
 
 /// What a look at the store as a whole shows.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Status {
     /// Raised by every change; a restored snapshot has an older one than the trail says.
     pub version: u64,

@@ -8,6 +8,7 @@
 mod format;
 mod store;
 
+pub use format::parse_id;
 pub use store::{
     Opened, Stale, StaleKind, all, close, exists_for, has_damaged, open, put_aside, read,
     remove_stale, repository_prefix, stale, write,

@@ -54,7 +54,7 @@ pub fn restore(backup: &Path, path: &Path, account_uid: u32) -> Result<Restored,
 
 /// A checked copy of `backup` at `draft`, and its version.
 fn copied(backup: &Path, draft: &Path, account_uid: u32) -> Result<u64, StoreError> {
-    let (from, _) = trusted(backup, account_uid)?;
+    let from = trusted(backup, account_uid)?.path;
     if with_end(&from, "-wal").symlink_metadata().is_ok() {
         return Err(fault::unavailable(backup, "it is in use, not a backup"));
     }

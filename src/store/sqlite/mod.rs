@@ -5,8 +5,9 @@
 //! never to make it. Every change is one transaction that waits for the disk (`synchronous=FULL`).
 //!
 //! Walk: [`open`] makes and opens the file, [`read`] and [`mod@write`] are the two halves of
-//! [`AccessStore`], [`copy`] is backup and restore, [`fault`] tells what SQLite said.
+//! [`AccessStore`], [`brief`] spares most pushes both, [`copy`] is backup and restore, [`fault`] tells what SQLite said.
 
+pub mod brief;
 mod copy;
 mod fault;
 mod open;

@@ -6,7 +6,7 @@
 use super::super::access::StoreError;
 use super::{Sqlite, fault, schema};
 use crate::os::files::{self, FileError};
-use crate::os::trust::{self, TrustError};
+use crate::os::trust::{self, Inspected, TrustError};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::ffi::OsString;
@@ -75,7 +75,8 @@ impl Sqlite {
     }
 
     fn opened(path: &Path, account_uid: u32, mode: OpenFlags) -> Result<Self, StoreError> {
-        let (path, file) = trusted(path, account_uid)?;
+        let Inspected { path, file, .. } = trusted(path, account_uid)?;
+        let file = (file.st_dev, file.st_ino);
         let flags = mode | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         let connection =
             Connection::open_with_flags(&path, flags).map_err(|error| fault::of(&path, error))?;
@@ -128,8 +129,8 @@ fn prepare_to_write(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch("PRAGMA synchronous = FULL")
 }
 
-/// The file's own path and identity, once it and what lies beside it are trusted.
-pub(super) fn trusted(path: &Path, account_uid: u32) -> Result<(PathBuf, (u64, u64)), StoreError> {
+/// The file and what SQLite keeps beside it, once all of it is trusted.
+pub(super) fn trusted(path: &Path, account_uid: u32) -> Result<Inspected, StoreError> {
     match trust::inspect_file(path, &BESIDE, account_uid) {
         Err(TrustError::File(error)) if error.is_absent() => {
             Err(StoreError::Absent { at: path.display().to_string() })

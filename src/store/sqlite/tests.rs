@@ -4,6 +4,7 @@ use crate::access::{Actor, Event, Terms, What};
 use rustix::process::geteuid;
 use tempfile::TempDir;
 
+mod brief;
 mod child;
 mod copies;
 mod faults;

@@ -113,6 +113,49 @@ fn a_snapshot_copied_into_place_by_hand_refuses() {
     site.trail_verifies();
 }
 
+/// Pushes once the store has been left alone for long enough that the push takes a brief of it.
+fn takes_a_brief(site: &Site, alice: &Person, text: &str) {
+    std::thread::sleep(std::time::Duration::from_millis(3200));
+    pushes(alice, text);
+    assert!(site.path("state/state.db-brief").exists());
+}
+
+/// What changes whenever SQLite opens the file: it makes the index of its log anew.
+fn opened_at(site: &Site) -> std::time::SystemTime {
+    std::fs::metadata(site.path("state/state.db-shm")).unwrap().modified().unwrap()
+}
+
+#[test]
+fn a_push_that_rests_on_a_brief_of_the_store_sees_locks_and_older_stores() {
+    let (site, alice) = with_store();
+    let copy = site.path("copy.db");
+    let copy = copy.to_str().unwrap();
+    site.refwarden(&["store", "backup", copy]).ends(0, "version 1 is in");
+    moved_on(&site);
+    takes_a_brief(&site, &alice, "1");
+    let before = opened_at(&site);
+    pushes(&alice, "2");
+    assert_eq!(opened_at(&site), before, "the store was not opened");
+    let version = status(&site)["version"].clone();
+    assert_eq!(site.trail().last_decision()["store"]["version"], version);
+    site.refwarden(&["lock", "--all", "--message", "freeze"]).ends(0, "freeze");
+    alice.commit("a", "locked");
+    alice.push(&["main"]).refused("RW205").nothing_moved();
+    let lock = site.refwarden(&["--json", "lock", "list"]).stdout;
+    let lock: serde_json::Value = serde_json::from_str(&lock).unwrap();
+    site.refwarden(&["unlock", lock["id"].as_str().unwrap()]).ends(0, "lifted");
+    takes_a_brief(&site, &alice, "3");
+    site.refwarden(&["store", "restore", copy]).ends(0, "restored: version 1");
+    is_refused(&alice, "put back");
+    site.refwarden(&["store", "accept"]).ends(0, "accepted");
+    takes_a_brief(&site, &alice, "4");
+    for name in ["state.db", "state.db-wal", "state.db-shm"] {
+        drop(std::fs::remove_file(site.path("state").join(name)));
+    }
+    is_refused(&alice, "lost, and its brief is there");
+    site.trail_verifies();
+}
+
 #[test]
 fn a_store_that_was_lost_refuses_until_an_empty_one_is_accepted() {
     let (site, alice) = with_store();
