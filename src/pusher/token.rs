@@ -218,9 +218,9 @@ impl fmt::Debug for SecretHash {
 /// CRC-32 (IEEE 802.3, as in zlib) of a text, in base 62.
 fn checksum(text: &[u8]) -> String {
     let step = |crc: u32| if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 };
-    let crc = text.iter().fold(u32::MAX, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| step(crc))
-    });
+    let crc = text
+        .iter()
+        .fold(u32::MAX, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), |crc, _| step(crc)));
     let mut left = !crc;
     let mut digits = Vec::with_capacity(SUM);
     for _ in 0..SUM {
@@ -374,10 +374,12 @@ impl Token {
     }
 
     /// What it is at `now`; `longest` is `None` where the policy has no `[tokens]`: none holds then.
-    /// Before its making (a clock that was set back) it holds no more than after its end.
+    /// Before its making or its last use (a clock that was set back) it holds no more than after
+    /// its end.
     #[must_use]
     pub fn standing(&self, now: DateTime<Utc>, longest: Option<Span>) -> Standing {
-        let live = |longest| now < self.ends(longest) && now + SKEW >= self.terms.created;
+        let newest = self.last_used.map_or(self.terms.created, |used| used.max(self.terms.created));
+        let live = |longest| now < self.ends(longest) && now + SKEW >= newest;
         match (&self.revoked, longest) {
             (Some(_), _) => Standing::Revoked,
             (None, Some(longest)) if live(longest) => Standing::Live,
@@ -392,7 +394,7 @@ impl Token {
     }
 }
 
-/// How far the clock may be behind a token's making.
+/// How far the clock may be behind what is known of a token.
 const SKEW: chrono::TimeDelta = chrono::TimeDelta::seconds(2);
 
 #[cfg(test)]

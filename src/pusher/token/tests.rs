@@ -132,6 +132,15 @@ fn a_shorter_lifetime_in_the_policy_shortens_tokens_that_exist() {
 }
 
 #[test]
+fn a_clock_that_was_set_back_revives_no_token() {
+    let mut token = token();
+    let used = token.terms.created + TimeDelta::days(20);
+    token.last_used = Some(used);
+    assert!(token.holds(used - TimeDelta::seconds(2), days(366)));
+    assert!(!token.holds(used - TimeDelta::seconds(3), days(366)));
+}
+
+#[test]
 fn a_revoked_token_never_holds_again() {
     let mut token = token();
     token.revoked = Some((token.terms.until, "alice".into()));
