@@ -115,7 +115,7 @@ pub fn authenticate(desk: &Desk, secret: &str) -> Result<Held, TokenRefusal> {
         return Err(TokenRefusal::Bad(Why::Unknown(secret.id().clone())));
     };
     let now = clock::now().wall;
-    let longest = desk.policy.settings().tokens.map(|tokens| tokens.max_lifetime);
+    let longest = desk.policy.settings().tokens.as_ref().map(|tokens| tokens.max_lifetime);
     let named = |why: fn(TokenId, UserName) -> Why| {
         TokenRefusal::Bad(why(token.id.clone(), token.terms.user.clone()))
     };

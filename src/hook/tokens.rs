@@ -107,7 +107,7 @@ pub fn of_push(
     let found = found.map_err(|error| super::lent::refusal(&error))?.flatten();
     let no = |words: &str| Refusal::new(Code::UnknownUser, [format!("your token {id} {words}")]);
     let Some((token, _)) = found else { return Err(no("is not known here")) };
-    let longest = settings.tokens.map(|tokens| tokens.max_lifetime);
+    let longest = settings.tokens.as_ref().map(|tokens| tokens.max_lifetime);
     match (token.standing(clock::now().wall, longest), longest) {
         (Standing::Live, Some(longest)) => {
             if token.terms.user != *user {

@@ -86,6 +86,15 @@ impl TokenStore {
         self.0.raise()
     }
 
+    /// Raises the version above `floor`: of a table that was put back, once somebody has accepted it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn raise_above(&self, floor: u64) -> Result<u64, StoreError> {
+        use super::access::AccessStore;
+        self.0.raise_above(floor)
+    }
+
     /// Makes a change durable, and returns the version that it made. Once it is certain that it can
     /// be made, `record` is called to write the trail; `false` from it gives the change up, and then
     /// the answer is `None`.

@@ -202,7 +202,7 @@ fn asking(old: &Settings, new: &Settings, notes: &mut Vec<Note>) {
 
 /// `[tokens]`: its cap is one of tokens that exist, too.
 fn tokens(old: &Settings, new: &Settings, notes: &mut Vec<Note>) {
-    let longest = |s: &Settings| s.tokens.map(|tokens| tokens.max_lifetime);
+    let longest = |s: &Settings| s.tokens.as_ref().map(|tokens| tokens.max_lifetime);
     let (before, after) = (longest(old), longest(new));
     if before != after {
         let words = |span: Option<Span>| span.map_or("not set".into(), |span| span.to_string());

@@ -107,7 +107,7 @@ const STORE: &[Key] = &[
     ("prefix", Text),
 ];
 
-const TOKENS: &[Key] = &[("max-lifetime", Text), ("default-lifetime", Text)];
+const TOKENS: &[Key] = &[("max-lifetime", Text), ("default-lifetime", Text), ("url", Text)];
 
 const REQUIRE: &[Key] = &[
     ("source", Text),
