@@ -246,3 +246,6 @@ impl Why {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

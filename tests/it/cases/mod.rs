@@ -23,6 +23,7 @@ mod require;
 mod scopes;
 mod stdin;
 mod store;
+mod tokens;
 mod trail;
 mod trust;
 mod versions;
