@@ -18,6 +18,7 @@ pub mod shell;
 pub mod site;
 pub mod store;
 pub mod sweep;
+pub mod token;
 pub mod when;
 pub mod who;
 
@@ -53,6 +54,8 @@ enum Verb {
     Lock(access::lock::Args),
     /// Lift locks.
     Unlock(access::lock::UnlockArgs),
+    /// Personal access tokens for the HTTP door: make, list, take back.
+    Token(token::Args),
     /// Read, verify, rotate and export the audit trail.
     #[command(subcommand)]
     Audit(audit::Verb),
@@ -99,6 +102,7 @@ fn run(verb: &Verb, out: &Out) -> anyhow::Result<Exit> {
         Verb::Access(args) => access::run(args, out),
         Verb::Lock(args) => access::lock::run(args, out),
         Verb::Unlock(args) => access::lock::unlock(args, out),
+        Verb::Token(args) => token::run(args, out),
         Verb::Audit(verb) => audit::run(verb, out),
         Verb::Repo(args) => repo::run(args, out),
         Verb::Doctor(args) => doctor::run(args, doctor::APPLIED, out),

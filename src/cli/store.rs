@@ -15,6 +15,7 @@ use crate::hook::desk;
 use crate::os::clock;
 use crate::store::access::{AccessStore, StoreError};
 use crate::store::open::{self, Mode};
+use crate::store::tokens::{Mark, TokenStore};
 use crate::store::{door_key, epoch};
 use clap::Subcommand;
 use std::path::PathBuf;
@@ -97,7 +98,11 @@ fn accept(out: &Out) -> anyhow::Result<Exit> {
     let known = known(&here)?.unwrap_or(0);
     let store = opened(&here, Mode::Write)?;
     let version = store.status().map_err(failed)?.version;
+    let tokens = accept_tokens(&here, out)?;
     if version >= known {
+        if tokens {
+            return Ok(Exit::Done);
+        }
         out.line(format!("nothing to accept: the store has version {version}, the trail {known}"));
         return Ok(Exit::Done);
     }
@@ -110,6 +115,29 @@ fn accept(out: &Out) -> anyhow::Result<Exit> {
     })?;
     out.line(format!("accepted: the store has version {version}"));
     Ok(Exit::Done)
+}
+
+/// The same of this host's tokens, where the store is one that several hosts share.
+fn accept_tokens(here: &Here, out: &Out) -> anyhow::Result<bool> {
+    let site = &here.site;
+    if here.settings().shared_store.is_none() {
+        return Ok(false);
+    }
+    let mark = Mark::beside(&here.audit_file());
+    let known = mark.read()?.unwrap_or(0);
+    let store = TokenStore::open(&site.state, site.account_uid, Mode::Write).map_err(failed)?;
+    let Some(store) = store else { return Ok(false) };
+    let version = store.version().map_err(failed)?;
+    if version >= known {
+        return Ok(false);
+    }
+    let accepted = Record::new(Event::STORE_ACCEPTED, crate::os::host_name());
+    let accepted = accepted.with("table", "tokens").with("was", version.to_string());
+    record(here, &here.actor, accepted.with("trail", known.to_string()))?;
+    let version = epoch::changing(&site.state, WAIT, || store.raise_above(known));
+    let version = version.map_err(|error| Failure::new(Exit::Unavailable, error.to_string()))?;
+    out.line(format!("accepted: the tokens of this host have version {version}"));
+    Ok(true)
 }
 
 fn reset_clock(out: &Out) -> anyhow::Result<Exit> {

@@ -52,7 +52,11 @@ pub fn open(
 /// [`StoreError`]; what is there stays as it is.
 pub fn create(settings: &Settings, state: &Path, account_uid: u32) -> Result<bool, StoreError> {
     match &settings.shared_store {
-        Some(shared) => Etcd::open(shared, account_uid, DEADLINE)?.create(),
+        Some(shared) => {
+            // Tokens are of this host, wherever records are.
+            Sqlite::create(&state.join(FILE_NAME), account_uid)?;
+            Etcd::open(shared, account_uid, DEADLINE)?.create()
+        }
         None => Sqlite::create(&state.join(FILE_NAME), account_uid),
     }
 }

@@ -12,7 +12,7 @@ mod glass;
 mod list;
 pub mod lock;
 mod moves;
-mod office;
+pub(super) mod office;
 mod own;
 mod people;
 mod request;
@@ -21,8 +21,8 @@ mod revoke;
 mod rights;
 mod scope;
 mod show;
-mod view;
-mod wish;
+pub(super) mod view;
+pub(super) mod wish;
 
 pub use caller::Caller;
 pub use office::Office;
@@ -111,7 +111,7 @@ fn warn(office: &Office<'_>, out: &Out) {
 }
 
 /// Whoever runs a command on the server, for a person where one is named.
-fn on_server(here: &Here, user: Option<&str>) -> anyhow::Result<Caller> {
+pub(super) fn on_server(here: &Here, user: Option<&str>) -> anyhow::Result<Caller> {
     let user = user.map(UserName::parse).transpose();
     let user = user.map_err(|error| Failure::new(Exit::Usage, format!("--as: {error}")))?;
     Ok(Caller::on_server(here.actor.clone(), user))
@@ -140,7 +140,7 @@ pub fn perform(office: &Office<'_>, verb: &Verb, out: &Out) -> anyhow::Result<Ex
 }
 
 /// Words that a note, reason or message may have, at most so many bytes.
-fn bounded(text: Option<&String>, what: &str) -> anyhow::Result<Option<String>> {
+pub(super) fn bounded(text: Option<&String>, what: &str) -> anyhow::Result<Option<String>> {
     match text {
         Some(text) if text.trim().is_empty() => {
             Err(Failure::new(Exit::Usage, format!("{what} is empty")).into())

@@ -6,7 +6,7 @@ use rusqlite::{Connection, TransactionBehavior};
 pub(super) const APPLICATION: i32 = 0x7265_6677;
 
 /// What turns version N - 1 into version N; version 0 is an empty file.
-pub(super) const SCRIPTS: &[&str] = &[include_str!("1.sql")];
+pub(super) const SCRIPTS: &[&str] = &[include_str!("1.sql"), include_str!("2.sql")];
 
 /// The version that this program reads and writes.
 pub(super) fn known() -> u32 {
@@ -45,9 +45,11 @@ mod tests {
         let file = Connection::open_in_memory().unwrap();
         migrate(&file, SCRIPTS).unwrap();
         file.execute("UPDATE meta SET version = 7", []).unwrap();
-        let next = ["", "ALTER TABLE meta ADD COLUMN note TEXT; UPDATE meta SET note = 'new';"];
+        let next =
+            [SCRIPTS, &["ALTER TABLE meta ADD COLUMN note TEXT; UPDATE meta SET note = 'new';"]]
+                .concat();
         migrate(&file, &next).unwrap();
-        assert_eq!(found(&file).unwrap(), (APPLICATION, 2));
+        assert_eq!(found(&file).unwrap(), (APPLICATION, known() + 1));
         let kept: (i64, String) = file
             .query_row("SELECT version, note FROM meta", [], |row| Ok((row.get(0)?, row.get(1)?)))
             .unwrap();
@@ -55,12 +57,24 @@ mod tests {
     }
 
     #[test]
+    fn a_store_from_before_tokens_has_their_table_afterwards() {
+        let file = Connection::open_in_memory().unwrap();
+        migrate(&file, SCRIPTS.get(..1).unwrap()).unwrap();
+        file.execute("UPDATE meta SET version = 7", []).unwrap();
+        migrate(&file, SCRIPTS).unwrap();
+        let sql = "SELECT version, (SELECT count(*) FROM tokens) FROM meta";
+        let read: (i64, i64) =
+            file.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        assert_eq!(read, (7, 0));
+    }
+
+    #[test]
     fn a_migration_that_fails_leaves_the_old_version() {
         let file = Connection::open_in_memory().unwrap();
         migrate(&file, SCRIPTS).unwrap();
-        let next = ["", "CREATE TABLE added (a) ; this is not SQL"];
+        let next = [SCRIPTS, &["CREATE TABLE added (a) ; this is not SQL"]].concat();
         assert!(migrate(&file, &next).is_err());
-        assert_eq!(found(&file).unwrap(), (APPLICATION, 1));
+        assert_eq!(found(&file).unwrap(), (APPLICATION, known()));
         assert!(file.execute("INSERT INTO added VALUES (1)", []).is_err());
     }
 }

@@ -27,6 +27,7 @@ mod stdin;
 mod store;
 #[cfg(feature = "test-faults")]
 mod time;
+mod tokens;
 mod trail;
 mod trust;
 mod unseen;
