@@ -8,3 +8,4 @@ pub mod place;
 pub mod reading;
 pub mod record;
 pub mod serve;
+pub mod ssh;

@@ -9,6 +9,8 @@ use crate::os::process::{self, ReceivePack};
 use crate::os::site::Site;
 use crate::os::syslog::{self, Severity};
 use crate::policy::compiled::{Compiled, CompiledError, ReadAt};
+use crate::policy::model::Settings;
+use crate::pusher::Source;
 use crate::store;
 use crate::store::access::{AccessStore, StoreError};
 use crate::store::applied::{self, Applied, AppliedError, PAYLOAD_AT};
@@ -114,6 +116,15 @@ impl Desk {
     #[must_use]
     pub fn trail(&self) -> Trail<'static> {
         trail(&self.site, &self.policy.settings().audit)
+    }
+}
+
+/// How a person reaches refwarden's own commands: over ssh, where that door is open.
+#[must_use]
+pub fn door(site: &Site, settings: &Settings) -> String {
+    match (&settings.name, settings.sources.contains(&Source::Ssh)) {
+        (Some(name), true) => format!("ssh {}@{name}", site.account),
+        _ => "refwarden".to_owned(),
     }
 }
 

@@ -5,13 +5,15 @@
 //! only then the transaction is committed. Whoever is killed in between leaves a line without its
 //! change, never a change without its line.
 
-use super::desk::Payload;
+use super::desk::{self, Payload};
 use crate::access::notice::{self, Around, Happened};
 use crate::access::{Actor, Event, Id, State, What};
 use crate::audit::{self, PolicyRecord, Record, StoreRecord, Text, Trail, TrailError};
 use crate::os::faults;
+use crate::os::site::Site;
 use crate::policy::compiled::Compiled;
 use crate::policy::members;
+use crate::policy::model::Settings;
 use crate::policy::name::UserName;
 use crate::store::access::{AccessStore, Change, Notice, StoreError};
 use crate::store::epoch::{self, ChangeError, EpochError};
@@ -204,11 +206,17 @@ pub fn notices(
     let around = Around {
         host: &host,
         server: settings.name.as_deref(),
-        command: "refwarden",
+        command: &command(settings),
         approvers: &approvers,
     };
     let happened = Happened { id, seq, event, after: state };
     notice::of_event(&settings.notify, &happened, &around)
+}
+
+/// What the commands in a notice begin with.
+#[must_use]
+pub fn command(settings: &Settings) -> String {
+    Site::find().map_or_else(|_| "refwarden".into(), |site| desk::door(&site, settings))
 }
 
 /// Starts the delivery of notices beside us, where anybody is to be told; what fails is told by the
@@ -270,6 +278,6 @@ pub fn actor(by: &Actor) -> audit::Actor {
             Some(Text::new(format!("server {server}")))
         }),
         key: by.key.as_ref().map(Text::new),
-        address: None,
+        address: by.address.as_ref().map(Text::new),
     }
 }

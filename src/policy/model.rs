@@ -63,6 +63,8 @@ pub struct Settings {
     pub reads: Reads,
     /// `[identity] sources`, in order.
     pub sources: Vec<Source>,
+    /// `[identity] ssh-ca`: who signs certificates that open the ssh door.
+    pub ssh_ca: Vec<SshCa>,
     /// `[[identity.require]]`
     pub require: Vec<Require>,
     /// `[global] administer`
@@ -119,6 +121,15 @@ impl fmt::Display for Reads {
             Self::OneIn(number) => write!(f, "1/{number}"),
         }
     }
+}
+
+/// A key that signs user certificates.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SshCa {
+    /// `TYPE BASE64`, no comment.
+    pub line: Box<str>,
+    /// `SHA256:…`
+    pub fingerprint: Box<str>,
 }
 
 /// `[server] refuse`

@@ -16,7 +16,7 @@ use clap::ValueEnum;
 const ENDED: usize = 50;
 
 /// Arguments of `access list`.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 #[command(after_help = "Example: refwarden access list waiting --as alice")]
 pub struct Args {
     /// Which; without it, everything that is open.
@@ -93,6 +93,18 @@ pub fn run(office: &Office<'_>, args: &Args, out: &Out) -> anyhow::Result<Exit> 
         out.note("nothing is like that");
     }
     Ok(Exit::Done)
+}
+
+/// Lines of a kind, for a page that shows several.
+///
+/// # Errors
+/// The store can't be read.
+pub fn lines(office: &Office<'_>, which: Which) -> anyhow::Result<Vec<String>> {
+    let args = Args { which: Some(which), ..Args::default() };
+    let now = clock::now().wall;
+    let zone = office.here.settings().timezone;
+    let found = gather(office, &args, now)?;
+    Ok(found.iter().map(|(id, state)| view::line(id, state, now, zone)).collect())
 }
 
 fn gather(

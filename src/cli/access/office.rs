@@ -8,6 +8,7 @@ use crate::cli::Failure;
 use crate::cli::exit::Exit;
 use crate::cli::site::Here;
 use crate::cli::store;
+use crate::hook::desk;
 use crate::hook::ledger::{self, Effect, Ledger, LedgerError, Made};
 use crate::os::clock;
 use crate::policy::compiled::CompiledError;
@@ -246,10 +247,7 @@ impl<'a> Office<'a> {
     /// The applied policy is damaged.
     pub fn is_among(&self, holders: &[Holder], project: Option<&Project>) -> anyhow::Result<bool> {
         let Some(name) = self.caller.person() else { return Ok(self.caller.is_server()) };
-        let nowhere = nowhere();
-        let Some(project) = project.or(nowhere.as_ref()) else { return Ok(false) };
-        let held = self.people.held(name, project, holders).map_err(damaged)?;
-        Ok(matches!(held, Held::Yes(_)))
+        among(&self.people, name, holders, project)
     }
 
     /// Whether the one who acts may see a record: their own, one that they could approve, or any for
@@ -263,6 +261,15 @@ impl<'a> Office<'a> {
             return Ok(true);
         }
         Ok(self.sees_all()? || self.could_approve(state)?.is_ok())
+    }
+
+    /// What the commands of the one who acts begin with.
+    #[must_use]
+    pub fn command(&self) -> String {
+        match self.caller.actor.server {
+            Some(_) => "refwarden".into(),
+            None => desk::door(&self.here.site, self.here.settings()),
+        }
     }
 
     /// Whether the one who acts may see everything.
@@ -345,6 +352,26 @@ impl<'a> Office<'a> {
         }
         Ok(found)
     }
+}
+
+/// Whether an active user is among holders that `[global]` names.
+///
+/// # Errors
+/// The applied policy is damaged.
+pub fn is_among(here: &Here, name: &UserName, holders: &[Holder]) -> anyhow::Result<bool> {
+    among(&People::new(&here.policy, here.site.account_uid), name, holders, None)
+}
+
+fn among(
+    people: &People<'_>,
+    name: &UserName,
+    holders: &[Holder],
+    project: Option<&Project>,
+) -> anyhow::Result<bool> {
+    let nowhere = nowhere();
+    let Some(project) = project.or(nowhere.as_ref()) else { return Ok(false) };
+    let held = people.held(name, project, holders).map_err(damaged)?;
+    Ok(matches!(held, Held::Yes(_)))
 }
 
 /// Waits a little, longer each turn, so that many at once do not stumble over each other.

@@ -154,6 +154,8 @@ fn settings(old: &Settings, new: &Settings, notes: &mut Vec<Note>) {
     let (before, after) = (rules(old), rules(new));
     let dropped = before.iter().any(|rule| !after.contains(rule));
     changed(before != after, dropped, "`[[identity.require]]`");
+    let news = new.ssh_ca.iter().any(|ca| !old.ssh_ca.contains(ca));
+    changed(old.ssh_ca != new.ssh_ca, news, "`[identity] ssh-ca`");
     changed(old.refuse != new.refuse, false, "`[server] refuse`");
     changed(old.max_commits != new.max_commits, false, "`[server] max-commits-per-push`");
     changed(old.store != new.store, false, "`[store] path`");

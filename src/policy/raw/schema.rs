@@ -70,7 +70,10 @@ pub(super) const ROOT: &[Key] = &[
     ("server", Table(SERVER)),
     ("store", Table(STORE)),
     ("audit", Table(&[("file", Text), ("reads", Text)])),
-    ("identity", Table(&[("sources", TEXTS), ("require", List(&Table(REQUIRE)))])),
+    (
+        "identity",
+        Table(&[("sources", TEXTS), ("ssh-ca", TEXTS), ("require", List(&Table(REQUIRE)))]),
+    ),
     ("users", Map(&Table(USER))),
     ("groups", Map(&Either(&[TEXTS, Table(GROUP)]))),
     ("roles", Map(&Table(&[("default-members", TEXTS)]))),
