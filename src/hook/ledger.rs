@@ -146,7 +146,7 @@ impl Ledger<'_> {
         for line in lines {
             let line = Record {
                 store: Some(StoreRecord { version }),
-                policy: Some(PolicyRecord { digest: Text::new(super::desk::hex(&self.digest)) }),
+                policy: Some(PolicyRecord { digest: Text::new(desk::hex(&self.digest)) }),
                 ..line.clone()
             };
             let version = || self.store.status().ok().map(|status| status.version);
