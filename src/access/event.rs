@@ -31,6 +31,9 @@ pub struct Actor {
     /// Fingerprint of the key, where the source has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
+    /// The client's address, where the source has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
     /// `root@host`: done by a command on the server, for `user` where that is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<String>,

@@ -105,6 +105,34 @@ pub fn run(verb: &Verb, out: &Out) -> anyhow::Result<Exit> {
     }
 }
 
+/// Runs the verb for somebody in `[global] audit` whom a door let in: what is read is written down
+/// first, and nothing of the server's files is touched.
+///
+/// # Errors
+/// As [`run`]; and what only the server's admin may do.
+pub fn at_door(here: &Here, actor: Actor, verb: &Verb, out: &Out) -> anyhow::Result<Exit> {
+    let how = match verb {
+        Verb::Show(_) => "show",
+        Verb::Verify { checkpoint: None } => "verify",
+        Verb::Checkpoint => "checkpoint",
+        Verb::Export { .. } => "export",
+        Verb::Verify { checkpoint: Some(_) } | Verb::Rotate => {
+            let words = "this reads or moves files of the server: its admin does it there";
+            return Err(Failure::new(Exit::Usage, words).into());
+        }
+    };
+    let mut record = Record::new(Event::AUDIT_READ, host()).with("how", how);
+    record.actor = Some(actor);
+    let written = here.trail().append(&record, clock::now().wall);
+    written.map_err(|error| Failure::new(Exit::Unavailable, error.to_string()))?;
+    match verb {
+        Verb::Show(selection) => show(here, selection, out),
+        Verb::Verify { .. } => verify(here, None, out),
+        Verb::Export { format, selection } => export(here, *format, selection, out),
+        Verb::Checkpoint | Verb::Rotate => checkpoint(here, out),
+    }
+}
+
 fn host() -> Text {
     Text::new(crate::os::host_name())
 }

@@ -16,6 +16,8 @@ pub mod rights;
 
 pub mod shell;
 pub mod site;
+pub mod ssh;
+pub mod ssh_keys;
 pub mod store;
 pub mod sweep;
 pub mod token;
@@ -70,6 +72,11 @@ enum Verb {
     /// The state folder on this host: make its files, accept the clock.
     #[command(subcommand)]
     Store(store::Verb),
+    /// What sshd runs for whoever came in with a key: serves git, and answers what people ask over
+    /// ssh. Written into `authorized_keys` by `ssh-keys`; nobody types it.
+    Ssh(ssh::Args),
+    /// Tell sshd whose a key is (AuthorizedKeysCommand), or write an `authorized_keys` file.
+    SshKeys(ssh_keys::Args),
     /// Print completions for a shell.
     Completions(shell::CompletionsArgs),
     /// Print the manual page, or write all of them into a folder.
@@ -108,6 +115,8 @@ fn run(verb: &Verb, out: &Out) -> anyhow::Result<Exit> {
         Verb::Doctor(args) => doctor::run(args, doctor::APPLIED, out),
         Verb::Sweep(args) => sweep::run(args, out),
         Verb::Store(verb) => store::run(verb, out),
+        Verb::Ssh(args) => Ok(ssh::run(args)),
+        Verb::SshKeys(args) => ssh_keys::run(args, out),
         Verb::Completions(args) => shell::completions(args, &mut Cli::command()),
         Verb::Man(args) => shell::man(args, Cli::command(), out),
     }

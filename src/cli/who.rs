@@ -38,6 +38,22 @@ pub struct Args {
 /// No such repository.
 pub fn run(args: &Args, out: &Out) -> anyhow::Result<Exit> {
     let here = Here::open()?;
+    tell_all(&here, args, out)
+}
+
+impl Args {
+    /// The repository that it is about.
+    #[must_use]
+    pub fn repository(&self) -> &str {
+        &self.repository
+    }
+}
+
+/// The same, once it is clear that the one who asks may know.
+///
+/// # Errors
+/// As [`run`].
+pub fn tell_all(here: &Here, args: &Args, out: &Out) -> anyhow::Result<Exit> {
     let policy = here.policy.policy()?;
     let action =
         Action::parse(&args.action).ok_or_else(|| Failure::new(Exit::Usage, "no such action"))?;

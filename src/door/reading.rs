@@ -5,14 +5,16 @@
 
 use crate::access::Id;
 use crate::code::Code;
-use crate::decision::{self, Paths, Question, Scope, Verdict};
+use crate::decision::{self, Decision, Paths, Question, Scope, Verdict};
 use crate::hook::Refusal;
 use crate::hook::desk::Desk;
-use crate::hook::{lent, ruling};
+use crate::hook::lent::{self, Access};
+use crate::hook::ruling;
 use crate::policy::entry::{Enforce, Kind};
 use crate::policy::members::Answers;
 use crate::policy::name::{ProjectName, UserName};
 use crate::policy::scope::Ground;
+use crate::policy::spoken;
 use crate::push::action::Action;
 use chrono::Duration;
 
@@ -23,8 +25,18 @@ pub struct Reading {
     pub project: Option<ProjectName>,
     /// The code of a refusal; `None` is a yes.
     pub refused: Option<Code>,
+    /// The code of what would have been a no where the project only warns.
+    pub warned: Option<Code>,
     /// The grants that a yes rests on.
     pub grants: Vec<Id>,
+    /// The version of the store that was asked, where there is one.
+    pub store: Option<u64>,
+}
+
+impl Reading {
+    fn refused(project: Option<ProjectName>, code: Code) -> Self {
+        Self { project, refused: Some(code), warned: None, grants: Vec::new(), store: None }
+    }
 }
 
 /// Whether `user` (`None`: somebody without an identity) may read the repository called `place`.
@@ -32,43 +44,111 @@ pub struct Reading {
 /// # Errors
 /// [`Refusal`] where it can't be decided: no policy, no store, a look-up that failed. It is a no.
 pub fn may_read(desk: &Desk, user: Option<&UserName>, place: &[u8]) -> Result<Reading, Refusal> {
+    // First of all, so that a failing store tells nobody which repositories there are.
+    let access = lent::opened(desk)?;
+    let reading = match judge(desk, &access, user, place)? {
+        Judged::No(project, code) => Reading::refused(project, code),
+        Judged::Said(ground, decision) => outcome(&ground, &decision),
+    };
+    Ok(Reading { store: access.version, ..reading })
+}
+
+/// A repository that somebody may read, and what they may do there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Readable {
+    /// The repository's name.
+    pub name: Vec<u8>,
+    /// Its project.
+    pub project: ProjectName,
+    /// Permits that speak for them, in words; grants are not among them.
+    pub standing: Vec<String>,
+}
+
+/// The repositories among `names` that `user` may read, in their order.
+///
+/// # Errors
+/// As [`may_read`].
+pub fn readable(
+    desk: &Desk,
+    user: &UserName,
+    names: impl Iterator<Item = Vec<u8>>,
+) -> Result<Vec<Readable>, Refusal> {
+    let access = lent::opened(desk)?;
+    let mut found = Vec::new();
+    for name in names {
+        if let Judged::Said(ground, decision) = judge(desk, &access, Some(user), &name)?
+            && matches!(decision.verdict, Verdict::Allowed(_))
+        {
+            let standing = standing(&ground, &decision);
+            found.push(Readable { name, project: ground.name, standing });
+        }
+    }
+    Ok(found)
+}
+
+fn standing(ground: &Ground, decision: &Decision) -> Vec<String> {
+    let both = ground.entries.iter().zip(&decision.trace);
+    let permits = both.filter(|(entry, outcome)| {
+        matches!(entry.kind, Kind::Permit) && **outcome == decision::Outcome::Applies
+    });
+    permits.map(|(entry, _)| spoken::lends(entry)).collect()
+}
+
+/// What came of the question.
+enum Judged {
+    /// Nobody could be asked about: a no.
+    No(Option<ProjectName>, Code),
+    /// The decision says, entry by entry.
+    Said(Box<Ground>, Decision),
+}
+
+fn judge(
+    desk: &Desk,
+    access: &Access,
+    user: Option<&UserName>,
+    place: &[u8],
+) -> Result<Judged, Refusal> {
     let mut ground = match desk.policy.ground(user, place) {
         Ok(ground) => ground,
         Err(error) => {
             let code = error.code();
             return match code {
                 Code::NoProject | Code::UnknownUser | Code::InactiveUser => {
-                    Ok(Reading { project: None, refused: Some(code), grants: Vec::new() })
+                    Ok(Judged::No(None, code))
                 }
                 _ => Err(Refusal::server(code, &error)),
             };
         }
     };
     let mut answers = Answers::new();
-    let store = lent::opened(desk)?;
-    if let Some(store) = &store {
+    if let Some(store) = &access.store {
         lent::lay_locks(desk, &mut ground, place, store.as_ref())?;
     }
-    let standing = decide(desk, user, &ground, &mut answers)?;
-    let project = Some(ground.name.clone());
-    let (Some(Code::NoPermit), Some(person), Some(store)) = (standing.0, user, &store) else {
-        return Ok(Reading { project, refused: standing.0, grants: Vec::new() });
+    let Some(mut decision) = decide(desk, user, &ground, &mut answers) else {
+        return Ok(Judged::No(Some(ground.name), Code::NoPermit));
     };
-    let open = store.of_person(person, desk.now.wall).map_err(|error| lent::refusal(&error))?;
-    for grant in lent::live(desk, &ground, place, open.open, None)? {
-        ground.entries.extend(grant.entries);
+    if let (Verdict::Refused(refused), Some(person), Some(store)) =
+        (&decision.verdict, user, &access.store)
+        && refused.code() == Code::NoPermit
+    {
+        let open = store.of_person(person, desk.now.wall).map_err(|error| lent::refusal(&error))?;
+        for grant in lent::live(desk, &ground, place, open.open, None)? {
+            ground.entries.extend(grant.entries);
+        }
+        if let Some(again) = decide(desk, user, &ground, &mut answers) {
+            decision = again;
+        }
     }
-    let (refused, grants) = decide(desk, user, &ground, &mut answers)?;
-    Ok(Reading { project, refused, grants })
+    Ok(Judged::Said(Box::new(ground), decision))
 }
 
-/// The code of a no, and the grants that a yes rests on.
+/// `None` where groups would have to be asked about somebody without an identity.
 fn decide(
     desk: &Desk,
     user: Option<&UserName>,
     ground: &Ground,
     answers: &mut Answers,
-) -> Result<(Option<Code>, Vec<Id>), Refusal> {
+) -> Option<Decision> {
     let scope = Scope {
         standing: &ground.standing,
         entries: ground.entries.iter().collect(),
@@ -87,10 +167,9 @@ fn decide(
     };
     loop {
         match decision::decide_or_ask(&scope, &question, answers) {
-            Ok(decision) => return Ok(outcome(&decision, &scope)),
+            Ok(decision) => return Some(decision),
             Err(groups) => {
-                // Groups are asked about people whom the policy knows.
-                let Some(user) = user else { return Ok((Some(Code::NoPermit), Vec::new())) };
+                let user = user?;
                 for group in groups {
                     let answer = ruling::ask(desk, user, &group);
                     answers.insert(group, answer);
@@ -100,16 +179,23 @@ fn decide(
     }
 }
 
-fn outcome(decision: &decision::Decision, scope: &Scope<'_>) -> (Option<Code>, Vec<Id>) {
+fn outcome(ground: &Ground, decision: &Decision) -> Reading {
+    let project = Some(ground.name.clone());
     match &decision.verdict {
-        Verdict::Refused(refused) => (Some(refused.code()), Vec::new()),
-        Verdict::Allowed(_) => {
-            let applied = scope.entries.iter().zip(&decision.trace);
+        Verdict::Refused(refused) => Reading::refused(project, refused.code()),
+        Verdict::Allowed(allowed) => {
+            let applied = ground.entries.iter().zip(&decision.trace);
             let lent = applied.filter_map(|(entry, outcome)| match (&entry.kind, outcome) {
                 (Kind::Lent(id), decision::Outcome::Applies) => Id::parse(id).ok(),
                 _ => None,
             });
-            (None, lent.collect())
+            Reading {
+                project,
+                refused: None,
+                warned: allowed.warnings().first().map(|warning| warning.code),
+                grants: lent.collect(),
+                store: None,
+            }
         }
     }
 }

@@ -8,6 +8,7 @@
 
 use super::place::Place;
 use crate::git::{GitEnv, GitError, Reader};
+use crate::os::env;
 use crate::os::files::{self, FileError};
 use crate::os::process::{self, Host};
 use crate::os::site::{Site, SiteError};
@@ -16,7 +17,9 @@ use crate::pusher::proof::{self, Door, Process, Said};
 use crate::store::door_key::{self, KeyError};
 use chrono::{DateTime, Utc};
 use std::ffi::OsString;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::Command;
 
 /// Where git and what it calls are looked for.
@@ -124,9 +127,25 @@ pub fn proof(
 /// # Errors
 /// The repository or the installation can't be looked at.
 pub fn is_guarded(site: &Site, place: &Place) -> Result<bool, ServeError> {
-    let reader = Reader::open(&place.git_dir, &GitEnv::default(), site.account_uid)?;
+    // As git will see it: the account's own configuration may name another folder of hooks.
+    let variables = [("HOME", home(site).into_os_string()), ("PATH", PATH.into())];
+    let env = GitEnv::new(variables.map(|(name, value)| (name.into(), value)));
+    let reader = Reader::open(&place.git_dir, &env, site.account_uid)?;
     let ours = Site::home()?.join("pre-receive");
     Ok(files::same_executable(&reader.hooks_folder().join("pre-receive"), &ours))
+}
+
+/// Where git looks for the account's own configuration: what the server calls home, if that is a
+/// folder of the account's or root's, else the state folder, which has none.
+#[must_use]
+pub fn home(site: &Site) -> PathBuf {
+    let named = env::variable("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
+    let trusted = named.filter(|home| {
+        std::fs::metadata(home).is_ok_and(|about| {
+            about.is_dir() && (about.uid() == site.account_uid || about.uid() == 0)
+        })
+    });
+    trusted.unwrap_or_else(|| site.state.clone())
 }
 
 /// What the client said of the protocol (`GIT_PROTOCOL`), if it is `version=N` or a list of such.

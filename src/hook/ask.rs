@@ -286,6 +286,7 @@ pub fn actor(pusher: &Pusher) -> Actor {
         user: Some(pusher.user.clone()),
         source: Some(pusher.source.to_string()),
         key: pusher.key.clone(),
+        address: pusher.address.clone(),
         server: None,
     }
 }

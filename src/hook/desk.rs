@@ -9,6 +9,7 @@ use crate::os::process::{self, ReceivePack};
 use crate::os::site::Site;
 use crate::os::syslog::{self, Severity};
 use crate::policy::compiled::{Compiled, CompiledError, ReadAt};
+use crate::policy::model::Settings;
 use crate::store;
 use crate::store::access::{AccessStore, Status, StoreError};
 use crate::store::applied::{self, Applied, AppliedError, PAYLOAD_AT};
@@ -146,6 +147,12 @@ impl Desk {
     pub fn trail(&self) -> Trail<'static> {
         trail(&self.site, &self.policy.settings().audit)
     }
+}
+
+/// How a person reaches refwarden's own commands: over ssh, where that door is open.
+#[must_use]
+pub fn door(site: &Site, settings: &Settings) -> String {
+    super::ssh_door(settings, &site.account).unwrap_or_else(|| "refwarden".to_owned())
 }
 
 /// The trail at `file`, its lock in the state folder.

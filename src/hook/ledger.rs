@@ -10,15 +10,16 @@ mod line;
 pub use line::{actor, line, stamp, word};
 
 use super::charge::Done;
-use super::desk::Payload;
+use super::desk::{self, Payload};
 use crate::access::notice::{self, Around, Happened};
 use crate::access::{Event, Id, State};
 use crate::audit::{PolicyRecord, Record, StoreRecord, Text, Trail, TrailError};
 use crate::os::faults;
 use crate::os::files::{self, FileError, Lock};
+use crate::os::site::Site;
 use crate::policy::compiled::Compiled;
 use crate::policy::members;
-use crate::policy::model::Notify;
+use crate::policy::model::{Notify, Settings};
 use crate::policy::name::UserName;
 use crate::store::access::{AccessStore, Change, Notice, StoreError};
 use crate::store::epoch::{self, ChangeError, EpochError};
@@ -170,7 +171,7 @@ impl Ledger<'_> {
         for line in lines {
             let line = Record {
                 store: Some(StoreRecord { version }),
-                policy: Some(PolicyRecord { digest: Text::new(super::desk::hex(&self.digest)) }),
+                policy: Some(PolicyRecord { digest: Text::new(desk::hex(&self.digest)) }),
                 ..line.clone()
             };
             let version = || self.store.status().ok().map(|status| status.version);
@@ -215,10 +216,16 @@ fn around(
     let around = Around {
         host: &host,
         server: settings.name.as_deref(),
-        command: "refwarden",
+        command: &command(settings),
         approvers: &approvers,
     };
     make(&settings.notify, &around)
+}
+
+/// What the commands in a notice begin with.
+#[must_use]
+pub fn command(settings: &Settings) -> String {
+    Site::find().map_or_else(|_| "refwarden".into(), |site| desk::door(&site, settings))
 }
 
 /// Starts the delivery of notices beside us, where anybody is to be told; what fails is told by the

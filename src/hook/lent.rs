@@ -89,10 +89,10 @@ pub fn rule(
 }
 
 /// The store, where there is one, held against the trail and the clock: for a reader.
-pub(crate) fn opened(desk: &Desk) -> Result<Option<Box<dyn AccessStore>>, Refusal> {
+pub(crate) fn opened(desk: &Desk) -> Result<Access, Refusal> {
     let mut access = Access::default();
     open(desk, &mut access)?;
-    Ok(access.store)
+    Ok(access)
 }
 
 /// Whether the brief says all that a push by standing rights needs: the store is the one that the

@@ -1,7 +1,7 @@
 //! Puts what was decided into the pusher's words.
 
 use super::ask::{self, Came};
-use super::desk::Desk;
+use super::desk::{self, Desk};
 use super::judge::{Answer, Known, Ruled};
 use super::lent::Access;
 use super::{ledger, record};
@@ -155,17 +155,14 @@ pub fn asked(desk: &Desk, came: &Came, report: &mut PushReport) {
     } else {
         facts.push(who_can(desk, state, code));
         report.hints.push(
-            format!("when approved, push again; look with:  {} access show {id}", door(desk))
-                .into_bytes(),
+            format!(
+                "when approved, push again; look with:  {} access show {id}",
+                desk::door(&desk.site, desk.policy.settings())
+            )
+            .into_bytes(),
         );
     }
     report.asked = Some((code, facts));
-}
-
-/// How a person reaches refwarden's own commands.
-fn door(desk: &Desk) -> String {
-    let door = ssh_door(desk.policy.settings(), &desk.site.account);
-    door.unwrap_or_else(|| "refwarden".to_owned())
 }
 
 /// What a command over ssh begins with, where ssh tells who somebody is and the server has a name.

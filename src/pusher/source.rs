@@ -62,7 +62,7 @@ const PLAIN: [(&str, Source); 13] = [
 ];
 
 /// Keys of `[users.X] names`, `env:NAME` aside; see [`is_name_key`].
-pub const NAME_KEYS: [&str; 11] = [
+pub const NAME_KEYS: [&str; 12] = [
     "remote-user",
     "gitolite",
     "gitlab",
@@ -74,8 +74,11 @@ pub const NAME_KEYS: [&str; 11] = [
     "bitbucket",
     "soft-serve",
     "phorge",
+    SSH_CERT,
 ];
 
+/// Key of `[users.X] names` for principals of ssh certificates.
+pub const SSH_CERT: &str = "ssh-cert";
 /// Key of `[users.X] names` for GitLab's deploy keys, by number.
 pub const GITLAB_DEPLOY_KEY: &str = "gitlab-deploy-key";
 /// Key of `[users.X] names` for Gitea's and Forgejo's deploy keys, by number.
@@ -325,7 +328,7 @@ mod tests {
             assert_eq!(key.is_some(), NAME_KEYS.contains(&name), "{name}");
             assert!(key.is_none_or(|key| is_name_key(&key)));
         }
-        for good in ["gitea-deploy-key", "gitlab-deploy-key", "env:CORP_USER"] {
+        for good in ["gitea-deploy-key", "gitlab-deploy-key", "ssh-cert", "env:CORP_USER"] {
             assert!(is_name_key(good));
         }
         for bad in ["unix", "push-cert", "ssh", "gogs-deploy-key", "env:LC_X", ""] {

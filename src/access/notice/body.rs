@@ -210,7 +210,7 @@ fn of_record<'a>(
     }
 }
 
-const RULE: Actor = Actor { user: None, source: None, key: None, server: None };
+const RULE: Actor = Actor { user: None, source: None, key: None, address: None, server: None };
 
 /// A lock, laid or lifted.
 pub fn of_lock(

@@ -20,6 +20,17 @@ impl Caller {
         Self { actor: Actor { user, server: Some(server), ..Actor::default() } }
     }
 
+    /// A person whom a door let in: by which `source`, with which key, from where.
+    #[must_use]
+    pub fn at_door(
+        user: UserName,
+        source: String,
+        key: Option<String>,
+        address: Option<String>,
+    ) -> Self {
+        Self { actor: Actor { user: Some(user), source: Some(source), key, address, server: None } }
+    }
+
     /// The person who acts, or is acted for; `None` is the server itself.
     #[must_use]
     pub fn person(&self) -> Option<&UserName> {

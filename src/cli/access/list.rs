@@ -18,7 +18,7 @@ use serde_json::json;
 const LIMIT: usize = 100;
 
 /// Arguments of `access list`.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 #[command(
     after_help = "With --json each line is a record; where the limit cut the list short, a last line says so: \
     {\"more\":N,\"limit\":N}. A higher --limit shows the rest.\n\n\
@@ -108,6 +108,18 @@ pub fn run(office: &Office<'_>, args: &Args, out: &Out) -> anyhow::Result<Exit> 
         out.line(format!("{more} more; --limit {} shows all", limit + more));
     }
     Ok(Exit::Done)
+}
+
+/// Lines of a kind, for a page that shows several.
+///
+/// # Errors
+/// The store can't be read.
+pub fn lines(office: &Office<'_>, which: Which) -> anyhow::Result<Vec<String>> {
+    let args = Args { which: Some(which), ..Args::default() };
+    let now = clock::now().wall;
+    let zone = office.here.settings().timezone;
+    let found = gather(office, &args, now)?;
+    Ok(found.iter().map(|(id, state)| view::line(id, state, now, zone)).collect())
 }
 
 fn gather(

@@ -7,12 +7,12 @@ mod answer;
 mod caller;
 mod copied;
 mod export;
-mod failure;
+pub(super) mod failure;
 mod glass;
-mod list;
+pub mod list;
 pub mod lock;
-mod moves;
-pub(super) mod office;
+pub(super) mod moves;
+mod office;
 mod own;
 mod people;
 mod request;
@@ -26,6 +26,7 @@ pub(super) mod wish;
 
 pub use caller::Caller;
 pub use office::Office;
+pub use rights::is_among;
 
 use super::Failure;
 use super::exit::Exit;
@@ -87,10 +88,7 @@ pub enum Verb {
 pub fn run(args: &Args, out: &Out) -> anyhow::Result<Exit> {
     let here = Here::open()?;
     let caller = on_server(&here, args.acting_for.as_deref())?;
-    let mode = match args.verb {
-        Verb::List(_) | Verb::Show(_) | Verb::Review(_) | Verb::Export(_) => Mode::Read,
-        _ => Mode::Write,
-    };
+    let mode = mode(&args.verb);
     let office = Office::open(&here, caller, mode)?;
     if office.caller.stands_in() {
         office.person()?;
@@ -99,6 +97,38 @@ pub fn run(args: &Args, out: &Out) -> anyhow::Result<Exit> {
         warn(&office, out);
     }
     perform(&office, &args.verb, out)
+}
+
+/// Runs the verb for somebody whom a door let in.
+///
+/// # Errors
+/// `--as`, which is for the server alone; and whatever the verb says.
+pub fn at_door(here: &Here, caller: Caller, args: &Args, out: &Out) -> anyhow::Result<Exit> {
+    as_oneself(args.acting_for.as_deref())?;
+    let office = Office::open(here, caller, mode(&args.verb))?;
+    office.person()?;
+    perform(&office, &args.verb, out)
+}
+
+/// Over a door everybody acts as who they are.
+///
+/// # Errors
+/// Somebody would rather be somebody else.
+fn as_oneself(acting_for: Option<&str>) -> anyhow::Result<()> {
+    match acting_for {
+        None => Ok(()),
+        Some(_) => {
+            let words = "`--as` is for the server's admin: over this door you act as yourself";
+            Err(Failure::new(Exit::Usage, words).into())
+        }
+    }
+}
+
+const fn mode(verb: &Verb) -> Mode {
+    match verb {
+        Verb::List(_) | Verb::Show(_) | Verb::Review(_) | Verb::Export(_) => Mode::Read,
+        _ => Mode::Write,
+    }
 }
 
 /// What is shown may be wrong where trail, store and clock do not agree; it is shown all the same.

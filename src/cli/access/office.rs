@@ -9,6 +9,7 @@ use crate::cli::exit::Exit;
 use crate::cli::site::Here;
 use crate::cli::store;
 use crate::hook::ask::{self as by_push, Open};
+use crate::hook::desk;
 use crate::os::clock;
 use crate::policy::diag;
 use crate::policy::model::{Entitlement, NoProject, Project};
@@ -167,6 +168,15 @@ impl<'a> Office<'a> {
         let others = by_push::other_names(&self.here.policy, person).map_err(damaged)?;
         let open = Open::of(self.store.as_ref(), person, &others, now);
         open.map_err(|error| store_failure(&error).into())
+    }
+
+    /// What the commands of the one who acts begin with.
+    #[must_use]
+    pub fn command(&self) -> String {
+        match self.caller.actor.server {
+            Some(_) => "refwarden".into(),
+            None => desk::door(&self.here.site, self.here.settings()),
+        }
     }
 
     /// Locks that hold now and are about a repository.

@@ -2,13 +2,15 @@
 
 use super::failure::damaged;
 use super::office::Office;
+use super::people::People;
 use crate::access::State;
 use crate::cli::Failure;
 use crate::cli::exit::Exit;
+use crate::cli::site::Here;
 use crate::policy::entry::{Enforce, Holder, Place};
 use crate::policy::members::Held;
 use crate::policy::model::Project;
-use crate::policy::name::SchemeName;
+use crate::policy::name::{SchemeName, UserName};
 use std::collections::BTreeMap;
 
 impl Office<'_> {
@@ -112,10 +114,7 @@ impl Office<'_> {
     /// The applied policy is damaged.
     pub fn is_among(&self, holders: &[Holder], project: Option<&Project>) -> anyhow::Result<bool> {
         let Some(name) = self.caller.person() else { return Ok(self.caller.is_server()) };
-        let nowhere = nowhere();
-        let Some(project) = project.or(nowhere.as_ref()) else { return Ok(false) };
-        let held = self.people.held(name, project, holders).map_err(damaged)?;
-        Ok(matches!(held, Held::Yes(_)))
+        among(&self.people, name, holders, project)
     }
 
     /// Whether the one who acts may see a record: their own, one that they could approve, or any for
@@ -139,6 +138,26 @@ impl Office<'_> {
         let settings = self.here.settings();
         Ok(self.is_among(&settings.auditors, None)? || self.is_among(&settings.administer, None)?)
     }
+}
+
+/// Whether an active user is among holders that `[global]` names.
+///
+/// # Errors
+/// The applied policy is damaged.
+pub fn is_among(here: &Here, name: &UserName, holders: &[Holder]) -> anyhow::Result<bool> {
+    among(&People::new(&here.policy, here.site.account_uid), name, holders, None)
+}
+
+fn among(
+    people: &People<'_>,
+    name: &UserName,
+    holders: &[Holder],
+    project: Option<&Project>,
+) -> anyhow::Result<bool> {
+    let nowhere = nowhere();
+    let Some(project) = project.or(nowhere.as_ref()) else { return Ok(false) };
+    let held = people.held(name, project, holders).map_err(damaged)?;
+    Ok(matches!(held, Held::Yes(_)))
 }
 
 /// A project in which nobody has a role: `[global]` names people, not roles.

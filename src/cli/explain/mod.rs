@@ -54,6 +54,39 @@ pub struct Args {
     stdin: bool,
 }
 
+impl Args {
+    /// Whom it is about.
+    #[must_use]
+    pub fn user(&self) -> Option<&str> {
+        self.user.as_deref()
+    }
+
+    /// The repository that it is about.
+    #[must_use]
+    pub fn repository(&self) -> &str {
+        self.repository.as_deref().unwrap_or_default()
+    }
+
+    /// Whether it would read files of the server, or standard input.
+    #[must_use]
+    pub const fn is_for_the_server(&self) -> bool {
+        self.policy.is_some() || self.stdin
+    }
+
+    /// The same about `user`.
+    pub fn ask_about(&mut self, user: &str) {
+        self.user = Some(user.to_owned());
+    }
+}
+
+/// Answers one question about the applied policy, once it is clear that the one who asks may know.
+///
+/// # Errors
+/// A question that is none.
+pub fn answer(here: &Here, args: &Args, out: &Out) -> anyhow::Result<Exit> {
+    Bench::new(&here.policy.policy()?, here.site.account_uid).answer_one(args, out)
+}
+
 /// Runs the verb.
 ///
 /// # Errors

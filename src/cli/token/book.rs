@@ -6,7 +6,7 @@
 use super::{Exit, Failure};
 use crate::audit::{Event, Record, Text};
 use crate::cli::access::Office;
-use crate::cli::access::office::{damaged, ledger_failure, store_failure};
+use crate::cli::access::failure::{damaged, ledger_failure, store_failure};
 use crate::hook::ledger::{self, LedgerError, Made};
 use crate::hook::token_ledger::TokenLedger;
 use crate::hook::tokens;

@@ -162,7 +162,7 @@ pub fn actor(by: &Actor) -> audit::Actor {
             Some(Text::new(format!("server {server}")))
         }),
         key: by.key.as_ref().map(Text::new),
-        address: None,
+        address: by.address.as_ref().map(Text::new),
     }
 }
 

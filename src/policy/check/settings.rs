@@ -5,8 +5,9 @@ use super::holders::Role;
 use super::patterns::Reach;
 use crate::policy::diag::{At, PolicyCode, Problem};
 use crate::policy::entry::Holder;
-use crate::policy::model::{Refuse, Require, Settings};
+use crate::policy::model::{Reads, Refuse, Require, Settings, SshCa};
 use crate::policy::raw::{Table, Word};
+use crate::pusher::keys::ssh_fingerprint;
 use crate::pusher::source::{Source, SourceError};
 use std::collections::BTreeMap;
 
@@ -33,7 +34,9 @@ impl Check<'_> {
             max_commits: self.count(server, "max-commits-per-push").unwrap_or(MAX_COMMITS),
             store: self.path_of(section("store"), "path", STORE),
             audit: self.path_of(section("audit"), "file", AUDIT),
+            reads: self.reads(section("audit")),
             sources: self.sources_listed(section("identity")),
+            ssh_ca: self.authorities(section("identity")),
             require: self.requirements(section("identity")),
             administer: self.rights(global, "administer", Role::GLOBAL),
             auditors: self.rights(global, "audit", Role::GLOBAL),
@@ -51,6 +54,15 @@ impl Check<'_> {
 
     fn rights(&mut self, global: &Table, key: &str, role: Role) -> Vec<Holder> {
         global.texts(key).map(|words| self.holders(&words, role)).unwrap_or_default()
+    }
+
+    fn reads(&mut self, audit: &Table) -> Reads {
+        let Some(Word { text, at }) = audit.text("reads") else { return Reads::All };
+        Reads::parse(text).unwrap_or_else(|| {
+            let message = format!("`reads` is `all` or `1/N`, as in `1/100`, not `{text}`");
+            self.report(PolicyCode::UnknownValue, at, message);
+            Reads::All
+        })
     }
 
     fn url(&mut self, table: &Table, key: &str) -> Option<Box<str>> {
@@ -125,6 +137,37 @@ impl Check<'_> {
                 None
             }
         }
+    }
+
+    /// Keys that sign user certificates; a key that is somebody's own is not also an authority.
+    fn authorities(&mut self, identity: &Table) -> Vec<SshCa> {
+        let words = identity.texts("ssh-ca").map(|words| words.words).unwrap_or_default();
+        let mut seen = self.people_s_keys();
+        let mut all = Vec::new();
+        for Word { text, at } in words {
+            let fingerprint = match ssh_fingerprint(text) {
+                Ok(fingerprint) => fingerprint,
+                Err(error) => {
+                    self.report(PolicyCode::BadKey, at, error.to_string());
+                    continue;
+                }
+            };
+            if let Some(first) = seen.insert(fingerprint.clone(), at) {
+                let message = "this key of an authority is listed twice, or is somebody's own";
+                let problem = Problem::new(PolicyCode::Shared, at, message);
+                self.problems.push(problem.also(first, "the other one"));
+            }
+            let line: Vec<&str> = text.split_ascii_whitespace().take(2).collect();
+            all.push(SshCa { line: line.join(" ").into(), fingerprint: fingerprint.into() });
+        }
+        all
+    }
+
+    fn people_s_keys(&self) -> BTreeMap<String, At> {
+        let users = self.root.named("users").filter_map(|(_, node)| node.table());
+        let lists = users.filter_map(|user| user.texts("ssh-keys"));
+        let words = lists.flat_map(|words| words.words);
+        words.filter_map(|word| Some((ssh_fingerprint(word.text).ok()?, word.at))).collect()
     }
 
     fn requirements(&mut self, identity: &Table) -> Vec<Require> {

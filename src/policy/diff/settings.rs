@@ -154,12 +154,19 @@ fn settings(old: &Settings, new: &Settings, notes: &mut Vec<Note>) {
     let (before, after) = (rules(old), rules(new));
     let dropped = before.iter().any(|rule| !after.contains(rule));
     changed(before != after, dropped, "`[[identity.require]]`");
+    let news = new.ssh_ca.iter().any(|ca| !old.ssh_ca.contains(ca));
+    changed(old.ssh_ca != new.ssh_ca, news, "`[identity] ssh-ca`");
     changed(old.refuse != new.refuse, false, "`[server] refuse`");
     changed(old.max_commits != new.max_commits, false, "`[server] max-commits-per-push`");
     changed(old.store != new.store, false, "`[store] path`");
     changed(old.audit != new.audit, false, "`[audit] file`");
     let shown = |s: &Settings| (s.name.clone(), s.help.clone(), s.timezone);
     changed(shown(old) != shown(new), false, "what `[server]` shows");
+    if old.reads != new.reads {
+        let text = format!("`[audit] reads` is {}, was {}", new.reads, old.reads);
+        // Fewer lines let more go by unseen.
+        note(notes, new.reads.one_in() > old.reads.one_in(), text);
+    }
     asking(old, new, notes);
 }
 

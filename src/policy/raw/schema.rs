@@ -69,8 +69,11 @@ pub(super) const ROOT: &[Key] = &[
     ("include", TEXTS),
     ("server", Table(SERVER)),
     ("store", Table(STORE)),
-    ("audit", Table(&[("file", Text)])),
-    ("identity", Table(&[("sources", TEXTS), ("require", List(&Table(REQUIRE)))])),
+    ("audit", Table(&[("file", Text), ("reads", Text)])),
+    (
+        "identity",
+        Table(&[("sources", TEXTS), ("ssh-ca", TEXTS), ("require", List(&Table(REQUIRE)))]),
+    ),
     ("users", Map(&Table(USER))),
     ("groups", Map(&Either(&[TEXTS, Table(GROUP)]))),
     ("roles", Map(&Table(&[("default-members", TEXTS)]))),

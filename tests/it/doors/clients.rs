@@ -25,7 +25,7 @@ sys.stdout.buffer.write(b"".join(said))
 "#;
 
 /// A folder with dulwich in it, made once below `target`.
-fn dulwich() -> Option<PathBuf> {
+pub fn dulwich() -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("dulwich");
     let works = || {
         let run = Command::new("python3")

@@ -2,6 +2,7 @@
 
 mod clients;
 mod http;
+mod ours;
 mod ssh;
 
 use std::net::{TcpListener, TcpStream};

@@ -7,6 +7,7 @@ use std::fmt::Write;
 pub struct Policy {
     server: String,
     store: String,
+    audit: String,
     identity: String,
     users: String,
     project: String,
@@ -29,6 +30,7 @@ impl Policy {
         Self {
             server: "name = \"git.test\"\n".into(),
             store: shared_store(),
+            audit: String::new(),
             identity: "sources = [\"env:TEST_USER\"]\n".into(),
             users: "[users.alice]\n[users.bob]\n[users.carol]\n[users.dave]\nactive = false\n"
                 .into(),
@@ -48,6 +50,20 @@ impl Policy {
     #[must_use]
     pub fn store(mut self, keys: &str) -> Self {
         writeln!(self.store, "{keys}").unwrap();
+        self
+    }
+
+    /// Further keys of `[audit]`.
+    #[must_use]
+    pub fn audit(mut self, keys: &str) -> Self {
+        writeln!(self.audit, "{keys}").unwrap();
+        self
+    }
+
+    /// Further keys of `[identity]`.
+    #[must_use]
+    pub fn identity(mut self, keys: &str) -> Self {
+        writeln!(self.identity, "{keys}").unwrap();
         self
     }
 
@@ -81,9 +97,9 @@ impl Policy {
 
     /// The file's text.
     pub fn text(&self) -> String {
-        let Self { server, store, identity, users, project, body } = self;
+        let Self { server, store, audit, identity, users, project, body } = self;
         format!(
-            "version = 1\n[server]\n{server}[store]\npath = \"{{state}}\"\n{store}[audit]\nfile = \"{{log}}/audit.jsonl\"\n\
+            "version = 1\n[server]\n{server}[store]\npath = \"{{state}}\"\n{store}[audit]\nfile = \"{{log}}/audit.jsonl\"\n{audit}\
              [identity]\n{identity}{users}[schemes.default]\n{body}[projects.APP]\n{project}"
         )
     }

@@ -14,6 +14,7 @@ use crate::cli::exit::Exit;
 use crate::cli::out::Out;
 use crate::cli::site::Here;
 use crate::cli::{Failure, access};
+use crate::hook::desk;
 use crate::hook::ledger::{self, Effect, LedgerError};
 use crate::os::{clock, random};
 use crate::policy::diag;
@@ -109,6 +110,37 @@ pub fn run(args: &Args, out: &Out) -> anyhow::Result<Exit> {
     }
 }
 
+/// Lays a lock, or lists them, for somebody whom a door let in.
+///
+/// # Errors
+/// As [`run`], and `--as`.
+pub fn at_door(
+    here: &Here,
+    caller: access::Caller,
+    args: &Args,
+    out: &Out,
+) -> anyhow::Result<Exit> {
+    access::as_oneself(args.actor.as_deref())?;
+    match args.verb {
+        Some(Verb::List) => list(&Office::open(here, caller, Mode::Read)?, out),
+        None => lay(&Office::open(here, caller, Mode::Write)?, args, out),
+    }
+}
+
+/// Lifts locks for somebody whom a door let in.
+///
+/// # Errors
+/// As [`unlock`], and `--as`.
+pub fn unlock_at_door(
+    here: &Here,
+    caller: access::Caller,
+    args: &UnlockArgs,
+    out: &Out,
+) -> anyhow::Result<Exit> {
+    access::as_oneself(args.actor.as_deref())?;
+    lift(&Office::open(here, caller, Mode::Write)?, args, out)
+}
+
 /// Lifts locks, on the server.
 ///
 /// # Errors
@@ -160,7 +192,10 @@ pub fn lay(office: &Office<'_>, args: &Args, out: &Out) -> anyhow::Result<Exit> 
                     out.value(&as_json(&lock));
                 } else {
                     view::say(out, one_line(&lock, office.here.settings().timezone));
-                    view::say(out, format!("lift it with: refwarden unlock {}", lock.id));
+                    view::say(
+                        out,
+                        format!("lift it with: {} unlock {}", office.command(), lock.id),
+                    );
                 }
                 let Some(error) = made.unrecorded else { return Ok(Exit::Done) };
                 view::note(out, format!("it was done, but the trail has no line of it: {error}"));
@@ -179,7 +214,7 @@ fn notices(office: &Office<'_>, lock: &Lock, what: OfLock<'_>) -> Vec<Notice> {
     let around = Around {
         host: &host,
         server: settings.name.as_deref(),
-        command: "refwarden",
+        command: &desk::door(&office.here.site, settings),
         approvers: &[],
     };
     notice::of_lock(&settings.notify, lock, what, &around)
