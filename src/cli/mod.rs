@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod exit;
 pub mod explain;
 pub mod finding;
+pub mod http;
 
 pub mod out;
 pub mod policy;
@@ -67,6 +68,8 @@ enum Verb {
     /// The state folder on this host: make its files, accept the clock.
     #[command(subcommand)]
     Store(store::Verb),
+    /// The HTTP door: a CGI that a web server runs in front of git-http-backend.
+    Http,
     /// Print completions for a shell.
     Completions(shell::CompletionsArgs),
     /// Print the manual page, or write all of them into a folder.
@@ -76,6 +79,9 @@ enum Verb {
 /// Runs the command line of this process; the exit code is the answer.
 #[must_use]
 pub fn main() -> std::process::ExitCode {
+    if http::is_called(&crate::os::env::arguments()) {
+        return crate::door::http::run();
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -84,6 +90,9 @@ pub fn main() -> std::process::ExitCode {
             return std::process::ExitCode::from(code as u8);
         }
     };
+    if matches!(cli.verb, Verb::Http) {
+        return crate::door::http::run();
+    }
     let out = Out { json: cli.json };
     let exit = match run(&cli.verb, &out) {
         Ok(exit) => exit,
@@ -104,6 +113,8 @@ fn run(verb: &Verb, out: &Out) -> anyhow::Result<Exit> {
         Verb::Doctor(args) => doctor::run(args, doctor::APPLIED, out),
         Verb::Sweep(args) => sweep::run(args, out),
         Verb::Store(verb) => store::run(verb, out),
+        // Taken before: its standard output is an answer by HTTP, whatever goes wrong.
+        Verb::Http => Ok(Exit::Usage),
         Verb::Completions(args) => shell::completions(args, &mut Cli::command()),
         Verb::Man(args) => shell::man(args, Cli::command(), out),
     }

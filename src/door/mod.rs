@@ -4,6 +4,7 @@
 //! [`place`] finds the repository that was asked for, [`reading`] decides who may read it,
 //! [`serve`] becomes git with a proof for the hooks. A door judges no ref: that is the hooks' part.
 
+pub mod http;
 pub mod place;
 pub mod reading;
 pub mod serve;

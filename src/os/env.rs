@@ -94,6 +94,12 @@ impl HookEnv {
     }
 }
 
+/// One variable of this process; none when it is not set or empty.
+#[must_use]
+pub fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
 /// The arguments of this process, the name it was started by first.
 #[must_use]
 pub fn arguments() -> Vec<OsString> {
