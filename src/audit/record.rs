@@ -32,6 +32,10 @@ events! {
     PUSH_LANDED = "push.landed";
     /// The sweep settled a push that was cut short.
     PUSH_SETTLED = "push.settled";
+    /// A door let somebody read a repository.
+    READ_ALLOWED = "read.allowed";
+    /// A door refused a repository to somebody whom it knew.
+    READ_REFUSED = "read.refused";
     /// A policy was applied or rolled back.
     POLICY_APPLIED = "policy.applied";
     /// A push landed under a grant, whose use is spent.
@@ -278,13 +282,14 @@ impl Record {
         self
     }
 
-    /// Whether it says yes to a push or changes who may push: only on a store that is not older than
+    /// Whether it says yes to a push or a read, or changes who may: only on a store that is not older than
     /// the trail, and by a clock that is not behind it.
     #[must_use]
     pub fn rests_on_state(&self) -> bool {
         let word = self.event.as_str();
         let changes = word.starts_with("access.") || word.starts_with("lock.");
-        self.lets_through() || changes && !AFTERWARDS.contains(&word)
+        let reads = self.event == Event::READ_ALLOWED;
+        self.lets_through() || reads || changes && !AFTERWARDS.contains(&word)
     }
 
     /// Whether refs may move on this record: a decision that does not refuse the whole push.
@@ -328,11 +333,19 @@ mod tests {
 
     #[test]
     fn what_changes_access_rests_on_the_store_and_what_only_tells_does_not() {
-        for word in ["access.approved", "access.revoked", "access.broke-glass", "lock.laid"] {
+        for word in
+            ["access.approved", "access.revoked", "access.broke-glass", "lock.laid", "read.allowed"]
+        {
             assert!(Record::new(Event::named(word), "h").rests_on_state(), "{word}");
         }
-        for word in ["access.used", "access.reviewed", "push.landed", "store.restored", "accessed"]
-        {
+        for word in [
+            "access.used",
+            "access.reviewed",
+            "push.landed",
+            "store.restored",
+            "accessed",
+            "read.refused",
+        ] {
             assert!(!Record::new(Event::named(word), "h").rests_on_state(), "{word}");
         }
     }

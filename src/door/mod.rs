@@ -2,9 +2,10 @@
 //! whether they may read or push at all, and becomes git.
 //!
 //! [`place`] finds the repository that was asked for, [`reading`] decides who may read it,
-//! [`serve`] becomes git with a proof for the hooks. A door judges no ref: that is the hooks' part.
+//! [`record`] writes it down, [`serve`] becomes git with a proof for the hooks. A door judges no ref: that is the hooks' part.
 
 pub mod http;
 pub mod place;
 pub mod reading;
+pub mod record;
 pub mod serve;

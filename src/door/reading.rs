@@ -5,7 +5,7 @@
 
 use crate::access::Id;
 use crate::code::Code;
-use crate::decision::{self, Paths, Question, Scope, Verdict};
+use crate::decision::{self, Decision, Paths, Question, Scope, Verdict};
 use crate::hook::Refusal;
 use crate::hook::desk::Desk;
 use crate::hook::{lent, ruling};
@@ -23,8 +23,18 @@ pub struct Reading {
     pub project: Option<ProjectName>,
     /// The code of a refusal; `None` is a yes.
     pub refused: Option<Code>,
+    /// The code of what would have been a no where the project only warns.
+    pub warned: Option<Code>,
     /// The grants that a yes rests on.
     pub grants: Vec<Id>,
+    /// The version of the store that was asked, where there is one.
+    pub store: Option<u64>,
+}
+
+impl Reading {
+    fn refused(project: Option<ProjectName>, code: Code) -> Self {
+        Self { project, refused: Some(code), warned: None, grants: Vec::new(), store: None }
+    }
 }
 
 /// Whether `user` (`None`: somebody without an identity) may read the repository called `place`.
@@ -38,37 +48,36 @@ pub fn may_read(desk: &Desk, user: Option<&UserName>, place: &[u8]) -> Result<Re
             let code = error.code();
             return match code {
                 Code::NoProject | Code::UnknownUser | Code::InactiveUser => {
-                    Ok(Reading { project: None, refused: Some(code), grants: Vec::new() })
+                    Ok(Reading::refused(None, code))
                 }
                 _ => Err(Refusal::server(code, &error)),
             };
         }
     };
     let mut answers = Answers::new();
-    let store = lent::opened(desk)?;
-    if let Some(store) = &store {
+    let access = lent::opened(desk)?;
+    if let Some(store) = &access.store {
         lent::lay_locks(desk, &mut ground, place, store.as_ref())?;
     }
-    let standing = decide(desk, user, &ground, &mut answers)?;
-    let project = Some(ground.name.clone());
-    let (Some(Code::NoPermit), Some(person), Some(store)) = (standing.0, user, &store) else {
-        return Ok(Reading { project, refused: standing.0, grants: Vec::new() });
-    };
-    let open = store.of_person(person, desk.now.wall).map_err(|error| lent::refusal(&error))?;
-    for grant in lent::live(desk, &ground, place, open.open)? {
-        ground.entries.extend(grant.entries);
+    let mut reading = decide(desk, user, &ground, &mut answers)?;
+    if let (Some(Code::NoPermit), Some(person), Some(store)) =
+        (reading.refused, user, &access.store)
+    {
+        let open = store.of_person(person, desk.now.wall).map_err(|error| lent::refusal(&error))?;
+        for grant in lent::live(desk, &ground, place, open.open)? {
+            ground.entries.extend(grant.entries);
+        }
+        reading = decide(desk, user, &ground, &mut answers)?;
     }
-    let (refused, grants) = decide(desk, user, &ground, &mut answers)?;
-    Ok(Reading { project, refused, grants })
+    Ok(Reading { store: access.version, ..reading })
 }
 
-/// The code of a no, and the grants that a yes rests on.
 fn decide(
     desk: &Desk,
     user: Option<&UserName>,
     ground: &Ground,
     answers: &mut Answers,
-) -> Result<(Option<Code>, Vec<Id>), Refusal> {
+) -> Result<Reading, Refusal> {
     let scope = Scope {
         standing: &ground.standing,
         entries: ground.entries.iter().collect(),
@@ -85,12 +94,15 @@ fn decide(
         margin: ruling::MARGIN,
         horizon: Duration::zero(),
     };
+    let project = ground.name.clone();
     loop {
         match decision::decide_or_ask(&scope, &question, answers) {
-            Ok(decision) => return Ok(outcome(&decision, &scope)),
+            Ok(decision) => return Ok(outcome(project, &decision, &scope)),
             Err(groups) => {
                 // Groups are asked about people whom the policy knows.
-                let Some(user) = user else { return Ok((Some(Code::NoPermit), Vec::new())) };
+                let Some(user) = user else {
+                    return Ok(Reading::refused(Some(project), Code::NoPermit));
+                };
                 for group in groups {
                     let answer = ruling::ask(desk, user, &group);
                     answers.insert(group, answer);
@@ -100,16 +112,22 @@ fn decide(
     }
 }
 
-fn outcome(decision: &decision::Decision, scope: &Scope<'_>) -> (Option<Code>, Vec<Id>) {
+fn outcome(project: ProjectName, decision: &Decision, scope: &Scope<'_>) -> Reading {
     match &decision.verdict {
-        Verdict::Refused(refused) => (Some(refused.code()), Vec::new()),
-        Verdict::Allowed(_) => {
+        Verdict::Refused(refused) => Reading::refused(Some(project), refused.code()),
+        Verdict::Allowed(allowed) => {
             let applied = scope.entries.iter().zip(&decision.trace);
             let lent = applied.filter_map(|(entry, outcome)| match (&entry.kind, outcome) {
                 (Kind::Lent(id), decision::Outcome::Applies) => Id::parse(id).ok(),
                 _ => None,
             });
-            (None, lent.collect())
+            Reading {
+                project: Some(project),
+                refused: None,
+                warned: allowed.warnings().first().map(|warning| warning.code),
+                grants: lent.collect(),
+                store: None,
+            }
         }
     }
 }

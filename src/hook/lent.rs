@@ -82,10 +82,10 @@ pub fn rule(
 }
 
 /// The store, where there is one, held against the trail and the clock: for a reader.
-pub(crate) fn opened(desk: &Desk) -> Result<Option<Box<dyn AccessStore>>, Refusal> {
+pub(crate) fn opened(desk: &Desk) -> Result<Access, Refusal> {
     let mut access = Access::default();
     open(desk, &mut access)?;
-    Ok(access.store)
+    Ok(access)
 }
 
 /// Opens the store, where there is one, and holds its clock against ours.

@@ -14,6 +14,8 @@ use super::window::Zone;
 use crate::pusher::source::Source;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::num::NonZeroU32;
 
 /// The whole of it.
 #[derive(Debug, Clone, Default)]
@@ -57,6 +59,8 @@ pub struct Settings {
     pub store: Box<str>,
     /// `[audit] file`, absolute.
     pub audit: Box<str>,
+    /// `[audit] reads`
+    pub reads: Reads,
     /// `[identity] sources`, in order.
     pub sources: Vec<Source>,
     /// `[[identity.require]]`
@@ -75,6 +79,46 @@ pub struct Settings {
     pub notify: Vec<Notify>,
     /// `[store]`, where several hosts share one; `None` is the embedded store.
     pub shared_store: Option<SharedStore>,
+}
+
+/// `[audit] reads`: which allowed reads have a line in the trail. Refused ones always have.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reads {
+    /// Every one, on the disk before git starts.
+    #[default]
+    All,
+    /// One in so many, by chance.
+    OneIn(NonZeroU32),
+}
+
+impl Reads {
+    /// Reads `all` or `1/N`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let Some(number) = text.strip_prefix("1/") else {
+            return (text == "all").then_some(Self::All);
+        };
+        let plain = number.bytes().all(|byte| byte.is_ascii_digit());
+        plain.then(|| number.parse().ok().map(Self::OneIn)).flatten()
+    }
+
+    /// The number of reads for which there is one line.
+    #[must_use]
+    pub const fn one_in(self) -> NonZeroU32 {
+        match self {
+            Self::All => NonZeroU32::MIN,
+            Self::OneIn(number) => number,
+        }
+    }
+}
+
+impl fmt::Display for Reads {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("all"),
+            Self::OneIn(number) => write!(f, "1/{number}"),
+        }
+    }
 }
 
 /// `[server] refuse`

@@ -5,7 +5,7 @@ use super::holders::Role;
 use super::patterns::Reach;
 use crate::policy::diag::{At, PolicyCode, Problem};
 use crate::policy::entry::Holder;
-use crate::policy::model::{Refuse, Require, Settings};
+use crate::policy::model::{Reads, Refuse, Require, Settings};
 use crate::policy::raw::{Table, Word};
 use crate::pusher::source::{Source, SourceError};
 use std::collections::BTreeMap;
@@ -33,6 +33,7 @@ impl Check<'_> {
             max_commits: self.count(server, "max-commits-per-push").unwrap_or(MAX_COMMITS),
             store: self.path_of(section("store"), "path", STORE),
             audit: self.path_of(section("audit"), "file", AUDIT),
+            reads: self.reads(section("audit")),
             sources: self.sources_listed(section("identity")),
             require: self.requirements(section("identity")),
             administer: self.rights(global, "administer", Role::GLOBAL),
@@ -50,6 +51,15 @@ impl Check<'_> {
 
     fn rights(&mut self, global: &Table, key: &str, role: Role) -> Vec<Holder> {
         global.texts(key).map(|words| self.holders(&words, role)).unwrap_or_default()
+    }
+
+    fn reads(&mut self, audit: &Table) -> Reads {
+        let Some(Word { text, at }) = audit.text("reads") else { return Reads::All };
+        Reads::parse(text).unwrap_or_else(|| {
+            let message = format!("`reads` is `all` or `1/N`, as in `1/100`, not `{text}`");
+            self.report(PolicyCode::UnknownValue, at, message);
+            Reads::All
+        })
     }
 
     fn url(&mut self, table: &Table, key: &str) -> Option<Box<str>> {

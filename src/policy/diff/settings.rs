@@ -160,6 +160,11 @@ fn settings(old: &Settings, new: &Settings, notes: &mut Vec<Note>) {
     changed(old.audit != new.audit, false, "`[audit] file`");
     let shown = |s: &Settings| (s.name.clone(), s.help.clone(), s.timezone);
     changed(shown(old) != shown(new), false, "what `[server]` shows");
+    if old.reads != new.reads {
+        let text = format!("`[audit] reads` is {}, was {}", new.reads, old.reads);
+        // Fewer lines let more go by unseen.
+        note(notes, new.reads.one_in() > old.reads.one_in(), text);
+    }
     asking(old, new, notes);
 }
 

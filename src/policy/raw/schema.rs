@@ -69,7 +69,7 @@ pub(super) const ROOT: &[Key] = &[
     ("include", TEXTS),
     ("server", Table(SERVER)),
     ("store", Table(STORE)),
-    ("audit", Table(&[("file", Text)])),
+    ("audit", Table(&[("file", Text), ("reads", Text)])),
     ("identity", Table(&[("sources", TEXTS), ("require", List(&Table(REQUIRE)))])),
     ("users", Map(&Table(USER))),
     ("groups", Map(&Either(&[TEXTS, Table(GROUP)]))),
