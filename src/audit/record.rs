@@ -52,6 +52,15 @@ events! {
     STORE_RESTORED = "store.restored";
     /// The store was copied.
     STORE_BACKED_UP = "store.backed-up";
+    /// A token that no longer holds was used by somebody who has its secret; told at most once in
+    /// ten minutes.
+    TOKEN_REFUSED = "token.refused";
+    /// A token was made.
+    TOKEN_CREATED = "token.created";
+    /// A token was taken back.
+    TOKEN_REVOKED = "token.revoked";
+    /// A token was made in the place of one that was taken back.
+    TOKEN_ROTATED = "token.rotated";
     /// Somebody read the trail.
     AUDIT_READ = "audit.read";
     /// The trail went on in a new file.
@@ -189,7 +198,10 @@ pub struct StoreRecord {
 }
 
 /// What is told of access afterwards, whatever state the store is in.
-const AFTERWARDS: [&str; 3] = ["access.used", "access.released", "access.reviewed"];
+const AFTERWARDS: [&str; 4] =
+    ["access.used", "access.released", "access.reviewed", "token.refused"];
+/// What the words of changes begin with.
+const CHANGES: [&str; 3] = ["access.", "lock.", "token."];
 
 /// One line of the trail, but for its place in the chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -287,7 +299,7 @@ impl Record {
     #[must_use]
     pub fn rests_on_state(&self) -> bool {
         let word = self.event.as_str();
-        let changes = word.starts_with("access.") || word.starts_with("lock.");
+        let changes = CHANGES.iter().any(|begin| word.starts_with(begin));
         let reads = self.event == Event::READ_ALLOWED;
         self.lets_through() || reads || changes && !AFTERWARDS.contains(&word)
     }
@@ -333,14 +345,20 @@ mod tests {
 
     #[test]
     fn what_changes_access_rests_on_the_store_and_what_only_tells_does_not() {
-        for word in
-            ["access.approved", "access.revoked", "access.broke-glass", "lock.laid", "read.allowed"]
-        {
+        for word in [
+            "access.approved",
+            "access.revoked",
+            "access.broke-glass",
+            "lock.laid",
+            "token.created",
+            "read.allowed",
+        ] {
             assert!(Record::new(Event::named(word), "h").rests_on_state(), "{word}");
         }
         for word in [
             "access.used",
             "access.reviewed",
+            "token.refused",
             "push.landed",
             "store.restored",
             "accessed",

@@ -2,10 +2,12 @@
 //! whether they may read or push at all, and becomes git.
 //!
 //! [`place`] finds the repository that was asked for, [`reading`] decides who may read it,
-//! [`record`] writes it down, [`serve`] becomes git with a proof for the hooks. A door judges no ref: that is the hooks' part.
+//! [`token`] tells who shows a token, [`record`] writes it down, [`serve`] becomes git with a proof
+//! for the hooks. A door judges no ref: that is the hooks' part.
 
 pub mod http;
 pub mod place;
 pub mod reading;
 pub mod record;
 pub mod serve;
+pub mod token;

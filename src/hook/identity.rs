@@ -2,7 +2,8 @@
 
 use super::Refusal;
 use super::desk::{Desk, Payload};
-use super::door;
+use super::tokens::OfPush;
+use super::{door, tokens};
 use crate::code::Code;
 use crate::git::Reader;
 use crate::os::env::HookEnv;
@@ -14,6 +15,8 @@ use crate::pusher::certificate::{
     self, CertificateError, KeyRing, NonceCheck, RefLine, VerifiedCertificate,
 };
 use crate::pusher::openpgp::OpenPgp;
+use crate::pusher::proof::{ProofError, Said};
+use crate::pusher::token::TokenId;
 use crate::pusher::{Directory, Evidence, Pusher, Source, Status, resolve};
 use gix::ObjectId;
 use std::os::unix::ffi::OsStrExt;
@@ -30,6 +33,8 @@ pub struct Identity {
     pub pusher: Pusher,
     /// By which sources.
     pub vouched: Vec<Source>,
+    /// The token that opened the door, where one did.
+    pub token: Option<OfPush>,
 }
 
 /// Names the pusher; `place` is the repository's name below the root.
@@ -57,6 +62,7 @@ pub fn identify(
         true => door::heard(desk, env, place),
         false => None,
     };
+    let token = token_of(door.as_ref());
     let variable = |name: &str| env.var(name).map(|value| value.as_bytes().to_vec());
     let evidence = Evidence { variable: &variable, account: &desk.site.account, certificate, door };
     let users = Users(&desk.policy);
@@ -65,7 +71,9 @@ pub fn identify(
         refusal.details.push(error.hint.into_bytes());
         refusal
     };
-    let pusher = resolve(&settings.sources, &evidence, &users).map_err(refusal)?;
+    let mut pusher = resolve(&settings.sources, &evidence, &users).map_err(refusal)?;
+    let token = token.map(|id| tokens::of_push(desk, &id?, &pusher.user, place)).transpose()?;
+    pusher.until = pusher.until.into_iter().chain(token.as_ref().map(|token| token.until)).min();
     let mut vouched = vec![pusher.source.clone()];
     vouched.extend(pusher.confirmed_by.iter().cloned());
     for source in required {
@@ -79,7 +87,14 @@ pub fn identify(
             Err(error) => return Err(refusal(error)),
         }
     }
-    Ok(Identity { pusher, vouched })
+    Ok(Identity { pusher, vouched, token })
+}
+
+/// The token with which a door let somebody in.
+fn token_of(door: Option<&Result<Said, ProofError>>) -> Option<Result<TokenId, Refusal>> {
+    let key = door?.as_ref().ok()?.key.as_deref()?;
+    let id = TokenId::of_key(key)?;
+    Some(id.map_err(|error| Refusal::new(Code::UnknownUser, [error.to_string()])))
 }
 
 /// The applied policy as the directory of its users.

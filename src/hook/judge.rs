@@ -12,6 +12,7 @@ use crate::os::faults;
 use crate::policy::scope::{Ground, NoScope};
 use crate::push::line;
 use crate::push::{Action, RefUpdate};
+use crate::pusher::token::Scope;
 use crate::pusher::{Pusher, Source};
 use crate::report::Raw;
 use chrono::Duration;
@@ -104,6 +105,15 @@ pub fn judge(
     // Who it is comes first: of people without an identity the trail keeps no more than a count.
     let identity = identity::identify(desk, env, &reader, &updates, known.repository.as_deref())?;
     known.vouched = identity.vouched;
+    if let Some(token) = identity.token
+        && !token.scopes.contains(&Scope::Request)
+        && known.asked != Asked::default()
+    {
+        known.asked = Asked::default();
+        known
+            .unread
+            .push(format!("your token {} has no scope `request`: it asks for nothing", token.id));
+    }
     let user = identity.pusher.user.clone();
     let named = identity.pusher.repository.clone();
     known.pusher = Some(identity.pusher);

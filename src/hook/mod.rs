@@ -19,6 +19,8 @@ mod refusal;
 pub(crate) mod ruling;
 pub mod settle;
 mod tell;
+pub mod token_ledger;
+pub mod tokens;
 pub mod update;
 mod wait;
 

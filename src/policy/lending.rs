@@ -105,6 +105,15 @@ impl Default for AccessSettings {
     }
 }
 
+/// `[tokens]`: personal access tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenSettings {
+    /// No token holds longer than this after it was made.
+    pub max_lifetime: Span,
+    /// How long one holds where its maker does not say.
+    pub default_lifetime: Span,
+}
+
 /// `[[notify]]`: who is told of what, after the push.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notify {

@@ -4,6 +4,7 @@
 
 pub use super::lending::{
     AccessSettings, Approval, Auto, Entitlement, Extend, Notify, NotifyTo, SharedStore,
+    TokenSettings,
 };
 
 use super::entry::{Enforce, Entry, Holder, Place};
@@ -75,6 +76,8 @@ pub struct Settings {
     pub bulk_change: Vec<Holder>,
     /// `[access]`
     pub access: AccessSettings,
+    /// `[tokens]`; without it none is made, and none holds.
+    pub tokens: Option<TokenSettings>,
     /// `[[notify]]`
     pub notify: Vec<Notify>,
     /// `[store]`, where several hosts share one; `None` is the embedded store.

@@ -17,6 +17,7 @@ pub mod proof;
 pub mod resolve;
 pub mod source;
 pub mod sshsig;
+pub mod token;
 
 pub use evidence::{Claim, Evidence, Statement};
 pub use resolve::{Directory, IdentityRefusal, Pusher, Status, resolve};

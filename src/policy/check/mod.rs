@@ -18,6 +18,7 @@ mod schemes;
 mod settings;
 mod spans;
 mod store;
+mod tokens;
 mod unbuilt;
 mod unique;
 mod users;

@@ -41,6 +41,7 @@ impl Check<'_> {
             max_refs: self.count(global, "max-refs-per-push"),
             bulk_change: self.rights(global, "bulk-change", Role::ADDS),
             access: self.access(section("access")),
+            tokens: self.tokens(),
             notify: self.notices(),
             shared_store: self.shared_store(section("store")),
         };

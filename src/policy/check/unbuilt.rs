@@ -22,10 +22,8 @@ impl Check<'_> {
             self.pushed_commits(table);
             self.mark_unbuilt("`[[checks]]`", at);
         }
-        for section in ["jira", "tokens"] {
-            if let Some(item) = root.get(section) {
-                self.mark_unbuilt(format!("`[{section}]`"), item.key);
-            }
+        if let Some(item) = root.get("jira") {
+            self.mark_unbuilt("`[jira]`", item.key);
         }
     }
 

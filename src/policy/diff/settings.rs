@@ -188,6 +188,7 @@ fn asking(old: &Settings, new: &Settings, notes: &mut Vec<Note>) {
         );
         note(notes, b.server_approvals, text);
     }
+    tokens(old, new, notes);
     let told = |s: &Settings| {
         let place = Place { file: 0, line: 0 };
         s.notify.iter().map(|one| Notify { place, ..one.clone() }).collect::<Vec<_>>()
@@ -201,6 +202,21 @@ fn asking(old: &Settings, new: &Settings, notes: &mut Vec<Note>) {
     if old.shared_store != new.shared_store {
         let text = "`[store]` changed: grants, revocations and locks are looked up elsewhere";
         note(notes, true, text.into());
+    }
+}
+
+/// `[tokens]`: its cap is one of tokens that exist, too.
+fn tokens(old: &Settings, new: &Settings, notes: &mut Vec<Note>) {
+    let longest = |s: &Settings| s.tokens.map(|tokens| tokens.max_lifetime);
+    let (before, after) = (longest(old), longest(new));
+    if before != after {
+        let words = |span: Option<Span>| span.map_or("not set".into(), |span| span.to_string());
+        let text = format!(
+            "`[tokens] max-lifetime` is {}, was {}: tokens hold at most so long",
+            words(after),
+            words(before)
+        );
+        note(notes, after > before, text);
     }
 }
 

@@ -83,7 +83,7 @@ pub(super) const ROOT: &[Key] = &[
     ("jira", Any),
     ("notify", List(&Table(NOTIFY))),
     ("access", Table(ACCESS)),
-    ("tokens", Any),
+    ("tokens", Table(TOKENS)),
 ];
 
 const SERVER: &[Key] = &[
@@ -106,6 +106,8 @@ const STORE: &[Key] = &[
     ("password-file", Text),
     ("prefix", Text),
 ];
+
+const TOKENS: &[Key] = &[("max-lifetime", Text), ("default-lifetime", Text)];
 
 const REQUIRE: &[Key] = &[
     ("source", Text),

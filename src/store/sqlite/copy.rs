@@ -150,7 +150,7 @@ impl Sqlite {
             let some = "r.id IN (SELECT id FROM records WHERE id > ?1 ORDER BY id LIMIT 1000) \
                         ORDER BY r.id, e.seq";
             let records = read::whole(self, some, [&last])?;
-            let Some(end) = records.last() else { return Ok(()) };
+            let Some(end) = records.last() else { return self.check_tokens() };
             end.id.as_str().clone_into(&mut last);
             for record in records {
                 let wrong = |error| self.damaged(format!("`{}`: {error}", record.id));

@@ -13,6 +13,7 @@ mod open;
 mod read;
 mod row;
 mod schema;
+mod token;
 mod write;
 
 pub use copy::{Restored, restore};
