@@ -11,17 +11,19 @@ pub mod request;
 mod who;
 
 use super::place::{self, Place};
-use super::reading;
+use super::reading::{self, Reading};
+use super::record;
 use super::serve::{self, ServeError, Service};
 use crate::code::Code;
 use crate::hook::Refusal;
 use crate::hook::desk::Desk;
 use crate::os::env;
 use crate::os::syslog::{self, Severity};
-use crate::pusher::Source;
 use crate::pusher::proof::Door;
+use crate::pusher::token::Scope;
 use answer::Answer;
 use request::{Bad, Method, Part, Request, Wanted};
+use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::process::{Command, ExitCode};
 use who::Person;
@@ -77,35 +79,99 @@ fn serve(request: &Request) -> Answer {
 /// The command that serves the request, if it may be served.
 fn admitted(desk: &Desk, request: &Request, asked: &[u8], part: &Part) -> Result<Command, Answer> {
     let person = who::identify(desk, request)?;
+    let person = person.as_ref();
     let service = part.service();
-    if person.is_none() && service == Service::ReceivePack {
-        return Err(who_are_you(desk));
+    match person {
+        None if service == Service::ReceivePack => return Err(who_are_you(desk)),
+        None => {}
+        Some(person) => check_scope(person, service)?,
     }
-    let place = readable(desk, person.as_ref(), asked)?;
-    let mut command = backend::command(desk, request, person.as_ref(), (&place, part));
-    if let (Service::ReceivePack, Some(person)) = (service, &person) {
-        if !serve::is_guarded(&desk.site, &place).map_err(|error| failed(&server(&error)))? {
+    let (place, reading) = readable(desk, person, asked, part)?;
+    if service == Service::ReceivePack {
+        let guarded = serve::is_guarded(&desk.site, &place);
+        if !guarded.map_err(|error| failed(&server(&error)))? {
             return Err(unguarded());
         }
-        if *part == Part::Exchange(Service::ReceivePack) && person.source == Source::Http {
-            let proof = serve::proof(&desk.site, Door::Http, &person.visitor, &place);
-            command.envs(proof.map_err(|error| failed(&server(&error)))?);
-        }
+    }
+    if tells(request, part) {
+        let told = record::allowed(desk, line(person, part), &place, &reading);
+        told.map_err(|refusal| failed(&refusal))?;
+    }
+    let mut command = backend::command(desk, request, person, (&place, part));
+    if let (Part::Exchange(Service::ReceivePack), Some(person)) = (part, person)
+        && person.held.is_some()
+    {
+        let proof = serve::proof(&desk.site, Door::Http, &person.visitor, &place);
+        command.envs(proof.map_err(|error| failed(&server(&error)))?);
     }
     Ok(command)
 }
 
+/// What a token is not for is refused before anything is looked for.
+fn check_scope(person: &Person, service: Service) -> Result<(), Answer> {
+    let needed = match service {
+        Service::ReceivePack => Scope::Push,
+        Service::UploadPack | Service::UploadArchive => Scope::Read,
+    };
+    if person.held.as_ref().is_none_or(|held| held.may(needed)) {
+        return Ok(());
+    }
+    let words = format!("error: refused by refwarden: your token has no scope `{}`", needed.word());
+    Err(Answer::forbidden([words.as_str(), &person.line()]))
+}
+
 /// The repository, if it is there and may be read; the same answer where either is not so.
-fn readable(desk: &Desk, person: Option<&Person>, asked: &[u8]) -> Result<Place, Answer> {
+fn readable(
+    desk: &Desk,
+    person: Option<&Person>,
+    asked: &[u8],
+    part: &Part,
+) -> Result<(Place, Reading), Answer> {
     let place = place::find(&desk.site.root, asked);
     let name = place.as_ref().map_or(asked, |place| &place.name);
     let user = person.map(|person| &person.visitor.user);
     // Asked for what is not there as well: what can fail on the way fails for both alike.
     let reading = reading::may_read(desk, user, name).map_err(|refusal| failed(&refusal))?;
-    match (place, reading.refused) {
-        (Some(place), None) => Ok(place),
-        _ => Err(unreadable(desk, person)),
+    let is_covered =
+        person.and_then(|person| person.held.as_ref()).is_none_or(|held| held.covers(name));
+    let is_there = place.is_some();
+    match place.filter(|_| reading.refused.is_none() && is_covered) {
+        Some(place) => Ok((place, reading)),
+        None => {
+            if person.is_some() {
+                let code = reading.refused.unwrap_or(match is_there {
+                    true => Code::NoPermit,
+                    false => Code::NoProject,
+                });
+                let project = reading.project.as_ref().filter(|_| is_there);
+                let project = project.map(|name| name.as_str());
+                record::refused(desk, line(person, part), asked, (code, project));
+            }
+            Err(unreadable(desk, person))
+        }
     }
+}
+
+/// Whether the request tells something of the repository that no other line in the trail speaks of.
+fn tells(request: &Request, part: &Part) -> bool {
+    // As git will hear it.
+    let protocol = serve::protocol(request.protocol.clone().map(OsString::from_vec));
+    let is_second = protocol.is_some_and(|list| list.split(':').any(|one| one == "version=2"));
+    match part {
+        // The second protocol begins with what git can do; refs are asked for by themselves.
+        Part::Advertisement(Service::UploadPack) => !is_second,
+        // Every push has its line from the hooks.
+        Part::Exchange(Service::ReceivePack) => false,
+        _ => true,
+    }
+}
+
+fn line<'a>(person: Option<&'a Person>, part: &Part) -> record::Request<'a> {
+    let service = match part {
+        Part::File(_) => None,
+        part => Some(part.service()),
+    };
+    record::Request { who: person.map(|person| (&person.visitor, &person.source)), service }
 }
 
 /// One text for what may not be read and for what is not there.
@@ -120,13 +186,7 @@ fn unreadable(desk: &Desk, person: Option<&Person>) -> Answer {
 }
 
 fn who_are_you(desk: &Desk) -> Answer {
-    let settings = desk.policy.settings();
-    let words = ["refwarden: log in; the password is a personal access token"];
-    Answer::who_are_you(realm(desk), words.into_iter().chain(settings.help.as_deref()))
-}
-
-fn realm(desk: &Desk) -> &str {
-    desk.policy.settings().name.as_deref().unwrap_or("git")
+    who::log_in(desk, "refwarden: log in; the password is a personal access token")
 }
 
 fn unguarded() -> Answer {

@@ -5,10 +5,13 @@
 //! for none: else a wrong password would read what everybody may.
 
 use super::answer::Answer;
+use super::credentials::{Credentials, Secret};
 use super::request::Request;
 use crate::door::serve::Visitor;
+use crate::door::token::{self, Held, TokenRefusal};
 use crate::hook::desk::Desk;
 use crate::hook::identity::Users;
+use crate::pusher::token::PREFIX;
 use crate::pusher::{Evidence, Source, resolve};
 
 /// Somebody whom the policy knows, and how they were known.
@@ -18,6 +21,8 @@ pub struct Person {
     pub visitor: Visitor,
     /// By which source of the policy.
     pub source: Source,
+    /// The token they showed; `None` where the web server knew them.
+    pub held: Option<Held>,
 }
 
 impl Person {
@@ -37,10 +42,53 @@ impl Person {
 /// What to answer to somebody who did not say it well: 401, 403, 429, 503.
 pub fn identify(desk: &Desk, request: &Request) -> Result<Option<Person>, Answer> {
     let sources = &desk.policy.settings().sources;
-    if sources.contains(&Source::RemoteUser) && request.remote_user.is_some() {
-        return by_server(desk, request).map(Some);
+    let by_token = sources.contains(&Source::Http);
+    match &request.credentials {
+        // Before the web server's own login: some set `REMOTE_USER` to whatever name stands beside.
+        Credentials::Secret(secret) if by_token && secret.expose().starts_with(PREFIX) => {
+            shown(desk, request, secret).map(Some)
+        }
+        _ if sources.contains(&Source::RemoteUser) && request.remote_user.is_some() => {
+            by_server(desk, request).map(Some)
+        }
+        Credentials::None => Ok(None),
+        Credentials::Secret(secret) if by_token => shown(desk, request, secret).map(Some),
+        Credentials::Secret(_) | Credentials::Malformed => Err(not_good(desk)),
     }
-    Ok(None)
+}
+
+/// Whoever shows a token.
+fn shown(desk: &Desk, request: &Request, secret: &Secret) -> Result<Person, Answer> {
+    let address = request.address.map(|address| address.to_string());
+    let counted = address.as_deref().unwrap_or("unknown");
+    token::may_try(desk, counted).map_err(Answer::too_many)?;
+    let held = token::authenticate(desk, secret.expose()).map_err(|refusal| {
+        token::failed(desk, counted, &refusal);
+        match refusal {
+            TokenRefusal::Bad(_) => not_good(desk),
+            TokenRefusal::Server(refusal) => Answer::server(&refusal),
+        }
+    })?;
+    let visitor = Visitor {
+        user: held.user.clone(),
+        key: Some(held.key()),
+        address,
+        until: Some(held.until),
+    };
+    Ok(Person { visitor, source: Source::Http, held: Some(held) })
+}
+
+fn not_good(desk: &Desk) -> Answer {
+    let words = format!("error: refused by refwarden: {}", TokenRefusal::WORDS);
+    log_in(desk, &words)
+}
+
+/// 401: without credentials, or with some that are not good.
+#[must_use]
+pub fn log_in(desk: &Desk, words: &str) -> Answer {
+    let settings = desk.policy.settings();
+    let realm = settings.name.as_deref().unwrap_or("git");
+    Answer::who_are_you(realm, [words].into_iter().chain(settings.help.as_deref()))
 }
 
 /// The web server has asked for a password itself.
@@ -61,5 +109,5 @@ fn by_server(desk: &Desk, request: &Request) -> Result<Person, Answer> {
         Answer::forbidden([head.as_str(), &refusal.words, &refusal.hint])
     })?;
     let visitor = Visitor { user: pusher.user, key: None, address, until: None };
-    Ok(Person { visitor, source })
+    Ok(Person { visitor, source, held: None })
 }

@@ -2,7 +2,9 @@
 
 mod clients;
 mod http;
+mod http_door;
 mod ssh;
+mod web;
 
 use std::net::{TcpListener, TcpStream};
 

@@ -153,7 +153,8 @@ fn nothing_of_a_token_can_be_changed_behind_the_program_and_no_revocation_undone
 #[test]
 fn a_token_that_the_disk_changed_opens_nothing() {
     let (_folder, path, store) = made();
-    for column in ["body = replace(body, 'push', 'audit')", "hash = zeroblob(32)", "person = 'bob'"] {
+    for column in ["body = replace(body, 'push', 'audit')", "hash = zeroblob(32)", "person = 'bob'"]
+    {
         let (number, user) = (column.len() as u8, "alice");
         create(&store, number, user).unwrap();
         let raw = Connection::open(&path).unwrap();
