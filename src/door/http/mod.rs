@@ -24,9 +24,16 @@ use crate::pusher::token::Scope;
 use answer::Answer;
 use request::{Bad, Method, Part, Request, Wanted};
 use std::ffi::OsString;
+use std::io::Read;
 use std::os::unix::ffi::OsStringExt;
 use std::process::{Command, ExitCode};
+use std::time::Duration;
 use who::Person;
+
+/// Most bytes of a body that are taken in for an answer without git.
+const MAX_DRAINED: u64 = 4 * 1024 * 1024;
+/// How long that may take.
+const DRAINING: Duration = Duration::from_secs(2);
 
 /// Serves the request that a web server put into this process's environment: becomes git, or
 /// answers itself.
@@ -50,9 +57,25 @@ pub fn run() -> ExitCode {
         Err(_) => (failed(&Refusal::defect()), true),
     };
     match answer.write(&mut std::io::stdout().lock(), has_body) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => {
+            drain();
+            ExitCode::SUCCESS
+        }
         Err(_) => ExitCode::FAILURE,
     }
+}
+
+/// Takes in what the client still sends: nginx answers 502 in our place where nobody does. Bounded
+/// by what git sends without asking first (`http.postBuffer`), and in time, for anybody can send.
+fn drain() {
+    let (done, is_done) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut rest = std::io::stdin().lock().take(MAX_DRAINED);
+        let _ = std::io::copy(&mut rest, &mut std::io::sink());
+        let _ = done.send(());
+    });
+    // The thread ends with the process.
+    let _ = is_done.recv_timeout(DRAINING);
 }
 
 fn not_a_cgi() -> ExitCode {

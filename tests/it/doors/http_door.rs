@@ -1,11 +1,12 @@
 //! The HTTP door behind real web servers, as `docs/doors-http.md` configures them.
 
+mod clients;
 mod hostile;
 mod reads;
 mod tokens;
 
 use super::web::{self, Kind, Web, status};
-use crate::support::{Person, Policy, Repo, Site, permit, skip};
+use crate::support::{Person, Policy, Repo, Site, is_root, own_account, permit, skip};
 use refwarden::policy::name::UserName;
 use refwarden::policy::pattern::Pattern;
 use refwarden::pusher::token::{Scope, Secret, Terms, TokenId};
@@ -43,7 +44,7 @@ impl Door {
         let site = Site::new(policy);
         let (repo, alice) = site.started();
         let Some(web) = Web::start(&site, kind) else {
-            skip(&format!("no {kind:?}, or no fcgiwrap"));
+            skip("no web server, or no fcgiwrap");
             return None;
         };
         Some(Self { site, repo, person: alice.nameless(), web })
@@ -260,8 +261,8 @@ fn a_name_beside_a_token_is_never_taken_for_a_login() {
 #[test]
 fn who_asks_by_a_push_waits_for_an_answer_and_then_pushes() {
     let policy = policy().also(
-        "[entitlements.hotfix]\nto = [\"bob\"]\npermissions = [\"push\"]\nbranches = [\"main\"]\n\
-         max-duration = \"2h\"\nreason = \"required\"\napproval = { by = [\"alice\"] }",
+        "[entitlements.hotfix]\nprojects = [\"APP\"]\neligible = [\"bob\"]\npermissions = [\"update\"]\n\
+         branches = [\"main\"]\nmax-duration = \"2h\"\napproval = [{ from = [\"alice\"], count = 1 }]",
     );
     let Some(door) = Door::open(&policy, Kind::Nginx) else { return };
     let Door { site, repo, person, web } = &door;
@@ -273,7 +274,41 @@ fn who_asks_by_a_push_waits_for_an_answer_and_then_pushes() {
     outcome.refused("RW451");
     let report = outcome.report();
     let id = report.split("request ").nth(1).and_then(|rest| rest.get(..9)).unwrap().to_owned();
-    let approved = site.refwarden(&["access", "approve", &id, "--reason", "yes", "--as", "alice"]);
+    let approved = site.refwarden(&["access", "approve", &id, "--as", "alice"]);
     assert_eq!(approved.code, Some(0), "{approved:#?}");
     web.push(repo, person, &bob, &["main"]).landed().says("allowed by grant");
+}
+
+#[test]
+fn an_apache_of_the_hosting_account_needs_no_fcgiwrap() {
+    // Apache does not serve as root: then the site is given to an account of every Debian.
+    let account = if is_root() { "daemon" } else { Box::leak(own_account().into_boxed_str()) };
+    let site = Site::new(&policy());
+    let (repo, alice) = site.started();
+    let Some(web) = Web::start(&site, Kind::ApacheCgi(account)) else { return skip("no apache2") };
+    let door = Door { site, repo, person: alice.nameless(), web };
+    let [alice, bob, carol] = ["alice", "bob", "carol"].map(|name| door.login(name));
+    let new = door.person.commit("a", "1\n");
+    if is_root() {
+        door.site.give_to("daemon", 1);
+        for path in ["people", "web/cgid"] {
+            let path = door.site.path(path);
+            let to = if path.ends_with("cgid") { "daemon" } else { "root" };
+            let run = std::process::Command::new("chown").args(["-R", to]).arg(path).status();
+            assert!(run.unwrap().success());
+        }
+    }
+    let push = |login: &str, refspec: &str| {
+        let done = door.web.git(&door.person, login, &["push", "URL", refspec]);
+        (done.status.success(), String::from_utf8_lossy(&done.stderr).into_owned())
+    };
+    let (ok, words) = push(&bob, "main");
+    assert!(!ok && words.contains("RW201") && words.contains("you are bob (http"), "{words}");
+    let (ok, words) = push(&alice, "main");
+    assert!(ok, "{words}");
+    let refs = door.web.git(&door.person, &bob, &["ls-remote", "URL", "main"]);
+    assert!(String::from_utf8_lossy(&refs.stdout).starts_with(&new), "{refs:?}");
+    assert_eq!(status(&door.web.get(&carol, "/app.git/HEAD", "")), 403);
+    assert_eq!(status(&door.web.get("", "/app.git/HEAD?policy+apply", "")), 401);
+    assert_eq!(status(&door.web.get(&bob, "/app.git/HEAD?policy+apply", "")), 200);
 }

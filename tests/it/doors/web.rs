@@ -21,6 +21,8 @@ pub enum Kind {
     Apache,
     /// Apache, which checks passwords itself.
     ApacheLogin,
+    /// Apache that runs the door itself, as this account.
+    ApacheCgi(&'static str),
 }
 
 /// A server that is asked to stop, so that it stops its own children.
@@ -41,7 +43,8 @@ impl Drop for Daemon {
 pub struct Web {
     /// Its port of the loopback.
     pub port: u16,
-    _daemons: [Daemon; 2],
+    _server: Daemon,
+    _wrap: Option<Daemon>,
 }
 
 /// The only block of the document with this mark.
@@ -81,15 +84,18 @@ impl Web {
         let door = site.programs().join("refwarden-http");
         symlink("refwarden", &door).unwrap();
         site.refwarden(&["store", "init"]).ends(0, "");
-        let wrap = wrap(&folder, &door)?;
+        let wrap = match kind {
+            Kind::ApacheCgi(_) => None,
+            _ => Some(wrap(&folder, &door)?),
+        };
         std::fs::write(folder.join("htpasswd"), htpasswd(kind)).unwrap();
         let port = free_port();
         let server = match kind {
             Kind::Nginx | Kind::NginxLogin => nginx(&folder, &door, port, kind)?,
-            Kind::Apache | Kind::ApacheLogin => apache(&folder, &door, port, kind)?,
+            _ => apache(&folder, &door, port, kind)?,
         };
         wait_for(port);
-        Some(Self { port, _daemons: [server, wrap] })
+        Some(Self { port, _server: server, _wrap: wrap })
     }
 
     /// The address of a repository, with a user name and password where some are given.
@@ -207,7 +213,7 @@ fn quiet(mut command: Command, log: &Path) -> Daemon {
 fn htpasswd(kind: Kind) -> String {
     let password = |word: &str| match kind {
         Kind::Nginx | Kind::NginxLogin => format!("{{PLAIN}}{word}"),
-        Kind::Apache | Kind::ApacheLogin => {
+        _ => {
             use sha1::Digest;
             format!("{{SHA}}{}", base64(sha1::Sha1::digest(word)))
         }
@@ -251,22 +257,28 @@ fn nginx(folder: &Path, door: &Path, port: u16, kind: Kind) -> Option<Daemon> {
 fn apache(folder: &Path, door: &Path, port: u16, kind: Kind) -> Option<Daemon> {
     let program = find_program("apache2")?;
     let at = folder.display();
-    let mut host = block("apache");
+    let host = match kind {
+        Kind::ApacheCgi(_) => block("apache cgi"),
+        _ => swapped(&block("apache"), &[(SOCKET, &format!("{at}/fcgi"))]),
+    };
+    let mut pairs = vec![("*:443", format!("127.0.0.1:{port}"))];
+    pairs.push((PROGRAM, door.display().to_string()));
     if kind == Kind::ApacheLogin {
         let login = format!(
             "AuthType Basic\nAuthName git\nAuthBasicProvider file\nAuthUserFile {at}/htpasswd\nRequire valid-user\n"
         );
-        host = swapped(&host, &[("Require all granted\n", &login)]);
+        pairs.push(("Require all granted\n", login));
     }
-    let host = swapped(
-        &without_tls(&host),
-        &[
-            ("*:443", &format!("127.0.0.1:{port}")),
-            (SOCKET, &format!("{at}/fcgi")),
-            (PROGRAM, &door.display().to_string()),
-        ],
-    );
-    let user = if is_root() { "User nobody\nGroup nogroup\n" } else { "" };
+    if let Kind::ApacheCgi(_) = kind {
+        pairs.push(("/usr/local/lib/refwarden", door.parent().unwrap().display().to_string()));
+    }
+    let pairs: Vec<(&str, &str)> = pairs.iter().map(|(from, to)| (*from, to.as_str())).collect();
+    let host = swapped(&without_tls(&host), &pairs);
+    let user = match kind {
+        _ if !is_root() => String::new(),
+        Kind::ApacheCgi(account) => format!("User {account}\nGroup {account}\n"),
+        _ => "User nobody\nGroup nogroup\n".into(),
+    };
     let modules: String = [
         "mpm_event",
         "authz_core",
@@ -276,12 +288,14 @@ fn apache(folder: &Path, door: &Path, port: u16, kind: Kind) -> Option<Daemon> {
         "auth_basic",
         "proxy",
         "proxy_fcgi",
+        "alias",
+        "cgid",
     ]
     .map(|name| format!("LoadModule {name}_module {}\n", module(name).display()))
     .concat();
     let config = format!(
-        "ServerRoot {at}\nPidFile {at}/apache.pid\nServerName git.test\nListen 127.0.0.1:{port}\n{user}{modules}\
-         ErrorLog {at}/error.log\nLogLevel warn\nStartServers 1\n{host}"
+        "ServerRoot {at}\nPidFile {at}/apache.pid\nScriptSock {at}/cgid\nServerName git.test\n\
+         Listen 127.0.0.1:{port}\n{user}{modules}ErrorLog {at}/error.log\nLogLevel warn\nStartServers 1\n{host}"
     );
     std::fs::write(folder.join("apache.conf"), config).unwrap();
     let mut command = Command::new(program);

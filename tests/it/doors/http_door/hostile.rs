@@ -101,8 +101,7 @@ fn headers_can_t_forge_what_servers_and_doors_say() {
 fn a_user_name_is_never_a_header_a_path_or_an_option() {
     for door in doors() {
         let token = door.login("alice").split_once(':').unwrap().1.to_owned();
-        for name in ["", "a\r\nX-Evil: 1", "../../x", "--upload-pack=id", "\u{202e}", "bob", "a\0b"]
-        {
+        for name in ["", "a\r\nX-Evil", "../../x", "--upload-pack=id", "\u{202e}", "bob", "a\0b"] {
             let answer = door.web.get(&format!("{name}:{token}"), "/app.git/HEAD", "");
             assert_eq!(status(&answer), 200, "{name:?}: {answer}");
             let answer = door.web.get(&format!("{name}:wrong"), "/app.git/HEAD", "");

@@ -107,7 +107,8 @@ fn without_a_trail_nobody_reads_and_nobody_pushes() {
     assert_eq!(status(&answer), 503, "{answer}");
     assert!(answer.contains("RW506") && answer.contains("refwarden doctor"), "{answer}");
     // As of what is not there.
-    let missing = door.web.get(&door.login("carol"), "/nothing.git/HEAD", "");
-    let there = door.web.get(&door.login("carol"), "/app.git/HEAD", "");
+    let carol = door.login("carol");
+    let missing = door.web.get(&carol, "/nothing.git/HEAD", "");
+    let there = door.web.get(&carol, "/app.git/HEAD", "");
     assert_eq!(there, missing);
 }
