@@ -207,6 +207,12 @@ install_program() {
     chmod 0755 "$lib/.$1.new"
     mv -f -- "$lib/.$1.new" "$lib/$1"
 }
+# By this name the program is the HTTP door, whatever arguments a web server makes of a query.
+install_door() {
+    rm -f -- "$lib/.refwarden-http.new"
+    ln -s refwarden "$lib/.refwarden-http.new"
+    mv -f -- "$lib/.refwarden-http.new" "$lib/refwarden-http"
+}
 install_link() {
     ln -s ../lib/refwarden/refwarden "$prefix/bin/.refwarden.new"
     mv -f -- "$prefix/bin/.refwarden.new" "$prefix/bin/refwarden"
@@ -226,6 +232,9 @@ install_programs() {
             fail "$prefix/bin/refwarden is there and not ours"
         fi
         act "link $prefix/bin/refwarden" install_link
+    fi
+    if [ "$(readlink -- "$lib/refwarden-http" 2>/dev/null)" != refwarden ]; then
+        act "link $lib/refwarden-http" install_door
     fi
     reached "programs in $lib"
 }
@@ -705,7 +714,7 @@ tell_the_end() {
 }
 
 remove_programs() {
-    for name in $programs site.toml; do rm -f -- "$lib/$name"; done
+    for name in $programs refwarden-http site.toml; do rm -f -- "$lib/$name"; done
     rmdir -- "$lib" 2>/dev/null || say "$lib stays: something else is in it"
     if [ "$(readlink -- "$prefix/bin/refwarden" 2>/dev/null)" = ../lib/refwarden/refwarden ]; then
         rm -f -- "$prefix/bin/refwarden"

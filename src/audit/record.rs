@@ -345,13 +345,19 @@ mod tests {
 
     #[test]
     fn what_changes_access_rests_on_the_store_and_what_only_tells_does_not() {
-        for word in
-            ["access.approved", "access.broke-glass", "lock.laid", "token.created", "read.allowed"]
-        {
+        for word in [
+            "access.approved",
+            "access.revoked",
+            "access.broke-glass",
+            "lock.laid",
+            "token.created",
+            "read.allowed",
+        ] {
             assert!(Record::new(Event::named(word), "h").rests_on_state(), "{word}");
         }
         for word in [
             "access.used",
+            "access.reviewed",
             "token.refused",
             "push.landed",
             "store.restored",

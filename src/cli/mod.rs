@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod exit;
 pub mod explain;
 pub mod finding;
+pub mod http;
 
 pub mod out;
 pub mod policy;
@@ -77,6 +78,8 @@ enum Verb {
     Ssh(ssh::Args),
     /// Tell sshd whose a key is (AuthorizedKeysCommand), or write an `authorized_keys` file.
     SshKeys(ssh_keys::Args),
+    /// The HTTP door: a CGI that a web server runs in front of git-http-backend.
+    Http,
     /// Print completions for a shell.
     Completions(shell::CompletionsArgs),
     /// Print the manual page, or write all of them into a folder.
@@ -86,6 +89,9 @@ enum Verb {
 /// Runs the command line of this process; the exit code is the answer.
 #[must_use]
 pub fn main() -> std::process::ExitCode {
+    if http::is_called(&crate::os::env::arguments()) {
+        return crate::door::http::run();
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -94,6 +100,9 @@ pub fn main() -> std::process::ExitCode {
             return std::process::ExitCode::from(code as u8);
         }
     };
+    if matches!(cli.verb, Verb::Http) {
+        return crate::door::http::run();
+    }
     let out = Out { json: cli.json };
     let exit = match run(&cli.verb, &out) {
         Ok(exit) => exit,
@@ -117,6 +126,8 @@ fn run(verb: &Verb, out: &Out) -> anyhow::Result<Exit> {
         Verb::Store(verb) => store::run(verb, out),
         Verb::Ssh(args) => Ok(ssh::run(args)),
         Verb::SshKeys(args) => ssh_keys::run(args, out),
+        // Taken before: its standard output is an answer by HTTP, whatever goes wrong.
+        Verb::Http => Ok(Exit::Usage),
         Verb::Completions(args) => shell::completions(args, &mut Cli::command()),
         Verb::Man(args) => shell::man(args, Cli::command(), out),
     }

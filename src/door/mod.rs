@@ -5,6 +5,7 @@
 //! [`record`] writes it down, [`serve`] becomes git with a proof for the hooks, [`token`] tells who
 //! shows a token. A door judges no ref: that is the hooks' part.
 
+pub mod http;
 pub mod place;
 pub mod reading;
 pub mod record;

@@ -98,7 +98,7 @@ fn token_of(door: Option<&Result<Said, ProofError>>) -> Option<Result<TokenId, R
 }
 
 /// The applied policy as the directory of its users.
-struct Users<'a>(&'a Compiled<Payload>);
+pub(crate) struct Users<'a>(pub(crate) &'a Compiled<Payload>);
 
 impl Directory for Users<'_> {
     fn by_external(&self, name_key: &str, external: &str) -> Result<Option<UserName>, String> {

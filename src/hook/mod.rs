@@ -8,7 +8,7 @@ mod charge;
 pub mod desk;
 mod door;
 pub mod foreign;
-mod identity;
+pub(crate) mod identity;
 pub(crate) mod judge;
 pub mod ledger;
 pub(crate) mod lent;

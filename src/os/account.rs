@@ -3,6 +3,7 @@
 //! Knows `getent` and `id`; not who the hosting account should be (`os::site`).
 
 use super::child::{self, ChildError, Task};
+use super::files;
 use rustix::fs::{Access, Stat};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_OUTPUT: usize = 64 * 1024;
+const MAX_PASSWD: usize = 4 * 1024 * 1024;
 
 /// An account of the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,6 +100,20 @@ impl Account {
     }
 }
 
+/// The home of a local account, out of `/etc/passwd`: no other program is asked.
+#[must_use]
+pub fn local_home(uid: u32) -> Option<PathBuf> {
+    let lines = files::read_limited(Path::new("/etc/passwd"), MAX_PASSWD).ok()?;
+    let lines = String::from_utf8(lines).ok()?;
+    lines.lines().find_map(|line| home_in(line, uid))
+}
+
+fn home_in(line: &str, uid: u32) -> Option<PathBuf> {
+    let fields: Vec<&str> = line.split(':').collect();
+    let is_it = fields.get(2)?.parse() == Ok(uid);
+    fields.get(5).filter(|home| is_it && home.starts_with('/')).map(PathBuf::from)
+}
+
 fn ask(program: &str, arguments: &[&str]) -> Result<Option<String>, ChildError> {
     let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
     let output = child::run(&Task {
@@ -129,6 +145,17 @@ mod tests {
         assert_eq!(Account::find("root").unwrap().uid, 0);
         for name in ["", "0", "no such account", "-x", "root:x"] {
             assert!(Account::find(name).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_home_of_a_local_account_is_found_without_asking() {
+        assert_eq!(local_home(0).unwrap(), Account::find("root").unwrap().home);
+        assert_eq!(home_in("git:x:997:995::/srv/git:/bin/sh", 997).unwrap(), Path::new("/srv/git"));
+        for line in
+            ["git:x:99:995::/srv/git:/bin/sh", "git:x:997:995::srv:/bin/sh", "git:x:997", ""]
+        {
+            assert_eq!(home_in(line, 997), None, "{line}");
         }
     }
 

@@ -3,6 +3,7 @@
 use crate::support::{Site, skip};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
 
 /// Pushes the file's ref as given and prints what the server says, then how each ref ended.
 const SCRIPT: &str = r#"
@@ -24,12 +25,16 @@ sys.stdout.flush()
 sys.stdout.buffer.write(b"".join(said))
 "#;
 
-/// A folder with dulwich in it, made once below `target`.
-pub fn dulwich() -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("dulwich");
+/// A folder with a library of the Python package index in it, made once below `target`; `module` is
+/// what it is imported by.
+pub fn library(name: &str, module: &str) -> Option<PathBuf> {
+    // Tests run side by side, and pip does not.
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let works = || {
         let run = Command::new("python3")
-            .args(["-c", "import dulwich.client"])
+            .args(["-c", &format!("import {module}")])
             .env("PYTHONPATH", &folder)
             .output();
         run.is_ok_and(|run| run.status.success())
@@ -38,7 +43,7 @@ pub fn dulwich() -> Option<PathBuf> {
         let mut pip = Command::new("python3");
         pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"])
             .arg(&folder)
-            .arg("dulwich");
+            .arg(name);
         let run = pip.output().ok()?;
         println!("{}", String::from_utf8_lossy(&run.stderr));
     }
@@ -47,7 +52,9 @@ pub fn dulwich() -> Option<PathBuf> {
 
 #[test]
 fn dulwich_shows_the_refusal_and_can_push_what_is_allowed() {
-    let Some(library) = dulwich() else { return skip("no Python, or pip can't install dulwich") };
+    let Some(library) = library("dulwich", "dulwich.client") else {
+        return skip("no Python, or pip can't install dulwich");
+    };
     let (_site, repo, alice) = Site::standard();
     let new = alice.commit("a", "1\n");
     let push = |user: &str, name: &str| {

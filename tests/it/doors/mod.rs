@@ -2,8 +2,10 @@
 
 mod clients;
 mod http;
+mod http_door;
 mod ours;
 mod ssh;
+mod web;
 
 use std::net::{TcpListener, TcpStream};
 

@@ -222,7 +222,7 @@ fn the_hooks_keep_the_proof_from_other_programs() {
 
 /// A push by a client that is not git, with somebody's key.
 fn by_python(lab: &Lab, script: &str, key: &str, name: &str) -> Option<String> {
-    let library = super::super::clients::dulwich()?;
+    let library = super::super::clients::library("dulwich", "dulwich.client")?;
     let mut command = Command::new("python3");
     command.env("PYTHONPATH", library);
     let ssh = format!("ssh {}", lab.door.options(key, &format!("-p {}", lab.door.port)));
