@@ -120,8 +120,8 @@ pub fn authenticate(desk: &Desk, secret: &str) -> Result<Held, TokenRefusal> {
         TokenRefusal::Bad(why(token.id.clone(), token.terms.user.clone()))
     };
     match (token.standing(now, longest), longest) {
-        (Standing::Revoked, _) => return Err(named(Why::Revoked)),
-        (Standing::Ended, _) | (_, None) => return Err(named(Why::Ended)),
+        (Standing::Revoked, _) => Err(named(Why::Revoked)),
+        (Standing::Ended, _) | (_, None) => Err(named(Why::Ended)),
         (Standing::Live, Some(longest)) => {
             let user = desk
                 .policy

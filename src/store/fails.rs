@@ -6,8 +6,6 @@
 //! choose one that falls together with another. What can't be read counts as no failure: tokens are
 //! not guessed, with or without this.
 
-#![expect(clippy::disallowed_methods, reason = "the file is read and written in place")]
-
 use crate::os::files;
 use chrono::{DateTime, Utc};
 use hmac::{Hmac, KeyInit, Mac};
