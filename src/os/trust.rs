@@ -218,10 +218,13 @@ fn followed<T>(
     path: &Path,
     look: impl Fn(&Path) -> Result<T, TrustError>,
 ) -> Result<T, TrustError> {
-    if is_plain(path)
-        && let Ok(found) = look(path)
-    {
-        return Ok(found);
+    if is_plain(path) {
+        match look(path) {
+            Ok(found) => return Ok(found),
+            // What is not there is no link.
+            Err(TrustError::File(error)) if error.is_absent() => return Err(error.into()),
+            Err(_) => {}
+        }
     }
     look(&resolve(path)?)
 }
