@@ -37,7 +37,7 @@ pub fn quick() -> ExitCode {
     match std::panic::catch_unwind(confirmed) {
         Ok(Some(())) => ExitCode::SUCCESS,
         _ => {
-            let program = Site::home().unwrap_or_default().join("refwarden");
+            let program = Site::program().unwrap_or_default();
             let error = child::become_program(&program, NAME);
             super::say(&format!("error: refused by refwarden: RW509 {error}\n"));
             ExitCode::FAILURE

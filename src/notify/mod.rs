@@ -101,11 +101,11 @@ pub fn deliver(
 /// # Errors
 /// [`ChildError`]: the sweep will deliver.
 pub fn detach() -> Result<(), ChildError> {
-    let home = Site::home().map_err(|error| ChildError::Start {
+    let program = Site::program().map_err(|error| ChildError::Start {
         program: "refwarden".into(),
         source: std::io::Error::other(error.to_string()),
     })?;
-    child::detach(&home.join("refwarden"), &["sweep", "--notices-only"])
+    child::detach(&program, &["sweep", "--notices-only"])
 }
 
 struct Round<'a> {

@@ -285,6 +285,7 @@ impl HooksDir {
             }),
             Way::Copy => {
                 self.place_site()?;
+                self.place_program()?;
                 let bytes = files::read_limited(&source, MAX_PROGRAM)?;
                 self.place_copy(name, &bytes, 0o755)
             }

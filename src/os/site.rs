@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 
 /// The file's name, beside the executable.
 pub const FILE_NAME: &str = "site.toml";
+/// What the admin command is called beside hooks that are copies; a host that runs every file of a
+/// folder skips dot files.
+pub const PROGRAM_COPY: &str = ".refwarden";
 const VERSION: u32 = 1;
 const MAX_BYTES: usize = 64 * 1024;
 
@@ -94,6 +97,17 @@ impl Site {
         let link = Path::new("/proc/self/exe");
         let exe = std::fs::read_link(link).map_err(|e| FileError::new(link, "read", e))?;
         Ok(exe.parent().unwrap_or(Path::new("/")).to_owned())
+    }
+
+    /// The admin command, which also does what the hooks' own programs leave to it: the copy beside a
+    /// hook that is a copy, else the program beside the installed ones.
+    ///
+    /// # Errors
+    /// `/proc` is not there.
+    pub fn program() -> Result<PathBuf, SiteError> {
+        let home = Self::home()?;
+        let copy = home.join(PROGRAM_COPY);
+        Ok(if copy.is_file() { copy } else { home.join("refwarden") })
     }
 
     /// Reads the site file of a folder; it must be root's or the account's that it names.

@@ -31,6 +31,7 @@ impl Bed {
         for hook in Hook::ALL {
             file(&programs.join(hook.name()), "#!/bin/sh\n", 0o755);
         }
+        file(&programs.join("refwarden"), "#!/bin/sh\n", 0o755);
         file(&programs.join("site.toml"), "site", 0o644);
         let uid = rustix::process::geteuid().as_raw();
         let account =

@@ -24,6 +24,12 @@ impl HooksDir {
         self.place_copy(name, &bytes, 0o644)
     }
 
+    /// The admin command, to which the hooks leave what is not ordinary.
+    pub(super) fn place_program(&self) -> Result<(), HookError> {
+        let bytes = files::read_limited(&self.programs.join("refwarden"), MAX_PROGRAM)?;
+        self.place_copy(site::PROGRAM_COPY, &bytes, 0o755)
+    }
+
     /// Recorded first: a copy that is not recorded would be kept as foreign by the next run.
     pub(super) fn place_copy(&self, name: &str, bytes: &[u8], mode: u32) -> Result<(), HookError> {
         let mut recorded = self.copies()?;
@@ -45,7 +51,7 @@ impl HooksDir {
         })
     }
 
-    /// Takes the site file and the record away once no copy of ours is left.
+    /// Takes the site file, the admin command and the record away once no copy of ours is left.
     ///
     /// # Errors
     /// They can't be removed.
@@ -58,9 +64,12 @@ impl HooksDir {
                 return Ok(());
             }
         }
-        let site = site::FILE_NAME;
-        if matches!(self.standing(site, site)?, Standing::Ours { .. }) {
-            self.unlink(site)?;
+        for (name, program) in
+            [(site::FILE_NAME, site::FILE_NAME), (site::PROGRAM_COPY, "refwarden")]
+        {
+            if matches!(self.standing(name, program)?, Standing::Ours { .. }) {
+                self.unlink(name)?;
+            }
         }
         self.unlink(COPIES)
     }

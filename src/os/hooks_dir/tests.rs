@@ -17,6 +17,7 @@ impl Bed {
         let bed = Self { _folder: folder, hooks };
         bed.program("version 1");
         std::fs::write(bed.hooks.programs.join("site.toml"), "site").unwrap();
+        write(&bed.hooks.programs.join("refwarden"), "admin", 0o755);
         bed
     }
 

@@ -116,3 +116,22 @@ fn the_way_of_git_since_2_54_hooks_from_configuration_run_ours_too() {
     alice.push(&["main"]).silent();
     assert_eq!(site.trail().events("push.landed").len(), 1);
 }
+
+#[test]
+fn hooks_that_are_copies_find_the_program_that_does_what_is_not_ordinary() {
+    let (site, repo, alice) = Site::standard();
+    for hook in ["pre-receive", "update", "post-receive"] {
+        repo.unlink(hook);
+        std::fs::copy(site.programs().join(hook), repo.hook(hook)).unwrap();
+    }
+    std::fs::copy(site.programs().join("site.toml"), repo.hook("site.toml")).unwrap();
+    std::fs::copy(site.programs().join("refwarden"), repo.hook(".refwarden")).unwrap();
+    let mark = site.path("ran");
+    repo.foreign("update", &format!("touch '{}'", mark.display()));
+    alice.commit("a", "1\n");
+    alice.push(&["main"]).silent().moved("refs/heads/main");
+    assert!(mark.exists());
+    repo.foreign("update", "echo 'not today' >&2; exit 1");
+    alice.commit("a", "2\n");
+    alice.push(&["main"]).says("not today").nothing_moved();
+}
