@@ -52,7 +52,7 @@ fn access_asked_for_by_push_is_approved_over_ssh_and_the_push_lands() {
     lab.repo.config("receive.advertisePushOptions", "true");
     lab.person.commit("a", "1\n");
     let asked = lab.push("bob", &["--push-option=access=hotfix", "main"]);
-    asked.refused("RW451");
+    asked.refused("waiting for approval");
     let report = asked.report();
     let id = report.split("request ").nth(1).unwrap()[..9].to_owned();
     let command = format!("access show {id}");
