@@ -144,7 +144,7 @@ fn paths_and_options_of_an_attacker_reach_neither_git_nor_a_shell() {
         format!("git-upload-pack --upload-pack='{touch}' app.git"),
         format!("git-upload-pack 'app.git'\n{touch}"),
         format!("git -c alias.x='!{touch}' x"),
-        format!("git --exec-path=/tmp upload-pack app.git"),
+        "git --exec-path=/tmp upload-pack app.git".into(),
         format!("git-shell -c '{touch}'"),
         format!("sh -c '{touch}'"),
         touch.clone(),
