@@ -87,10 +87,8 @@ fn answer(args: &Args, asked: &[u8]) -> Result<Exit, No> {
         until: args.until,
     };
     let line = line::parse(asked);
-    let visitor = login::enter(&desk, &login).map_err(|refusal| {
-        shut(&desk, &login, line.as_ref().ok(), &refusal);
-        refusal
-    })?;
+    let visitor = login::enter(&desk, &login)
+        .inspect_err(|refusal| shut(&desk, &login, line.as_ref().ok(), refusal))?;
     match line.map_err(No::Line)? {
         Line::Git(service, repository) => {
             Err(git::serve(&desk, &visitor, service, &repository).into())

@@ -127,7 +127,13 @@ pub fn words(refusal: &Refusal) -> String {
         let _ = syslog::send(Severity::Error, &format!("ssh door: {}", refusal.for_admin()));
     }
     let facts = refusal.details.join(b"; ".as_slice());
-    let facts = Safe::new(&facts, MAX_WORDS);
+    let plain = facts.len() <= MAX_WORDS && facts.iter().all(|byte| matches!(byte, b' '..=b'~'));
+    let facts = match String::from_utf8(facts) {
+        // Names in it were escaped already.
+        Ok(facts) if plain => facts,
+        Ok(facts) => Safe::new(facts.as_bytes(), MAX_WORDS).to_string(),
+        Err(error) => Safe::new(error.as_bytes(), MAX_WORDS).to_string(),
+    };
     match refusal.code {
         // Whose number tells nothing more than the words.
         Code::NoProject => format!("refwarden: {facts}"),
@@ -159,7 +165,7 @@ mod tests {
     fn nothing_of_a_name_reaches_the_client_raw() {
         let words =
             words(&hidden("a\x1b[2J\u{202e}\n0000".as_bytes(), &UserName::parse("bob").unwrap()));
-        assert!(words.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{words}");
+        assert!(words.contains(r"`a\x1b[2J\u{202e}\n0000`"), "{words}");
     }
 
     #[test]

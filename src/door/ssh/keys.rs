@@ -40,8 +40,8 @@ pub struct Certified {
     pub ca: String,
     /// Whom it is for.
     pub principals: Vec<String>,
-    /// Its end; `None` has none.
-    pub until: Option<DateTime<Utc>>,
+    /// Its end.
+    pub until: DateTime<Utc>,
 }
 
 /// Why there is no line.
@@ -53,6 +53,9 @@ pub enum OfferError {
     /// Not a certificate that can be read.
     #[error("this is not a certificate: {0}")]
     Certificate(String),
+    /// Valid for ever: a key that no policy lists and that nothing ends.
+    #[error("a certificate without an end opens nothing")]
+    NoEnd,
     /// Of a host.
     #[error("this certificate is not a user's")]
     NotForUsers,
@@ -78,24 +81,23 @@ pub fn read(kind: &str, base64: &str) -> Result<Offered, OfferError> {
 }
 
 fn certificate(line: &str) -> Result<Certified, OfferError> {
-    let read = Certificate::from_openssh(line);
-    let read = read.map_err(|error| OfferError::Certificate(error.to_string()))?;
+    let read = Certificate::from_openssh(line).map_err(|error| match error {
+        // An end past what a signed number of seconds can say is how ssh-keygen writes "forever".
+        ssh_key::Error::Time => OfferError::NoEnd,
+        error => OfferError::Certificate(error.to_string()),
+    })?;
     if read.cert_type() != CertType::User {
         return Err(OfferError::NotForUsers);
     }
     check_strength(read.public_key())?;
     check_strength(read.signature_key())?;
     let until = i64::try_from(read.valid_before()).ok();
-    let until = match until.and_then(|seconds| DateTime::from_timestamp(seconds, 0)) {
-        // Past what chrono knows there is no end to speak of; sshd's word for "forever" is the last number.
-        None => None,
-        until => until,
-    };
+    let until = until.and_then(|seconds| DateTime::from_timestamp(seconds, 0));
     Ok(Certified {
         fingerprint: keys::fingerprint(read.public_key()),
         ca: keys::fingerprint(read.signature_key()),
         principals: read.valid_principals().to_vec(),
-        until,
+        until: until.ok_or(OfferError::NoEnd)?,
     })
 }
 
@@ -129,11 +131,9 @@ pub fn certificate_line(
     }
     let Certified { fingerprint, ca: authority, until, .. } = certified;
     let program = shell_word(program)?;
-    let mut command = format!("{program} ssh {user} --key {fingerprint} --ca {authority}");
-    if let Some(until) = until {
-        command.push_str(" --until ");
-        command.push_str(&until.to_rfc3339_opts(SecondsFormat::Secs, true));
-    }
+    let until = until.to_rfc3339_opts(SecondsFormat::Secs, true);
+    let command =
+        format!("{program} ssh {user} --key {fingerprint} --ca {authority} --until {until}");
     let options = format!("cert-authority,principals=\"{principal}\",command=\"{command}\"");
     Ok(format!("restrict,{options} {}", ca.line))
 }

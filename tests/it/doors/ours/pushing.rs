@@ -49,9 +49,10 @@ fn who_may_not_read_can_t_push_and_learns_nothing() {
 #[test]
 fn access_asked_for_by_push_is_approved_over_ssh_and_the_push_lands() {
     let Some(lab) = started(HOTFIX) else { return };
+    lab.repo.config("receive.advertisePushOptions", "true");
     lab.person.commit("a", "1\n");
     let asked = lab.push("bob", &["--push-option=access=hotfix", "main"]);
-    asked.refused("RW451");
+    asked.refused("waiting for approval");
     let report = asked.report();
     let id = report.split("request ").nth(1).unwrap()[..9].to_owned();
     let command = format!("access show {id}");
@@ -240,7 +241,7 @@ work, host, ref, ssh = sys.argv[1:5]
 class Vendor:
     def run_command(self, host, command, username=None, port=None, **more):
         words = shlex.split(ssh) + [host, command if isinstance(command, str) else command.decode()]
-        return SubprocessWrapper(subprocess.Popen(words, stdin=-1, stdout=-1, stderr=-1))
+        return SubprocessWrapper(subprocess.Popen(words, stdin=-1, stdout=-1, bufsize=0))
 repo, said = Repo(work), []
 client = SSHGitClient(host, vendor=Vendor())
 try:
@@ -285,6 +286,9 @@ fn jgit_clones_and_shows_the_refusals() {
         String::from_utf8_lossy(&[run.stdout, run.stderr].concat()).into_owned()
     };
     let said = clone("bob", "by-jgit");
+    if said.contains("NoClassDefFoundError") {
+        return skip("this jgit lacks parts of itself");
+    }
     assert!(lab.site.path("by-jgit/README").is_file(), "{said}");
     let said = clone("carol", "not-by-jgit");
     assert!(said.contains("that carol may read"), "{said}");

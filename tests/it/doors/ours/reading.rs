@@ -144,7 +144,7 @@ fn paths_and_options_of_an_attacker_reach_neither_git_nor_a_shell() {
         format!("git-upload-pack --upload-pack='{touch}' app.git"),
         format!("git-upload-pack 'app.git'\n{touch}"),
         format!("git -c alias.x='!{touch}' x"),
-        format!("git --exec-path=/tmp upload-pack app.git"),
+        "git --exec-path=/tmp upload-pack app.git".into(),
         format!("git-shell -c '{touch}'"),
         format!("sh -c '{touch}'"),
         touch.clone(),
@@ -167,7 +167,7 @@ fn a_name_is_repeated_without_what_a_terminal_obeys() {
 
 /// Asks to read `app` as carol for some seconds, has alice approve, and gives the id.
 fn lend(lab: &Lab, seconds: u32) -> String {
-    let ask = format!("--json access request look --repository app --for {seconds}s");
+    let ask = format!("access request look --repository app --for {seconds}s --json");
     let asked = lab.ssh("carol", &ask);
     asked.ends(5, "");
     let value: serde_json::Value =

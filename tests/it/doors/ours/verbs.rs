@@ -19,24 +19,24 @@ fn started() -> Option<Lab> {
 fn a_login_without_a_command_shows_who_one_is_and_is_never_a_shell() {
     let Some(lab) = started() else { return };
     lab.ssh("bob", "access request hotfix --repository app --branches main --update").ends(5, "");
-    for more in ["", "-tt"] {
-        let mut ssh = lab.door.ssh_command("bob", more, None);
-        let run = ssh.output().unwrap();
-        let page = String::from_utf8(run.stdout).unwrap().replace('\r', "");
-        assert_eq!(run.status.code(), Some(0), "{page}");
-        let print = lab.fingerprint("bob");
-        for line in [
-            &format!("You are bob, by ssh key {print}, from 127.0.0.1.\n"),
-            "There is no shell here",
-            "You may read 1 repository:\n  app  APP  create, update on feature/**\n",
-            "Yours, waiting or live:\n",
-            "git push -o access=NAME",
-            &format!("ssh {}@git.test help", lab.door.account),
-        ] {
-            assert!(page.contains(line), "should say {line:?}:\n{page}");
-        }
-        assert!(!page.contains("secret"), "{page}");
+    let run = lab.door.ssh_command("bob", "", None).output().unwrap();
+    let page = String::from_utf8(run.stdout).unwrap();
+    assert_eq!(run.status.code(), Some(0), "{page}");
+    let print = lab.fingerprint("bob");
+    for line in [
+        &format!("You are bob, by ssh key {print}, from 127.0.0.1.\n"),
+        "There is no shell here",
+        "You may read 1 repository:\n  app  APP  push on feature/**\n",
+        "Yours, waiting or live:\n",
+        "git push -o access=NAME",
+        &format!("ssh {}@git.test help", lab.door.account),
+    ] {
+        assert!(page.contains(line), "should say {line:?}:\n{page}");
     }
+    assert!(!page.contains("secret"), "{page}");
+    // Who insists on a terminal gets none.
+    let run = lab.door.ssh_command("bob", "-tt", None).output().unwrap();
+    assert_eq!(run.status.code(), Some(255), "{run:?}");
     let page = lab.door.ssh_command("alice", "", None).output().unwrap();
     let page = String::from_utf8(page.stdout).unwrap();
     assert!(page.contains("You are alice (Alice Liddell)"), "{page}");
@@ -66,9 +66,11 @@ fn nothing_else_that_ssh_can_do_is_there() {
 #[test]
 fn people_act_as_who_they_are() {
     let Some(lab) = started() else { return };
-    let asked = lab.ssh("bob", "access request hotfix --repository app --branches main --update");
+    let asked =
+        lab.ssh("bob", "access request hotfix --repository app --branches main --update --json");
     asked.ends(5, "");
-    let id = asked.stdout.split("request ").nth(1).map_or("", |rest| &rest[..9]).to_owned();
+    let value: serde_json::Value = serde_json::from_str(&asked.stdout).unwrap();
+    let id = value["id"].as_str().unwrap().to_owned();
     for line in [
         format!("access approve {id} --as alice"),
         format!("access --as alice approve {id}"),
@@ -180,6 +182,6 @@ fn a_server_s_trouble_is_a_code_and_the_detail_stays_there() {
     let run = lab.ssh("bob", "access list");
     run.ends(7, "RW504").ends(7, "tell the server's admin");
     assert!(!run.stderr.contains("state.db"), "{run:#?}");
-    let run = lab.ssh("bob", "--json access list");
+    let run = lab.ssh("bob", "access list --json");
     assert!(run.stdout.starts_with("{\"error\":"), "{run:#?}");
 }
