@@ -165,7 +165,7 @@ mod tests {
     fn nothing_of_a_name_reaches_the_client_raw() {
         let words =
             words(&hidden("a\x1b[2J\u{202e}\n0000".as_bytes(), &UserName::parse("bob").unwrap()));
-        assert!(words.contains(r"`a\x1b[2J\u{202e}\n0000`"), "{words}");
+        assert!(words.contains(r"`a\x1b[2J\u{202e}\x0a0000`"), "{words}");
     }
 
     #[test]
