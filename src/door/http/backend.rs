@@ -4,8 +4,6 @@
 //! parsed and checked: nothing of the web server's environment is passed on, so that git can't read
 //! a request in another way than the door did.
 
-#![expect(clippy::disallowed_methods, reason = "looks for git's programs")]
-
 use super::request::{Body, Method, Part, Request, content_type};
 use super::who::Person;
 use crate::door::place::Place;
