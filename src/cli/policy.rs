@@ -1,4 +1,10 @@
 //! `refwarden policy`: check, apply, edit, roll back, show.
+//!
+//! What treats a policy as code has files of its own: [`compare`] (`diff`), [`which`](mod@which) names
+//! the policy that a command is about.
+
+pub mod compare;
+pub mod which;
 
 use super::Failure;
 use super::exit::Exit;
@@ -64,6 +70,9 @@ pub enum Verb {
         #[arg(long, value_name = "NAME")]
         project: Option<String>,
     },
+    /// Who gains and who loses what between two policies, every one of it; exit code 3 when anybody
+    /// gains anything, or may.
+    Diff(compare::Args),
     /// Why something is allowed or refused: the deciding entry, and every other one and why not.
     Explain(explain::Args),
 }
@@ -80,6 +89,7 @@ pub fn run(verb: &Verb, out: &Out) -> anyhow::Result<Exit> {
         Verb::Rollback { list: true, .. } => list(out),
         Verb::Rollback { to, dry_run, .. } => rollback(*to, *dry_run, out),
         Verb::Show { project } => rights::show(project.as_deref(), out),
+        Verb::Diff(args) => compare::run(args, out),
         Verb::Explain(args) => explain::run(args, out),
     }
 }
