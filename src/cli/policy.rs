@@ -1,9 +1,10 @@
 //! `refwarden policy`: check, apply, edit, roll back, show.
 //!
-//! What treats a policy as code has files of its own: [`compare`] (`diff`), [`which`](mod@which) names
-//! the policy that a command is about.
+//! What treats a policy as code has files of its own: [`compare`] (`diff`), [`mod@test`];
+//! [`which`](mod@which) names the policy that a command is about.
 
 pub mod compare;
+pub mod test;
 pub mod which;
 
 use super::Failure;
@@ -73,6 +74,9 @@ pub enum Verb {
     /// Who gains and who loses what between two policies, every one of it; exit code 3 when anybody
     /// gains anything, or may.
     Diff(compare::Args),
+    /// Ask a policy the cases of test files, and say which are not answered as expected; exit code 1
+    /// when one is not. Asks nothing outside: looked-up groups are said in the cases.
+    Test(test::Args),
     /// Why something is allowed or refused: the deciding entry, and every other one and why not.
     Explain(explain::Args),
 }
@@ -90,6 +94,7 @@ pub fn run(verb: &Verb, out: &Out) -> anyhow::Result<Exit> {
         Verb::Rollback { to, dry_run, .. } => rollback(*to, *dry_run, out),
         Verb::Show { project } => rights::show(project.as_deref(), out),
         Verb::Diff(args) => compare::run(args, out),
+        Verb::Test(args) => test::run(args, out),
         Verb::Explain(args) => explain::run(args, out),
     }
 }
