@@ -1,9 +1,10 @@
 //! `refwarden policy`: check, apply, edit, roll back, show.
 //!
-//! What treats a policy as code has files of its own: [`compare`] (`diff`), [`mod@test`];
+//! What treats a policy as code has files of its own: [`compare`] (`diff`), [`mod@test`], [`fmt`];
 //! [`which`](mod@which) names the policy that a command is about.
 
 pub mod compare;
+pub mod fmt;
 pub mod test;
 pub mod which;
 
@@ -34,6 +35,8 @@ use std::time::Duration;
 
 /// How long to wait for another change.
 const WAIT: Duration = Duration::from_secs(10);
+/// Most bytes of a policy's file that is edited or laid out.
+const MAX_POLICY: usize = 64 << 20;
 
 /// What to do with the policy.
 #[derive(Debug, Subcommand)]
@@ -77,6 +80,9 @@ pub enum Verb {
     /// Ask a policy the cases of test files, and say which are not answered as expected; exit code 1
     /// when one is not. Asks nothing outside: looked-up groups are said in the cases.
     Test(test::Args),
+    /// Lay policy files out in one way: spacing, and the order of keys inside a table. Comments stay;
+    /// what the policy means never changes.
+    Fmt(fmt::Args),
     /// Why something is allowed or refused: the deciding entry, and every other one and why not.
     Explain(explain::Args),
 }
@@ -95,6 +101,7 @@ pub fn run(verb: &Verb, out: &Out) -> anyhow::Result<Exit> {
         Verb::Show { project } => rights::show(project.as_deref(), out),
         Verb::Diff(args) => compare::run(args, out),
         Verb::Test(args) => test::run(args, out),
+        Verb::Fmt(args) => fmt::run(args, out),
         Verb::Explain(args) => explain::run(args, out),
     }
 }
@@ -309,7 +316,7 @@ enum Edited {
 
 fn edit(out: &Out) -> anyhow::Result<Exit> {
     let site = site::find()?;
-    let text = files::read_limited(&site.policy, 64 << 20)?;
+    let text = files::read_limited(&site.policy, MAX_POLICY)?;
     let folder = site.policy.parent().unwrap_or(Path::new("/"));
     let name = site.policy.file_name().unwrap_or_default().to_string_lossy();
     let copy = folder.join(format!(".{name}.edit"));
@@ -321,7 +328,7 @@ fn edit(out: &Out) -> anyhow::Result<Exit> {
         files::write_whole(&copy, &text, 0o600).context("make a copy to edit")?;
     }
     let done = edit_copy(&site, &copy, &text, out);
-    let untouched = || files::read_limited(&copy, 64 << 20).is_ok_and(|now| now == text);
+    let untouched = || files::read_limited(&copy, MAX_POLICY).is_ok_and(|now| now == text);
     // Now, since who applies becomes the account, which may not remove it.
     if matches!(done, Ok(Edited::Nothing | Edited::Written(_))) || untouched() {
         let _ = std::fs::remove_file(&copy);
@@ -359,7 +366,7 @@ fn go_on_with(site: &Site, copy: &Path, out: &Out) -> anyhow::Result<()> {
 /// Lets the editor at the copy, shows what it changes, and puts it in place of the policy.
 fn edit_copy(site: &Site, copy: &Path, before: &[u8], out: &Out) -> anyhow::Result<Edited> {
     crate::os::child::edit(copy)?;
-    let after = files::read_limited(copy, 64 << 20)?;
+    let after = files::read_limited(copy, MAX_POLICY)?;
     if after == before {
         return Ok(Edited::Nothing);
     }
@@ -368,7 +375,7 @@ fn edit_copy(site: &Site, copy: &Path, before: &[u8], out: &Out) -> anyhow::Resu
     if !out.confirm("apply it?") {
         return Ok(Edited::Declined);
     }
-    if files::read_limited(&site.policy, 64 << 20)? != before {
+    if files::read_limited(&site.policy, MAX_POLICY)? != before {
         return Err(
             Failure::new(Exit::Failed, "somebody else has edited the policy meanwhile").into()
         );

@@ -24,6 +24,7 @@ pub mod scope;
 pub mod source;
 pub mod span;
 pub mod spoken;
+pub mod tidy;
 pub mod window;
 pub mod zone;
 
