@@ -1,10 +1,12 @@
 //! `refwarden policy`: check, apply, edit, roll back, show.
 //!
-//! What treats a policy as code has files of its own: [`compare`] (`diff`), [`mod@test`], [`fmt`];
+//! What treats a policy as code has files of its own: [`compare`] (`diff`), [`mod@test`], [`lint`], [`fmt`], [`replay`];
 //! [`which`](mod@which) names the policy that a command is about.
 
 pub mod compare;
 pub mod fmt;
+pub mod lint;
+pub mod replay;
 pub mod test;
 pub mod which;
 
@@ -46,11 +48,15 @@ pub enum Verb {
         /// The policy's main file; without it, the site's. Needs no rights but to read it.
         file: Option<PathBuf>,
     },
-    /// Make the site's policy count: check it whole, show who gains and loses what, put it in place.
+    /// Make the site's policy count: check it whole, show who gains and loses what, ask on a terminal,
+    /// put it in place.
     Apply {
         /// Show what would change, and change nothing.
         #[arg(long)]
         dry_run: bool,
+        /// Do not ask; nobody is asked where there is no terminal.
+        #[arg(long)]
+        yes: bool,
     },
     /// Edit a copy of the site's policy (with VISUAL, EDITOR or vi), check it, show who gains and
     /// loses what, ask, apply it.
@@ -80,6 +86,13 @@ pub enum Verb {
     /// Ask a policy the cases of test files, and say which are not answered as expected; exit code 1
     /// when one is not. Asks nothing outside: looked-up groups are said in the cases.
     Test(test::Args),
+    /// Name what is valid and yet hardly wanted: entries that never apply, rights that are too wide, each
+    /// finding with its cure; exit code 1 when there is one. Warnings of `check` are findings too.
+    Lint(lint::Args),
+    /// Decide the pushes of the trail again, and list what would change; what the trail does not record
+    /// is unknown, never guessed. Exit code 3 when a refused one would go through, else 1 when one that
+    /// went through would not.
+    Replay(replay::Args),
     /// Lay policy files out in one way: spacing, and the order of keys inside a table. Comments stay;
     /// what the policy means never changes.
     Fmt(fmt::Args),
@@ -94,13 +107,15 @@ pub enum Verb {
 pub fn run(verb: &Verb, out: &Out) -> anyhow::Result<Exit> {
     match verb {
         Verb::Check { file } => check(file.as_deref(), out),
-        Verb::Apply { dry_run } => apply(*dry_run, out),
+        Verb::Apply { dry_run, yes } => apply(*dry_run, *yes, out),
         Verb::Edit => edit(out),
         Verb::Rollback { list: true, .. } => list(out),
         Verb::Rollback { to, dry_run, .. } => rollback(*to, *dry_run, out),
         Verb::Show { project } => rights::show(project.as_deref(), out),
         Verb::Diff(args) => compare::run(args, out),
         Verb::Test(args) => test::run(args, out),
+        Verb::Lint(args) => lint::run(args, out),
+        Verb::Replay(args) => replay::run(args, out),
         Verb::Fmt(args) => fmt::run(args, out),
         Verb::Explain(args) => explain::run(args, out),
     }
@@ -186,14 +201,28 @@ fn summary(policy: &Policy) -> String {
     parts.join(", ")
 }
 
-fn apply(dry_run: bool, out: &Out) -> anyhow::Result<Exit> {
+fn apply(dry_run: bool, yes: bool, out: &Out) -> anyhow::Result<Exit> {
     let site = site::find()?;
     let loaded = load(&site.policy.clone(), Some(site.account_uid), out)?;
-    put(&site, &loaded, dry_run, "apply", out)
+    let then = match (dry_run, yes) {
+        (true, _) => Then::Nothing,
+        (false, true) => Then::Put,
+        (false, false) => Then::Ask,
+    };
+    put(&site, &loaded, then, "apply", out)
+}
+
+/// What follows when it was shown what changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Then {
+    Nothing,
+    /// Somebody on a terminal says whether it counts.
+    Ask,
+    Put,
 }
 
 /// Shows what changes, and makes it count.
-fn put(site: &Site, loaded: &Loaded, dry_run: bool, how: &str, out: &Out) -> anyhow::Result<Exit> {
+fn put(site: &Site, loaded: &Loaded, then: Then, how: &str, out: &Out) -> anyhow::Result<Exit> {
     tell(&loaded.warnings, &loaded.sources, out);
     let unbuilt = diag::unbuilt(&loaded.policy, &loaded.sources);
     if !unbuilt.is_empty() {
@@ -204,7 +233,7 @@ fn put(site: &Site, loaded: &Loaded, dry_run: bool, how: &str, out: &Out) -> any
     same_store(site, &loaded.policy)?;
     let digests = digests(&loaded.sources, &loaded.policy.files);
     let bytes = compiled::compile(&loaded.policy, &digests, &fingerprints)?;
-    replace(site, &loaded.policy, &bytes, dry_run, how, out)
+    replace(site, &loaded.policy, &bytes, then, how, out)
 }
 
 /// Compares with what counts now, records the change, and puts `bytes` in place.
@@ -212,7 +241,7 @@ fn replace(
     site: &Site,
     policy: &Policy,
     bytes: &[u8],
-    dry_run: bool,
+    then: Then,
     how: &str,
     out: &Out,
 ) -> anyhow::Result<Exit> {
@@ -220,9 +249,10 @@ fn replace(
     let actor = site::actor(site);
     // Looking needs no other account, and `edit` still has the policy's file to replace.
     site::require_state(site)?;
-    if !dry_run {
+    if then != Then::Nothing {
         site::become_account(site)?;
     }
+    let seen = applied::digest(&site.state, site.account_uid).ok();
     let old = match applied::open(&site.state, site.account_uid) {
         Ok(applied) => match Payload::open(applied) {
             Err(CompiledError::Version(_)) => {
@@ -240,11 +270,15 @@ fn replace(
         Some(old) => rights::tell(&diff::diff(&old.policy()?, policy, clock::now().wall), out),
         None => rights::tell_first(policy, out),
     }
-    if dry_run {
+    if then == Then::Nothing {
         if how != "edit" {
             out.note("nothing was applied (--dry-run)");
         }
         return Ok(Exit::Done);
+    }
+    if then == Then::Ask && !same && Out::is_asked() && !out.confirm("apply it?") {
+        out.note("nothing was applied");
+        return Ok(Exit::Failed);
     }
     let mut record = Record::new(Event::POLICY_APPLIED, crate::os::host_name())
         .with("how", how)
@@ -254,6 +288,11 @@ fn replace(
     epoch::create(&site.state)?;
     let trail = desk::trail(site, &policy.settings.audit);
     epoch::changing(&site.state, WAIT, || -> anyhow::Result<()> {
+        // What was shown is what changes.
+        if applied::digest(&site.state, site.account_uid).ok() != seen {
+            let words = "another policy was applied meanwhile: look again at what changes";
+            return Err(Failure::new(Exit::Failed, words).into());
+        }
         trail.append(&record, clock::now().wall)?;
         applied::replace(&site.state, site.account_uid, bytes, &digest)?;
         Ok(())
@@ -344,7 +383,7 @@ fn edit(out: &Out) -> anyhow::Result<Exit> {
             Ok(Exit::Done)
         }
         Edited::Declined => Ok(Exit::Failed),
-        Edited::Written(loaded) => put(&site, &loaded, false, "edit", out),
+        Edited::Written(loaded) => put(&site, &loaded, Then::Put, "edit", out),
     }
 }
 
@@ -371,7 +410,7 @@ fn edit_copy(site: &Site, copy: &Path, before: &[u8], out: &Out) -> anyhow::Resu
         return Ok(Edited::Nothing);
     }
     let loaded = load(copy, Some(site.account_uid), out)?;
-    put(site, &loaded, true, "edit", out)?;
+    put(site, &loaded, Then::Nothing, "edit", out)?;
     if !out.confirm("apply it?") {
         return Ok(Edited::Declined);
     }
@@ -425,7 +464,8 @@ fn rollback(to: Option<u32>, dry_run: bool, out: &Out) -> anyhow::Result<Exit> {
         })?;
     let bytes = kept.payload()?;
     let policy = Payload::open(kept)?.policy()?;
-    let exit = replace(&site, &policy, &bytes, dry_run, "rollback", out)?;
+    let then = if dry_run { Then::Nothing } else { Then::Put };
+    let exit = replace(&site, &policy, &bytes, then, "rollback", out)?;
     if dry_run {
         return Ok(exit);
     }

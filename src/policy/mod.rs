@@ -13,6 +13,8 @@ pub mod entry;
 #[cfg(test)]
 pub(crate) mod lab;
 mod lending;
+pub mod lint;
+
 mod load;
 pub mod members;
 pub mod model;
@@ -20,6 +22,7 @@ pub mod name;
 pub mod pattern;
 mod raw;
 pub mod refs;
+pub mod replay;
 pub mod scope;
 pub mod source;
 pub mod span;

@@ -8,14 +8,13 @@
 //! - one blank before and after `=`, none inside brackets, one inside braces;
 //! - a list that has a line break in it has one word a line, and a comma after the last;
 //! - at most one blank line in a row, none at a table's top, none at the end;
-//! - a comment after a value stands two columns behind it or further, in one column over lines that
-//!   follow each other.
+//! - a comment after a value or header stays in its column, as far as there is a blank before it.
 
 mod comments;
 mod order;
 mod values;
 
-use comments::{Row, align, lead, trailing};
+use comments::{lay, lead, trailing};
 use order::order;
 use toml_edit::{DocumentMut, Item, Table, Value};
 
@@ -41,7 +40,8 @@ pub enum TidyError {
 /// [`TidyError`].
 pub fn tidy(text: &str) -> Result<String, TidyError> {
     let mut document: DocumentMut = text.parse().map_err(|error| syntax(text, &error))?;
-    let end = lead(document.trailing().as_str().unwrap_or_default(), false);
+    let end = format!("{}\n", document.trailing().as_str().unwrap_or_default());
+    let end = lead(&end, false);
     table(document.as_table_mut(), &[]);
     document.set_trailing(end.trim_end());
     let laid = document.to_string();
@@ -67,14 +67,10 @@ fn table(table: &mut Table, path: &[&str]) {
     let known = order(path);
     let rank = |key: &str| known.iter().position(|known| *known == key).unwrap_or(known.len());
     table.sort_values_by(|one, _, other, _| rank(one.get()).cmp(&rank(other.get())));
-    let mut rows = Vec::new();
-    values_of(table, "", &mut |key_prefix, key, value| {
-        let row = Row::lay(key_prefix, key, value, rows.is_empty());
-        rows.push(row);
-    });
-    let mut suffixes = align(&rows).into_iter();
-    values_of(table, "", &mut |_, _, value| {
-        value.decor_mut().set_suffix(suffixes.next().unwrap_or_default());
+    let mut first = true;
+    values_of(table, "", &mut |prefix, key, value| {
+        lay(prefix, key, value, first);
+        first = false;
     });
     for (mut key, item) in table.iter_mut() {
         let name = key.get().to_owned();

@@ -4,7 +4,7 @@ use super::values;
 use toml_edit::{KeyMut, RawString, Value};
 
 /// Fewest blanks before a comment that follows something.
-const GAP: usize = 2;
+const GAP: usize = 1;
 
 /// What stands above a key or a header: comments at the margin, at most one blank line in a row.
 pub(super) fn lead(above: &str, at_top: bool) -> String {
@@ -37,43 +37,27 @@ fn gap(text: &str) -> usize {
     text.chars().take_while(|c| c.is_whitespace()).count()
 }
 
-/// A key and its value, laid out.
-pub(super) struct Row {
-    /// Characters of its last line, without the comment.
-    width: usize,
-    /// The comment beside it.
-    comment: String,
-    /// The column in which the comment stood.
-    column: usize,
-    /// Whether it goes on from the line above.
-    goes_on: bool,
-}
-
-impl Row {
-    /// Lays out a key and its value, but for the comment beside it.
-    pub(super) fn lay(prefix: &str, key: &mut KeyMut<'_>, value: &mut Value, first: bool) -> Self {
-        let text = |raw: Option<&RawString>| {
-            raw.and_then(RawString::as_str).unwrap_or_default().to_owned()
-        };
-        let above = text(key.leaf_decor().prefix());
-        let beside = text(value.decor().suffix());
-        let name = format!("{prefix}{}", key.display_repr());
-        let indent = above.rsplit('\n').next().unwrap_or_default();
-        let before =
-            format!("{indent}{name}{}={}", text(key.leaf_decor().suffix()), with_prefix(value));
-        let laid = lead(&above, first);
-        key.leaf_decor_mut().clear();
-        key.leaf_decor_mut().set_prefix(laid.clone());
-        value.decor_mut().clear();
-        values::lay(value, 0);
-        let after = format!("{name} = {}", value.to_string().trim());
-        Self {
-            width: last_line(&after),
-            comment: beside.trim().to_owned(),
-            column: last_line(&before) + gap(&beside),
-            goes_on: !first && laid.is_empty(),
-        }
-    }
+/// Lays out a key and its value, the first of its table or not. The comment beside them stays in its
+/// column, as far as they leave it.
+pub(super) fn lay(prefix: &str, key: &mut KeyMut<'_>, value: &mut Value, first: bool) {
+    let text =
+        |raw: Option<&RawString>| raw.and_then(RawString::as_str).unwrap_or_default().to_owned();
+    let (above, beside) = (text(key.leaf_decor().prefix()), text(value.decor().suffix()));
+    let name = format!("{prefix}{}", key.display_repr());
+    let indent = above.rsplit('\n').next().unwrap_or_default();
+    let behind = text(key.leaf_decor().suffix());
+    let before = format!("{indent}{name}{behind}={}", with_prefix(value));
+    key.dotted_decor_mut().clear();
+    key.leaf_decor_mut().clear();
+    key.leaf_decor_mut().set_prefix(lead(&above, first));
+    value.decor_mut().clear();
+    values::lay(value, 0);
+    let after = last_line(&format!("{name} = {}", value.to_string().trim()));
+    let column = (last_line(&before) + gap(&beside)).max(after + GAP);
+    value.decor_mut().set_suffix(match beside.trim() {
+        "" => String::new(),
+        comment => format!("{}{comment}", " ".repeat(column - after)),
+    });
 }
 
 /// A value as it was written, with what stands before it and nothing behind.
@@ -85,18 +69,4 @@ fn with_prefix(value: &Value) -> String {
 
 fn last_line(text: &str) -> usize {
     text.rsplit('\n').next().unwrap_or_default().chars().count()
-}
-
-/// What follows each value: its comment, in one column over lines that go on from each other.
-pub(super) fn align(rows: &[Row]) -> Vec<String> {
-    rows.chunk_by(|_, next| next.goes_on)
-        .flat_map(|run| {
-            let commented = || run.iter().filter(|row| !row.comment.is_empty());
-            let column = commented().map(|row| row.column.max(row.width + GAP)).max().unwrap_or(0);
-            run.iter().map(move |row| match row.comment.is_empty() {
-                true => String::new(),
-                false => format!("{}{}", " ".repeat(column - row.width), row.comment),
-            })
-        })
-        .collect()
 }
