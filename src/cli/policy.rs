@@ -4,6 +4,7 @@
 //! [`which`](mod@which) names the policy that a command is about.
 
 pub mod compare;
+mod edit;
 pub mod fmt;
 pub mod lint;
 pub mod replay;
@@ -19,9 +20,9 @@ use super::site;
 use crate::audit::{Actor, Event, PolicyRecord, Record, Text};
 use crate::code::Code;
 use crate::hook::desk::{self, Payload};
+use crate::os::clock;
 use crate::os::policy_files::{Account, PolicyFiles, ReadError};
 use crate::os::site::Site;
-use crate::os::{clock, files};
 use crate::policy::compiled::{self, Compiled, CompiledError};
 use crate::policy::diag::{self, Problem};
 use crate::policy::diff::{self, Diff};
@@ -29,7 +30,6 @@ use crate::policy::model::{Policy, User};
 use crate::policy::source::Sources;
 use crate::pusher::{keys, openpgp};
 use crate::store::{applied, epoch};
-use anyhow::Context;
 use clap::Subcommand;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -108,7 +108,7 @@ pub fn run(verb: &Verb, out: &Out) -> anyhow::Result<Exit> {
     match verb {
         Verb::Check { file } => check(file.as_deref(), out),
         Verb::Apply { dry_run, yes } => apply(*dry_run, *yes, out),
-        Verb::Edit => edit(out),
+        Verb::Edit => edit::run(out),
         Verb::Rollback { list: true, .. } => list(out),
         Verb::Rollback { to, dry_run, .. } => rollback(*to, *dry_run, out),
         Verb::Show { project } => rights::show(project.as_deref(), out),
@@ -341,86 +341,6 @@ fn fingerprints(user: &User) -> Result<Vec<String>, String> {
     let ssh = user.ssh_keys.iter().map(|key| keys::ssh_fingerprint(key));
     let gpg = user.gpg_keys.iter().map(|key| openpgp::primary_fingerprint(key));
     ssh.chain(gpg).map(|result| result.map_err(|error| error.to_string())).collect()
-}
-
-/// What became of an edit.
-enum Edited {
-    /// The copy is as it was.
-    Nothing,
-    /// It was not to be applied.
-    Declined,
-    /// It stands in the policy's file.
-    Written(Box<Loaded>),
-}
-
-fn edit(out: &Out) -> anyhow::Result<Exit> {
-    let site = site::find()?;
-    let text = files::read_limited(&site.policy, MAX_POLICY)?;
-    let folder = site.policy.parent().unwrap_or(Path::new("/"));
-    let name = site.policy.file_name().unwrap_or_default().to_string_lossy();
-    let copy = folder.join(format!(".{name}.edit"));
-    let _lock = files::lock(&folder.join(format!(".{name}.edit.lock")), Duration::ZERO)
-        .context("somebody else is editing the policy")?;
-    if copy.exists() {
-        go_on_with(&site, &copy, out)?;
-    } else {
-        files::write_whole(&copy, &text, 0o600).context("make a copy to edit")?;
-    }
-    let done = edit_copy(&site, &copy, &text, out);
-    let untouched = || files::read_limited(&copy, MAX_POLICY).is_ok_and(|now| now == text);
-    // Now, since who applies becomes the account, which may not remove it.
-    if matches!(done, Ok(Edited::Nothing | Edited::Written(_))) || untouched() {
-        let _ = std::fs::remove_file(&copy);
-    } else {
-        out.note(format!(
-            "your edit is kept in `{}`, the policy is as it was: `refwarden policy edit` goes on with it",
-            copy.display()
-        ));
-    }
-    match done? {
-        Edited::Nothing => {
-            out.line("nothing was edited");
-            Ok(Exit::Done)
-        }
-        Edited::Declined => Ok(Exit::Failed),
-        Edited::Written(loaded) => put(&site, &loaded, Then::Put, "edit", out),
-    }
-}
-
-/// An edit that was kept is gone on with, unless the policy was changed after it.
-fn go_on_with(site: &Site, copy: &Path, out: &Out) -> anyhow::Result<()> {
-    let time = |path: &Path| path.metadata().and_then(|meta| meta.modified()).ok();
-    if time(&site.policy) > time(copy) {
-        let words = format!(
-            "`{}` is an edit that was kept, and `{}` was changed since: take over what you need, and remove it",
-            copy.display(),
-            site.policy.display()
-        );
-        return Err(Failure::new(Exit::Failed, words).into());
-    }
-    out.note(format!("going on with the edit that was kept in `{}`", copy.display()));
-    Ok(())
-}
-
-/// Lets the editor at the copy, shows what it changes, and puts it in place of the policy.
-fn edit_copy(site: &Site, copy: &Path, before: &[u8], out: &Out) -> anyhow::Result<Edited> {
-    crate::os::child::edit(copy)?;
-    let after = files::read_limited(copy, MAX_POLICY)?;
-    if after == before {
-        return Ok(Edited::Nothing);
-    }
-    let loaded = load(copy, Some(site.account_uid), out)?;
-    put(site, &loaded, Then::Nothing, "edit", out)?;
-    if !out.confirm("apply it?") {
-        return Ok(Edited::Declined);
-    }
-    if files::read_limited(&site.policy, MAX_POLICY)? != before {
-        return Err(
-            Failure::new(Exit::Failed, "somebody else has edited the policy meanwhile").into()
-        );
-    }
-    files::replace_text(&site.policy, &after)?;
-    Ok(Edited::Written(Box::new(load(&site.policy, Some(site.account_uid), out)?)))
 }
 
 fn list(out: &Out) -> anyhow::Result<Exit> {

@@ -35,7 +35,7 @@ pub struct Args {
     /// The policy's main file; without it, the site's.
     file: Option<PathBuf>,
     /// Also name permits and grants that no push has met for so long, and entitlements that nobody has
-    /// asked for, by the site's trail: 90d, 12h.
+    /// asked for, by the site's trail: 90d, 12h, or since 2026-11-22T10:00:00Z.
     #[arg(long, value_name = "SPAN")]
     unused: Option<String>,
     /// Exit code 0 in spite of findings.
@@ -69,7 +69,7 @@ pub fn run(args: &Args, out: &Out) -> anyhow::Result<Exit> {
     let mut findings = lint(&loaded.policy, &loaded.sources, now);
     if let Some(span) = &args.unused {
         let since = when::parse(span, now)?;
-        findings.extend(unused(&loaded.policy, &loaded.sources, span, since, out)?);
+        findings.extend(unused(&loaded.policy, &loaded.sources, since, out)?);
         findings.sort_by_key(|finding| finding.at);
     }
     let mut told: Vec<Told> =
@@ -128,7 +128,6 @@ fn told(
 fn unused(
     policy: &Policy,
     sources: &Sources,
-    span: &str,
     since: DateTime<Utc>,
     out: &Out,
 ) -> anyhow::Result<Vec<Finding>> {
@@ -156,15 +155,15 @@ fn unused(
     }
     let Some(digest) = counted else {
         out.note(format!(
-            "the trail does not say which policy counted {span} ago: nothing is called unused"
+            "the trail does not say which policy counted at {since}: nothing is called unused"
         ));
         return Ok(Vec::new());
     };
     match kept(&here, &digest)? {
-        Some(before) => Ok(usage.findings(&before, sources, span)),
+        Some(before) => Ok(usage.findings(&before, sources, since)),
         None => {
             out.note(format!(
-                "the policy that counted {span} ago is not kept any more: nothing is called unused"
+                "the policy that counted at {since} is not kept any more: nothing is called unused"
             ));
             Ok(Vec::new())
         }

@@ -83,14 +83,20 @@ impl<'p> Usage<'p> {
     /// What was not met, of that which `before` had as well, a policy that counted when the looking
     /// began.
     #[must_use]
-    pub fn findings(&self, before: &Policy, sources: &Sources, span: &str) -> Vec<Finding> {
+    pub fn findings(
+        &self,
+        before: &Policy,
+        sources: &Sources,
+        since: DateTime<Utc>,
+    ) -> Vec<Finding> {
+        let since = since.format("%Y-%m-%dT%H:%M:%SZ");
         let old = entries(before);
         let stood = |entry: &Entry| old.iter().any(|old| same(old, entry));
         let mut found = Vec::new();
         for entry in entries(self.policy) {
             let pushes = entry.permissions.intersects(Permissions::WRITE) && !entry.is_forbid();
             if pushes && !self.met.contains(&entry.place) && stood(entry) {
-                let what = format!("no push of the last {span} has met this {}", kind(entry));
+                let what = format!("no push since {since} has met this {}", kind(entry));
                 found.push(Finding {
                     word: "unused",
                     at: sources.line_at(entry.place),
@@ -101,8 +107,7 @@ impl<'p> Usage<'p> {
         }
         for (name, one) in &self.policy.entitlements {
             if !self.asked.contains(name.as_str()) && before.entitlements.contains_key(name) {
-                let what =
-                    format!("nobody has asked for the entitlement `{name}` in the last {span}");
+                let what = format!("nobody has asked for the entitlement `{name}` since {since}");
                 let at = sources.line_at(one.entry.place);
                 let cure = "remove it, or tell people that it is there";
                 found.push(Finding { word: "unasked", at, what, cure });
