@@ -4,7 +4,8 @@ few people, repositories, refs, paths and times, answered by the second reading 
 Usage: changes.py PROGRAM [--seeds N] [--start S] [--keep-going]
 
 What the second reading answers otherwise must be reported (missed), and whatever is reported must be
-so on its own example (invented).
+so on its own example (invented). Each policy is also laid out by `refwarden policy fmt`, from random
+spacing and with comments: another reader of TOML must read the same, and every comment must be there.
 """
 
 import argparse
@@ -14,9 +15,11 @@ import itertools
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
+import tomllib
 
 import generate
 import oracle
@@ -162,6 +165,51 @@ def invented(change, both):
                 yield asked[0], wanted, [both.levels(question) for question in asked]
 
 
+def disorderly(text, generator):
+    """The same policy, its keys shuffled, in random spacing, with comments."""
+    chance, count = generator.chance, itertools.count()
+
+    def comment():
+        return f"# note{next(count)}." + ("" if chance(50) else " with \"quotes\" = [and] more")
+
+    def spaced(line):
+        key, value = line.split(" = ", 1)
+        if value.startswith("[") and value.endswith("]") and chance(30):
+            words = value[1:-1].replace(", \"", f",{comment() if chance(50) else ''}\n \"")
+            value = f"[\n{words}  {comment() if chance(50) else ''}\n]"
+        line = key + generator.random.choice(("=", " =", "  =   ", " = ")) + value
+        return line + (generator.random.choice(("", " ", "      ")) + comment() if chance(25) else "")
+
+    lines = []
+    for table in re.split(r"(?m)^(?=\[)", text):
+        head, *body = table.rstrip("\n").split("\n")
+        if " = " in head:
+            head, body = "", [head, *body]
+        body = [spaced(line) for line in body if line]
+        generator.random.shuffle(body)
+        lines += [head, *(("\n\n\n" if chance(10) else "") + (comment() + "\n" if chance(15) else "") + line for line in body)]
+        lines += [""] * generator.random.choice((0, 1, 3))
+    return "\n".join(lines)
+
+
+def laid_out(program, policy, generator):
+    """What is wrong about the layout of a policy."""
+    text = disorderly(generate.written(policy), generator)
+
+    def run(given):
+        done = subprocess.run([program, "policy", "fmt", "-"], input=given.encode(), capture_output=True, check=False)
+        return done.stdout.decode() if done.returncode == 0 else f"error = {json.dumps(done.stderr.decode())}\n"
+
+    laid = run(text)
+    if tomllib.loads(laid) != tomllib.loads(text):
+        yield f"another meaning: {laid}"
+    if run(laid) != laid:
+        yield f"not the same a second time: {laid}"
+    notes = [sorted(re.findall(r"# note[0-9]+\.", one)) for one in (text, laid)]
+    if notes[0] != notes[1]:
+        yield f"lost or doubled {set(notes[0]) ^ set(notes[1])}"
+
+
 def compare(program, seed, folder):
     """Prints what is wrong about one seed; whether anything is, `None` where the pair is not valid."""
     generator = generate.Generator(random.Random(seed))
@@ -186,6 +234,7 @@ def compare(program, seed, folder):
     report, both, wrong = json.loads(done.stdout), Both(old, new), []
     if any("too large" in note["text"] for note in report["notes"]):
         return None
+    wrong += laid_out(program, new, generator)
     reported = told(report)
     for question in questions(generator, both):
         before, after = both.levels(question)

@@ -105,25 +105,28 @@ fn hidden_from(permit: &Entry, forbids: &[&Entry], user: Option<&UserName>) -> b
     }) {
         return true;
     }
-    let all: Vec<&Entry> = std::iter::once(permit).chain(forbids.iter().copied()).collect();
-    let Some(names) = ref_classes(&all, user) else { return false };
-    let mut some = false;
-    for name in names {
-        if permit.refs.permits(&name, user) != Ok(true) {
-            continue;
-        }
-        some = true;
-        let forbidden = |action: &Permissions| {
-            forbids.iter().any(|forbid| {
-                forbid.permissions.intersects(*action)
-                    && forbid.refs.forbids(&name, user) == Ok(true)
-            })
-        };
-        let mut asked = ACTIONS.iter().filter(|action| permit.permissions.intersects(**action));
-        if !asked.all(forbidden) {
-            return false;
-        }
+    let of = |action: Permissions| {
+        forbids.iter().copied().filter(move |forbid| forbid.permissions.intersects(action))
+    };
+    let asked = || ACTIONS.into_iter().filter(|action| permit.permissions.intersects(*action));
+    // Most permits are told apart by this alone.
+    if asked().any(|action| of(action).next().is_none()) {
+        return false;
     }
+    let left = |name: &Vec<u8>| {
+        let forbidden =
+            |action| of(action).any(|forbid| forbid.refs.forbids(name, user) == Ok(true));
+        permit.refs.permits(name, user) == Ok(true) && !asked().all(forbidden)
+    };
+    // The permit's own examples tell quickly that something is left; only all classes of refs that
+    // permit and forbids tell apart together show that nothing is.
+    if ref_classes(&[permit], user).is_none_or(|own| own.iter().any(left)) {
+        return false;
+    }
+    let all: Vec<&Entry> = std::iter::once(permit).chain(asked().flat_map(of)).collect();
+    let Some(names) = ref_classes(&all, user) else { return false };
+    let some = names.iter().any(|name| permit.refs.permits(name, user) == Ok(true));
     // What can be read, or bypassed, no forbid of a push takes away.
-    some && !permit.permissions.intersects(Permissions::READ.with(Permissions::BYPASS))
+    let reads = permit.permissions.intersects(Permissions::READ.with(Permissions::BYPASS));
+    some && !reads && !names.iter().any(left)
 }
