@@ -27,7 +27,8 @@ fn found(rest: &str) -> Vec<(&'static str, String)> {
     let (policy, sources) = loaded(&text);
     let line = |at| {
         let place = position(at, &sources);
-        text.lines().nth(place.line as usize - 1).unwrap()[place.column as usize - 1..].to_owned()
+        let line = text.lines().nth(place.line as usize - 1).unwrap();
+        line.get(place.column as usize - 1..).unwrap().to_owned()
     };
     lint(&policy, &sources, now()).into_iter().map(|one| (one.word, line(one.at))).collect()
 }
@@ -200,7 +201,7 @@ fn what_no_push_has_met_is_unused_where_it_stood_before() {
     let found = usage.findings(&old, &sources, now());
     let lines: Vec<_> =
         found.iter().map(|one| (one.word, position(one.at, &sources).line)).collect();
-    let line = 1 + text[..text.find(&rest).unwrap()].lines().count();
+    let line = 1 + text.split(&rest).next().unwrap().lines().count();
     assert_eq!(lines, [("unused", u32::try_from(line).unwrap())]);
     assert!(found[0].what.contains("no push since 2026-11-22T10:00:00Z has met"));
 }
