@@ -7,7 +7,8 @@ use crate::policy::diff::ref_classes;
 use crate::policy::entry::{Enforce, Entry, Permissions};
 use crate::policy::model::{Policy, Project};
 use crate::policy::name::UserName;
-use crate::policy::refs::RefScope;
+use crate::policy::pattern::USER;
+use crate::policy::refs::{RefPattern, RefScope, Space};
 use std::collections::BTreeMap;
 
 /// Most people that are tried one by one where patterns have `${user}` in them.
@@ -30,7 +31,7 @@ impl Lint<'_> {
         if entry.refs.include.len() < 2 {
             return;
         }
-        let alone = |pattern: &crate::policy::refs::RefPattern| Entry {
+        let alone = |pattern: &RefPattern| Entry {
             refs: RefScope { include: vec![pattern.clone()], exclude: entry.refs.exclude.clone() },
             ..entry.clone()
         };
@@ -118,9 +119,9 @@ fn hidden_from(permit: &Entry, forbids: &[&Entry], user: Option<&UserName>) -> b
             |action| of(action).any(|forbid| forbid.refs.forbids(name, user) == Ok(true));
         permit.refs.permits(name, user) == Ok(true) && !asked().all(forbidden)
     };
-    // The permit's own examples tell quickly that something is left; only all classes of refs that
-    // permit and forbids tell apart together show that nothing is.
-    if ref_classes(&[permit], user).is_none_or(|own| own.iter().any(left)) {
+    // A plain example tells quickly that something is left; only all classes of refs that permit and
+    // forbids tell apart show that nothing is.
+    if examples(permit, user).iter().any(left) {
         return false;
     }
     let all: Vec<&Entry> = std::iter::once(permit).chain(asked().flat_map(of)).collect();
@@ -129,4 +130,22 @@ fn hidden_from(permit: &Entry, forbids: &[&Entry], user: Option<&UserName>) -> b
     // What can be read, or bypassed, no forbid of a push takes away.
     let reads = permit.permissions.intersects(Permissions::READ.with(Permissions::BYPASS));
     some && !reads && !names.iter().any(left)
+}
+
+/// Names that the permit may cover: its globs with a word in place of wildcards.
+fn examples(permit: &Entry, user: Option<&UserName>) -> Vec<Vec<u8>> {
+    if permit.refs.include.is_empty() {
+        return vec![b"refs/heads/zz".to_vec(), b"refs/tags/zz".to_vec()];
+    }
+    let user = user.map_or("", UserName::as_str);
+    let of = |one: &RefPattern| {
+        let folder = match one.space {
+            Space::Branches => "refs/heads/",
+            Space::Tags => "refs/tags/",
+            Space::Refs => "",
+        };
+        let text = one.pattern.text().replace("**", "*").replace('*', "zz").replace(USER, user);
+        [folder, &text].concat().into_bytes()
+    };
+    permit.refs.include.iter().map(of).collect()
 }
