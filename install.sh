@@ -413,7 +413,7 @@ as_account() {
 }
 apply_policy() {
     stage='applying the policy'
-    act "apply the policy $policy" as_account "$lib/refwarden" policy apply
+    act "apply the policy $policy" as_account "$lib/refwarden" policy apply --yes
     reached 'the applied policy'
     stage='making the store'
     act 'make the store of access records' as_account "$lib/refwarden" store init

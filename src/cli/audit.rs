@@ -138,7 +138,7 @@ fn host() -> Text {
 }
 
 /// Who reads the trail stands in it too; that it could not be written is no reason to hide the rest.
-fn note_reading(here: &Here, how: &str, out: &Out) {
+pub(super) fn note_reading(here: &Here, how: &str, out: &Out) {
     let mut record = Record::new(Event::AUDIT_READ, host()).with("how", how);
     record.actor = Some(Actor { user: Some(Text::new(&here.actor)), ..Actor::default() });
     if let Err(error) = here.trail().append(&record, clock::now().wall) {

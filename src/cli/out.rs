@@ -1,7 +1,7 @@
 //! Where a command's words go: one place that prints, so that a closed pipe is no panic.
 
 use std::fmt::Write as _;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
 /// `1 user`, `2 users`.
 #[must_use]
@@ -30,6 +30,12 @@ impl Out {
     /// Prints a line on standard error.
     pub fn note(&self, text: impl std::fmt::Display) {
         let _ = writeln!(std::io::stderr().lock(), "{text}");
+    }
+
+    /// Whether somebody is there to be asked: questions and answers go over a terminal.
+    #[must_use]
+    pub fn is_asked() -> bool {
+        std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
     }
 
     /// Asks a yes-or-no question on the terminal; anything but `y` or `yes` is a no.

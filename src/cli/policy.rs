@@ -1,4 +1,15 @@
 //! `refwarden policy`: check, apply, edit, roll back, show.
+//!
+//! What treats a policy as code has files of its own: [`compare`] (`diff`), [`mod@test`], [`lint`], [`fmt`], [`replay`];
+//! [`which`](mod@which) names the policy that a command is about.
+
+pub mod compare;
+mod edit;
+pub mod fmt;
+pub mod lint;
+pub mod replay;
+pub mod test;
+pub mod which;
 
 use super::Failure;
 use super::exit::Exit;
@@ -9,9 +20,9 @@ use super::site;
 use crate::audit::{Actor, Event, PolicyRecord, Record, Text};
 use crate::code::Code;
 use crate::hook::desk::{self, Payload};
+use crate::os::clock;
 use crate::os::policy_files::{Account, PolicyFiles, ReadError};
 use crate::os::site::Site;
-use crate::os::{clock, files};
 use crate::policy::compiled::{self, Compiled, CompiledError};
 use crate::policy::diag::{self, Problem};
 use crate::policy::diff::{self, Diff};
@@ -19,7 +30,6 @@ use crate::policy::model::{Policy, User};
 use crate::policy::source::Sources;
 use crate::pusher::{keys, openpgp};
 use crate::store::{applied, epoch};
-use anyhow::Context;
 use clap::Subcommand;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -27,6 +37,8 @@ use std::time::Duration;
 
 /// How long to wait for another change.
 const WAIT: Duration = Duration::from_secs(10);
+/// Most bytes of a policy's file that is edited or laid out.
+const MAX_POLICY: usize = 64 << 20;
 
 /// What to do with the policy.
 #[derive(Debug, Subcommand)]
@@ -36,11 +48,15 @@ pub enum Verb {
         /// The policy's main file; without it, the site's. Needs no rights but to read it.
         file: Option<PathBuf>,
     },
-    /// Make the site's policy count: check it whole, show who gains and loses what, put it in place.
+    /// Make the site's policy count: check it whole, show who gains and loses what, ask on a terminal,
+    /// put it in place.
     Apply {
         /// Show what would change, and change nothing.
         #[arg(long)]
         dry_run: bool,
+        /// Do not ask; nobody is asked where there is no terminal.
+        #[arg(long)]
+        yes: bool,
     },
     /// Edit a copy of the site's policy (with VISUAL, EDITOR or vi), check it, show who gains and
     /// loses what, ask, apply it.
@@ -64,6 +80,22 @@ pub enum Verb {
         #[arg(long, value_name = "NAME")]
         project: Option<String>,
     },
+    /// Who gains and who loses what between two policies, every one of it; exit code 3 when anybody
+    /// gains anything, or may.
+    Diff(compare::Args),
+    /// Ask a policy the cases of test files, and say which are not answered as expected; exit code 1
+    /// when one is not. Asks nothing outside: looked-up groups are said in the cases.
+    Test(test::Args),
+    /// Name what is valid and yet hardly wanted: entries that never apply, rights that are too wide, each
+    /// finding with its cure; exit code 1 when there is one. Warnings of `check` are findings too.
+    Lint(lint::Args),
+    /// Decide the pushes of the trail again, and list what would change; what the trail does not record
+    /// is unknown, never guessed. Exit code 3 when a refused one would go through, else 1 when one that
+    /// went through would not.
+    Replay(replay::Args),
+    /// Lay policy files out in one way: spacing, and the order of keys inside a table. Comments stay;
+    /// what the policy means never changes.
+    Fmt(fmt::Args),
     /// Why something is allowed or refused: the deciding entry, and every other one and why not.
     Explain(explain::Args),
 }
@@ -75,11 +107,16 @@ pub enum Verb {
 pub fn run(verb: &Verb, out: &Out) -> anyhow::Result<Exit> {
     match verb {
         Verb::Check { file } => check(file.as_deref(), out),
-        Verb::Apply { dry_run } => apply(*dry_run, out),
-        Verb::Edit => edit(out),
+        Verb::Apply { dry_run, yes } => apply(*dry_run, *yes, out),
+        Verb::Edit => edit::run(out),
         Verb::Rollback { list: true, .. } => list(out),
         Verb::Rollback { to, dry_run, .. } => rollback(*to, *dry_run, out),
         Verb::Show { project } => rights::show(project.as_deref(), out),
+        Verb::Diff(args) => compare::run(args, out),
+        Verb::Test(args) => test::run(args, out),
+        Verb::Lint(args) => lint::run(args, out),
+        Verb::Replay(args) => replay::run(args, out),
+        Verb::Fmt(args) => fmt::run(args, out),
         Verb::Explain(args) => explain::run(args, out),
     }
 }
@@ -164,14 +201,28 @@ fn summary(policy: &Policy) -> String {
     parts.join(", ")
 }
 
-fn apply(dry_run: bool, out: &Out) -> anyhow::Result<Exit> {
+fn apply(dry_run: bool, yes: bool, out: &Out) -> anyhow::Result<Exit> {
     let site = site::find()?;
     let loaded = load(&site.policy.clone(), Some(site.account_uid), out)?;
-    put(&site, &loaded, dry_run, "apply", out)
+    let then = match (dry_run, yes) {
+        (true, _) => Then::Nothing,
+        (false, true) => Then::Put,
+        (false, false) => Then::Ask,
+    };
+    put(&site, &loaded, then, "apply", out)
+}
+
+/// What follows when it was shown what changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Then {
+    Nothing,
+    /// Somebody on a terminal says whether it counts.
+    Ask,
+    Put,
 }
 
 /// Shows what changes, and makes it count.
-fn put(site: &Site, loaded: &Loaded, dry_run: bool, how: &str, out: &Out) -> anyhow::Result<Exit> {
+fn put(site: &Site, loaded: &Loaded, then: Then, how: &str, out: &Out) -> anyhow::Result<Exit> {
     tell(&loaded.warnings, &loaded.sources, out);
     let unbuilt = diag::unbuilt(&loaded.policy, &loaded.sources);
     if !unbuilt.is_empty() {
@@ -182,7 +233,7 @@ fn put(site: &Site, loaded: &Loaded, dry_run: bool, how: &str, out: &Out) -> any
     same_store(site, &loaded.policy)?;
     let digests = digests(&loaded.sources, &loaded.policy.files);
     let bytes = compiled::compile(&loaded.policy, &digests, &fingerprints)?;
-    replace(site, &loaded.policy, &bytes, dry_run, how, out)
+    replace(site, &loaded.policy, &bytes, then, how, out)
 }
 
 /// Compares with what counts now, records the change, and puts `bytes` in place.
@@ -190,7 +241,7 @@ fn replace(
     site: &Site,
     policy: &Policy,
     bytes: &[u8],
-    dry_run: bool,
+    then: Then,
     how: &str,
     out: &Out,
 ) -> anyhow::Result<Exit> {
@@ -198,9 +249,10 @@ fn replace(
     let actor = site::actor(site);
     // Looking needs no other account, and `edit` still has the policy's file to replace.
     site::require_state(site)?;
-    if !dry_run {
+    if then != Then::Nothing {
         site::become_account(site)?;
     }
+    let seen = applied::digest(&site.state, site.account_uid).ok();
     let old = match applied::open(&site.state, site.account_uid) {
         Ok(applied) => match Payload::open(applied) {
             Err(CompiledError::Version(_)) => {
@@ -218,11 +270,15 @@ fn replace(
         Some(old) => rights::tell(&diff::diff(&old.policy()?, policy, clock::now().wall), out),
         None => rights::tell_first(policy, out),
     }
-    if dry_run {
+    if then == Then::Nothing {
         if how != "edit" {
             out.note("nothing was applied (--dry-run)");
         }
         return Ok(Exit::Done);
+    }
+    if then == Then::Ask && !same && Out::is_asked() && !out.confirm("apply it?") {
+        out.note("nothing was applied");
+        return Ok(Exit::Failed);
     }
     let mut record = Record::new(Event::POLICY_APPLIED, crate::os::host_name())
         .with("how", how)
@@ -232,6 +288,11 @@ fn replace(
     epoch::create(&site.state)?;
     let trail = desk::trail(site, &policy.settings.audit);
     epoch::changing(&site.state, WAIT, || -> anyhow::Result<()> {
+        // What was shown is what changes.
+        if applied::digest(&site.state, site.account_uid).ok() != seen {
+            let words = "another policy was applied meanwhile: look again at what changes";
+            return Err(Failure::new(Exit::Failed, words).into());
+        }
         trail.append(&record, clock::now().wall)?;
         applied::replace(&site.state, site.account_uid, bytes, &digest)?;
         Ok(())
@@ -282,86 +343,6 @@ fn fingerprints(user: &User) -> Result<Vec<String>, String> {
     ssh.chain(gpg).map(|result| result.map_err(|error| error.to_string())).collect()
 }
 
-/// What became of an edit.
-enum Edited {
-    /// The copy is as it was.
-    Nothing,
-    /// It was not to be applied.
-    Declined,
-    /// It stands in the policy's file.
-    Written(Box<Loaded>),
-}
-
-fn edit(out: &Out) -> anyhow::Result<Exit> {
-    let site = site::find()?;
-    let text = files::read_limited(&site.policy, 64 << 20)?;
-    let folder = site.policy.parent().unwrap_or(Path::new("/"));
-    let name = site.policy.file_name().unwrap_or_default().to_string_lossy();
-    let copy = folder.join(format!(".{name}.edit"));
-    let _lock = files::lock(&folder.join(format!(".{name}.edit.lock")), Duration::ZERO)
-        .context("somebody else is editing the policy")?;
-    if copy.exists() {
-        go_on_with(&site, &copy, out)?;
-    } else {
-        files::write_whole(&copy, &text, 0o600).context("make a copy to edit")?;
-    }
-    let done = edit_copy(&site, &copy, &text, out);
-    let untouched = || files::read_limited(&copy, 64 << 20).is_ok_and(|now| now == text);
-    // Now, since who applies becomes the account, which may not remove it.
-    if matches!(done, Ok(Edited::Nothing | Edited::Written(_))) || untouched() {
-        let _ = std::fs::remove_file(&copy);
-    } else {
-        out.note(format!(
-            "your edit is kept in `{}`, the policy is as it was: `refwarden policy edit` goes on with it",
-            copy.display()
-        ));
-    }
-    match done? {
-        Edited::Nothing => {
-            out.line("nothing was edited");
-            Ok(Exit::Done)
-        }
-        Edited::Declined => Ok(Exit::Failed),
-        Edited::Written(loaded) => put(&site, &loaded, false, "edit", out),
-    }
-}
-
-/// An edit that was kept is gone on with, unless the policy was changed after it.
-fn go_on_with(site: &Site, copy: &Path, out: &Out) -> anyhow::Result<()> {
-    let time = |path: &Path| path.metadata().and_then(|meta| meta.modified()).ok();
-    if time(&site.policy) > time(copy) {
-        let words = format!(
-            "`{}` is an edit that was kept, and `{}` was changed since: take over what you need, and remove it",
-            copy.display(),
-            site.policy.display()
-        );
-        return Err(Failure::new(Exit::Failed, words).into());
-    }
-    out.note(format!("going on with the edit that was kept in `{}`", copy.display()));
-    Ok(())
-}
-
-/// Lets the editor at the copy, shows what it changes, and puts it in place of the policy.
-fn edit_copy(site: &Site, copy: &Path, before: &[u8], out: &Out) -> anyhow::Result<Edited> {
-    crate::os::child::edit(copy)?;
-    let after = files::read_limited(copy, 64 << 20)?;
-    if after == before {
-        return Ok(Edited::Nothing);
-    }
-    let loaded = load(copy, Some(site.account_uid), out)?;
-    put(site, &loaded, true, "edit", out)?;
-    if !out.confirm("apply it?") {
-        return Ok(Edited::Declined);
-    }
-    if files::read_limited(&site.policy, 64 << 20)? != before {
-        return Err(
-            Failure::new(Exit::Failed, "somebody else has edited the policy meanwhile").into()
-        );
-    }
-    files::replace_text(&site.policy, &after)?;
-    Ok(Edited::Written(Box::new(load(&site.policy, Some(site.account_uid), out)?)))
-}
-
 fn list(out: &Out) -> anyhow::Result<Exit> {
     let site = site::find()?;
     site::require_rights(&site)?;
@@ -403,7 +384,8 @@ fn rollback(to: Option<u32>, dry_run: bool, out: &Out) -> anyhow::Result<Exit> {
         })?;
     let bytes = kept.payload()?;
     let policy = Payload::open(kept)?.policy()?;
-    let exit = replace(&site, &policy, &bytes, dry_run, "rollback", out)?;
+    let then = if dry_run { Then::Nothing } else { Then::Put };
+    let exit = replace(&site, &policy, &bytes, then, "rollback", out)?;
     if dry_run {
         return Ok(exit);
     }

@@ -23,14 +23,23 @@ pub fn tell_first(policy: &Policy, out: &Out) {
     }
 }
 
-/// Prints who gains and loses what.
+/// Prints who gains and loses what, in short where it is very much.
 pub fn tell(diff: &Diff, out: &Out) {
+    tell_at_most(diff, MOST, out);
+}
+
+/// Prints who gains and loses what, nothing left out.
+pub fn tell_all(diff: &Diff, out: &Out) {
+    tell_at_most(diff, usize::MAX, out);
+}
+
+fn tell_at_most(diff: &Diff, most: usize, out: &Out) {
     if out.json {
         out.value(&diff.to_json());
     } else if diff.is_empty() {
         out.line("nobody gains or loses anything");
     } else {
-        diff.lines(MOST).iter().for_each(|line| out.line(line));
+        diff.lines(most).iter().for_each(|line| out.line(line));
     }
 }
 

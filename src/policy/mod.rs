@@ -4,6 +4,7 @@
 //! construction. `policy apply` writes a compiled form of which a hook reads only the pusher's and
 //! the project's part.
 
+pub mod cases;
 mod check;
 pub mod compiled;
 pub mod diag;
@@ -12,6 +13,8 @@ pub mod entry;
 #[cfg(test)]
 pub(crate) mod lab;
 mod lending;
+pub mod lint;
+
 mod load;
 pub mod members;
 pub mod model;
@@ -19,10 +22,12 @@ pub mod name;
 pub mod pattern;
 mod raw;
 pub mod refs;
+pub mod replay;
 pub mod scope;
 pub mod source;
 pub mod span;
 pub mod spoken;
+pub mod tidy;
 pub mod window;
 pub mod zone;
 

@@ -48,8 +48,9 @@ fn an_export_tells_who_said_what_who_attested_and_what_was_pushed() {
     let id = site.asks(&MAIN);
     let note = ["--note", "=HYPERLINK(\"http://evil\")"];
     site.access(&[&["approve", &id, "--as", "ann"], &note[..]].concat()).ends(0, "active");
-    site.access(&["extend", &id, "--as", "bob", "--for", "1h"]).ends(5, "");
-    site.access(&["approve", &id, "--as", "amy"]).ends(0, "");
+    let more = ["extend", &id, "--as", "bob", "--for", "1h"];
+    site.access(&[&more[..], &super::REASON].concat()).ends(5, "");
+    site.access(&["approve", &id, "--extension", "--as", "amy"]).ends(0, "");
     let mut words = super::request("hotfix", "carol", &MAIN);
     words[0] = "break-glass";
     let glass = site.access(&words);

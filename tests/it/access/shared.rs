@@ -77,8 +77,9 @@ fn asked_shown_approved_used_extended_and_given_back() {
     bob.push(&["main"]).landed().says(&format!("allowed by grant {id}"));
     let shown = site.shown(&id);
     assert_eq!((&shown["uses_spent"], &shown["uses_left"]), (&1.into(), &1.into()));
-    site.access(&["extend", &id, "--as", "bob", "--for", "20m"]).ends(5, "asks for 20 min more");
-    site.access(&["approve", &id, "--as", "ann"]).ends(0, &id);
+    let more = ["extend", &id, "--as", "bob", "--for", "20m"];
+    site.access(&[&more[..], &super::REASON].concat()).ends(5, "asks for 20 min more");
+    site.access(&["approve", &id, "--extension", "--as", "ann"]).ends(0, &id);
     assert_eq!(site.shown(&id)["extensions"], 1);
     site.access(&["list", "live"]).ends(0, &id);
     site.access(&[

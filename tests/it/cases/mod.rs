@@ -1,6 +1,7 @@
 //! Cases by what they are about; each named after what it proves or after the attack.
 
 mod actions;
+mod as_code;
 mod clock;
 mod commands;
 mod faults;

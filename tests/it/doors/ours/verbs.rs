@@ -83,7 +83,7 @@ fn people_act_as_who_they_are() {
     lab.ssh("bob", &format!("access revoke {id}")).ends(3, "");
     lab.ssh("bob", "access export").ends(3, "");
     lab.ssh("alice", "access list waiting").ends(0, &id);
-    lab.ssh("carol", "access list all").ends(0, "nothing is like that");
+    lab.ssh("carol", "access list all").ends(0, "no request or grant matches");
     let requested = lab.site.trail().events("access.requested").pop().unwrap();
     assert_eq!(requested["actor"]["source"], "ssh");
     assert_eq!(requested["actor"]["address"], "127.0.0.1");
