@@ -4,7 +4,7 @@ few people, repositories, refs, paths and times, answered by the second reading 
 Usage: changes.py PROGRAM [--seeds N] [--start S] [--keep-going]
 
 What the second reading answers otherwise must be reported (missed), and whatever is reported must be
-so on its own example (invented). Each policy is also laid out by `refwarden policy fmt`, from random
+so on its own example for somebody whom it names (invented). Each policy is also laid out by `refwarden policy fmt`, from random
 spacing and with comments: another reader of TOML must read the same, and every comment must be there.
 """
 
@@ -148,21 +148,22 @@ def example(change, user, action, repository):
 
 
 def invented(change, both):
-    """Examples of a change that are none."""
-    for user, project in itertools.product([*change["users"], *([None] if change["anonymous"] else [])],
-                                           change["projects"]):
-        here = [name for name in generate.REPOSITORIES if both.project(name) == project]
-        if not here:
-            continue
-        for action in change["actions"]:
+    """Why a change is none: its example shows it for nobody. People and projects that are told together
+    share one example, so it need not be everybody's."""
+    users = [*change["users"], *([None] if change["anonymous"] else [])]
+    wanted, seen = [change["before"], change["after"]], None
+    for user, project, action in itertools.product(users, change["projects"], change["actions"]):
+        for repository in (name for name in generate.REPOSITORIES if both.project(name) == project):
             try:
-                asked = [example(change, user, action, repository) for repository in here]
+                asked = example(change, user, action, repository)
             except UnicodeError:
                 # A name that is not UTF-8 can't be asked about here.
-                continue
-            wanted = [change["before"], change["after"]]
-            if not any(both.levels(question) == wanted for question in asked):
-                yield asked[0], wanted, [both.levels(question) for question in asked]
+                return
+            seen = (asked, wanted, both.levels(asked))
+            if seen[2] == wanted:
+                return
+    if seen:
+        yield seen
 
 
 def disorderly(text, generator):
