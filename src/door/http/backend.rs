@@ -59,9 +59,10 @@ fn method(method: Method) -> &'static str {
     if method == Method::Head { "GET" } else { method.as_str() }
 }
 
+/// The length is not told: of a body that ends before it, git-http-backend reads nothing forever, at
+/// the whole of a processor. Without it the input is read to its end, by whoever needs it.
 fn body(command: &mut Command, body: &Body, service: Service) {
     command.env("CONTENT_TYPE", content_type(service));
-    command.envs(body.length.map(|length| ("CONTENT_LENGTH", length.to_string())));
     if body.is_gzip {
         command.env("HTTP_CONTENT_ENCODING", "gzip");
     }

@@ -186,12 +186,17 @@ fn a_push_that_is_cut_moves_nothing_and_leaves_nobody_waiting() {
     }
 }
 
-/// Whether some receive-pack works for a repository.
+/// Whether some receive-pack or git-http-backend works for a repository.
 fn is_served(repository: &str) -> bool {
-    let all = std::fs::read_dir("/proc").unwrap();
-    all.filter_map(|entry| std::fs::read(entry.ok()?.path().join("cmdline")).ok()).any(|line| {
-        let line = String::from_utf8_lossy(&line).into_owned();
-        line.contains("receive-pack") && line.contains(repository)
+    let mut all = std::fs::read_dir("/proc").unwrap().flatten();
+    all.any(|entry| {
+        let told = |name: &str| {
+            let text = std::fs::read(entry.path().join(name)).unwrap_or_default();
+            String::from_utf8_lossy(&text).into_owned()
+        };
+        let line = told("cmdline");
+        (line.contains("receive-pack") && line.contains(repository))
+            || (line.contains("http-backend") && told("environ").contains(repository))
     })
 }
 
