@@ -1,6 +1,7 @@
 //! On a site of its own: an applied policy, a table, a trail.
 
 #![expect(clippy::disallowed_methods, reason = "tests lay files and put copies in their place")]
+#![expect(clippy::string_slice, reason = "secrets are ASCII")]
 
 use super::*;
 use crate::hook::desk;

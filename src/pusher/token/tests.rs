@@ -1,3 +1,5 @@
+#![expect(clippy::string_slice, reason = "secrets are ASCII")]
+
 use super::*;
 use chrono::TimeDelta;
 use proptest::prelude::*;
