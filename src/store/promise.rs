@@ -4,8 +4,6 @@
 //! Knows the file; not what becomes of the grants. A note that is lost makes settling slower and
 //! never more generous: without it a use counts as spent.
 
-#![expect(clippy::disallowed_methods, reason = "the notes' folder is listed and notes are removed")]
-
 use super::slip::SlipRef;
 use crate::access::Id;
 use crate::os::files::{self, FileError};

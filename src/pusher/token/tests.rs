@@ -95,7 +95,7 @@ fn bytes_that_would_favour_some_characters_are_drawn_again() {
     let mut draws = 0_u32;
     let secret = Secret::of(&TokenId::of([0; 5]), &mut || {
         draws += 1;
-        if draws % 2 == 0 { 255 } else { 0 }
+        if draws.is_multiple_of(2) { 255 } else { 0 }
     });
     assert_eq!(draws, 63);
     assert!(secret.reveal().contains(&"0".repeat(32)));

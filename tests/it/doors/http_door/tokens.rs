@@ -64,7 +64,7 @@ fn a_token_does_what_its_scopes_say_and_where() {
     let (ok, words) = door.clone(&nobody, "app.git");
     assert!(!ok && words.contains("your token has no scope `read`"), "{words}");
     // The same of what is not there.
-    assert_eq!(door.clone(&nobody, "nothing.git").0, false);
+    assert!(!door.clone(&nobody, "nothing.git").0);
     let there = door.web.get(&nobody, REFS, "");
     assert_eq!(there, door.web.get(&nobody, &REFS.replace("app", "nothing"), ""));
     let other = door.site.repo("other");
