@@ -120,6 +120,6 @@ mod tests {
         let line = json_line(&value);
         assert!(line.bytes().all(|byte| (0x20..0x7f).contains(&byte)), "{line}");
         assert!(line.contains(r"\u007f") && line.contains(r"\u009b2J\u202e\ud83d\ude00\n"));
-        assert_eq!(serde_json::from_str::<serde_json::Value>(&line).unwrap(), value);
+        assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), value);
     }
 }
