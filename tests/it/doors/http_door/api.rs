@@ -44,7 +44,7 @@ impl Api {
         let door = Door::open(&policy(), kind)?;
         let document = door.web.get("", "/-/refwarden/v1/openapi.json", "");
         assert_eq!(status(&document), 200);
-        let document = serde_json::from_str(body(&document)).unwrap();
+        let document = serde_json::from_str(&body(&document)).unwrap();
         Some(Self { door, document, seen: RefCell::default() })
     }
 
@@ -74,7 +74,7 @@ impl Api {
         let status = status(answer);
         assert!(answer.contains("\r\nContent-Type: application/json\r\n"), "{answer}");
         assert!(answer.contains("no-store") && answer.contains("nosniff"), "{answer}");
-        let value: Value = serde_json::from_str(body(answer)).unwrap();
+        let value: Value = serde_json::from_str(&body(answer)).unwrap();
         let path = path.strip_prefix("/-/refwarden/v1").unwrap().split('?').next().unwrap();
         let parts: Vec<&str> = path.split('/').collect();
         let fits = |form: &str| {
@@ -108,8 +108,19 @@ impl Api {
     }
 }
 
-fn body(answer: &str) -> &str {
-    answer.split_once("\r\n\r\n").unwrap().1
+/// The body, put together where the server sent it in chunks.
+fn body(answer: &str) -> String {
+    let (head, mut rest) = answer.split_once("\r\n\r\n").unwrap();
+    if !head.contains("Transfer-Encoding: chunked") {
+        return rest.to_owned();
+    }
+    let mut whole = String::new();
+    while let Some((size, tail)) = rest.split_once("\r\n") {
+        let (chunk, tail) = tail.split_at(usize::from_str_radix(size, 16).unwrap());
+        whole.push_str(chunk);
+        rest = tail.strip_prefix("\r\n").unwrap();
+    }
+    whole
 }
 
 fn message(value: &Value) -> &str {
@@ -169,14 +180,17 @@ fn every_operation_answers_as_the_document_says() {
     let id = api.wish(&bob);
     let (status, value) = api.ask(&format!("POST requests/{id}/withdraw"), &bob, "{}");
     assert_eq!((status, &value["state"]), (200, &json!("withdrawn")));
-    let id = api.wish(&bob);
+    let key = "Idempotency-Key: once\r\n";
+    let (_, value) = api.ask_with("POST requests", &bob, key, WISH);
+    let id = value["id"].as_str().unwrap().to_owned();
     let approve = format!("POST requests/{id}/approve");
     assert_eq!(api.ask(&approve, &alice, "").0, 200);
     assert_eq!(api.ask(&approve, &alice, "").0, 403, "it is lent already");
     let (_, value) = api.ask("GET grants", &bob, "");
     assert_eq!(value["grants"][0]["id"], json!(id));
     assert_eq!(api.ask(&format!("GET grants/{id}"), &bob, "").0, 200);
-    assert_eq!(api.ask("POST requests", &bob, WISH).0, 201, "it is there already");
+    let (status, value) = api.ask_with("POST requests", &bob, key, WISH);
+    assert_eq!((status, &value["id"]), (201, &json!(id)), "it was approved meanwhile");
     let more = r#"{"for":"30m","reason":"a second round is needed"}"#;
     assert_eq!(api.ask(&format!("POST requests/{id}/extend"), &bob, more).0, 202);
     assert_eq!(api.ask(&approve, &alice, r#"{"extension":true}"#).0, 200);
@@ -193,6 +207,8 @@ fn every_operation_answers_as_the_document_says() {
     let (status, value) = api.ask(&format!("POST grants/{id}/revoke"), &alice, r#"{"note":"x"}"#);
     assert_eq!((status, &value["revoked"]), (200, &json!([id])));
     assert_eq!(api.ask(&format!("POST grants/{id}/revoke"), &alice, "").0, 403, "it is over");
+    let (status, value) = api.ask_with("POST requests", &bob, key, WISH);
+    assert_eq!((status, message(&value)), (403, format!("{id} is revoked").as_str()));
     let (_, value) = api.ask("GET requests?which=all&limit=2", &alice, "");
     assert_eq!((value["requests"].as_array().unwrap().len(), &value["more"]), (2, &json!(1)));
     // Page by page the trail is the same as at once.
@@ -260,6 +276,6 @@ fn the_document_s_examples_run() {
     assert_eq!(api.ask(&format!("POST requests/{id}/approve"), &alice, "").0, 200);
     let done = child.wait_with_output().unwrap();
     let words = String::from_utf8_lossy(&done.stderr);
-    assert!(done.status.success() && words.contains("main -> main"), "{done:?}");
+    assert!(done.status.success() && words.contains("HEAD -> main"), "{done:?}");
     assert_eq!(api.ask(&format!("GET requests/{id}"), &alice, "").1["state"], "returned");
 }
