@@ -43,8 +43,13 @@ struct Api {
 
 impl Api {
     fn open(kind: Kind) -> Option<Self> {
-        let door = Door::open(&policy(), kind)?;
-        let document = door.web.get("", "/-/refwarden/v1/openapi.json", "");
+        Self::open_with(&policy(), kind)
+    }
+
+    fn open_with(policy: &Policy, kind: Kind) -> Option<Self> {
+        let door = Door::open(policy, kind)?;
+        let login = if kind == Kind::NginxLogin { "alice:alice-pw" } else { "" };
+        let document = door.web.get(login, "/-/refwarden/v1/openapi.json", "");
         assert_eq!(status(&document), 200);
         let document = serde_json::from_str(&body(&document)).unwrap();
         Some(Self { door, document, seen: RefCell::default() })

@@ -181,3 +181,22 @@ fn every_other_method_and_address_is_refused_as_json() {
     let head = web.ask("HEAD", "", PATH, &token, b"");
     assert_eq!((status(&head), body(&head).as_str()), (200, ""));
 }
+
+#[test]
+fn a_login_of_the_web_server_s_own_needs_no_token_and_posts_json_all_the_same() {
+    let policy = super::policy().sources("[\"remote-user\"]");
+    let Some(api) = Api::open_with(&policy, Kind::NginxLogin) else { return };
+    let web = &api.door.web;
+    let ask = |method, login: &str, headers: &str, said: &str| {
+        let answer = web.ask(method, login, PATH, headers, said.as_bytes());
+        api.judged(method, PATH, &answer)
+    };
+    assert_eq!(ask("GET", "bob:bob-pw", "", "").0, 200);
+    let form = "Content-Type: text/plain\r\n";
+    assert_eq!(ask("POST", "bob:bob-pw", form, WISH).0, 415);
+    let (status, value) = ask("POST", "bob:bob-pw", JSON, WISH);
+    assert_eq!((status, &value["asked_by"]["source"]), (202, &"remote-user".into()), "{value}");
+    let (status, value) = ask("GET", "mallory:mallory-pw", "", "");
+    assert_eq!(status, 403, "{value}");
+    assert!(message(&value).contains("RW102"), "{value}");
+}
