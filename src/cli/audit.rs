@@ -6,14 +6,15 @@ use super::site::Here;
 use super::{Failure, when};
 use crate::audit::checkpoint::Checkpoint;
 use crate::audit::export;
-use crate::audit::read::{self, Filter, Seen};
+use crate::audit::read::{self, Filter, ReadError, Seen};
 use crate::audit::verify::{Compared, Verified};
 use crate::audit::{Actor, Event, Record, Text, Verdict, show};
 use crate::os::{clock, files};
 use crate::policy::pattern::Pattern;
 use anyhow::Context;
 use clap::{Subcommand, ValueEnum};
-use serde_json::json;
+use serde_json::{Value, json};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// What to do with the trail.
@@ -49,28 +50,28 @@ pub enum Verb {
 pub struct Selection {
     /// Only what this user of the policy did.
     #[arg(long, value_name = "NAME")]
-    user: Option<String>,
+    pub(in crate::cli) user: Option<String>,
     /// Only of this repository: its path below the site's root, without `.git`.
     #[arg(long, value_name = "NAME")]
-    repository: Option<String>,
+    pub(in crate::cli) repository: Option<String>,
     /// Only lines about a ref that this glob matches: of a branch, or of a full name.
     #[arg(long = "ref", value_name = "PATTERN")]
-    reference: Option<String>,
+    pub(in crate::cli) reference: Option<String>,
     /// Only what was let through by this grant.
     #[arg(long, value_name = "ID")]
-    grant: Option<String>,
+    pub(in crate::cli) grant: Option<String>,
     /// Only events of this kind, such as push.decided, push.landed, policy.applied.
     #[arg(long, value_name = "WORD")]
-    event: Option<String>,
+    pub(in crate::cli) event: Option<String>,
     /// Only pushes with this answer.
     #[arg(long, value_name = "WORD", value_parser = ["allowed", "refused", "would-refuse"])]
-    verdict: Option<String>,
+    pub(in crate::cli) verdict: Option<String>,
     /// From this time on: 2026-11-22T10:00:00Z, or 30d, 12h, 15m ago.
     #[arg(long, value_name = "TIME")]
-    from: Option<String>,
+    pub(in crate::cli) from: Option<String>,
     /// Before this time.
     #[arg(long, value_name = "TIME")]
-    to: Option<String>,
+    pub(in crate::cli) to: Option<String>,
 }
 
 /// Form of an export.
@@ -121,15 +122,67 @@ pub fn at_door(here: &Here, actor: Actor, verb: &Verb, out: &Out) -> anyhow::Res
             return Err(Failure::new(Exit::Usage, words).into());
         }
     };
-    let mut record = Record::new(Event::AUDIT_READ, host()).with("how", how);
-    record.actor = Some(actor);
-    let written = here.trail().append(&record, clock::now().wall);
-    written.map_err(|error| Failure::new(Exit::Unavailable, error.to_string()))?;
+    record_reading(here, actor, how)?;
     match verb {
         Verb::Show(selection) => show(here, selection, out),
         Verb::Verify { .. } => verify(here, None, out),
         Verb::Export { format, selection } => export(here, *format, selection, out),
         Verb::Checkpoint | Verb::Rotate => checkpoint(here, out),
+    }
+}
+
+/// Writes down who reads the trail, before they do.
+fn record_reading(here: &Here, actor: Actor, how: &str) -> anyhow::Result<()> {
+    let mut record = Record::new(Event::AUDIT_READ, host()).with("how", how);
+    record.actor = Some(actor);
+    let written = here.trail().append(&record, clock::now().wall);
+    written.map_err(|error| Failure::new(Exit::Unavailable, error.to_string()))?;
+    Ok(())
+}
+
+/// Some lines of the trail.
+#[derive(Debug, Default)]
+pub struct Page {
+    /// The lines, oldest first.
+    pub lines: Vec<Value>,
+    /// The number after which the rest begins, where there is more.
+    pub next: Option<u64>,
+    /// Damaged lines that were come upon.
+    pub damaged: usize,
+}
+
+/// At most `limit` lines with a number above `after`, for somebody in `[global] audit` whom a door
+/// let in.
+///
+/// # Errors
+/// As [`at_door`].
+pub fn page(
+    here: &Here,
+    actor: Actor,
+    selection: &Selection,
+    (after, limit): (u64, usize),
+) -> anyhow::Result<Page> {
+    let filter = filter(selection)?;
+    record_reading(here, actor, "query")?;
+    let (mut page, mut last) = (Page::default(), after);
+    let read = read::each(&here.audit_file(), &filter, &mut |seen| {
+        match seen {
+            Seen::Line { line, .. } if line.end.seq <= after => {}
+            Seen::Line { .. } if page.lines.len() >= limit => {
+                page.next = Some(last);
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            Seen::Line { text, line, .. } => {
+                last = line.end.seq;
+                page.lines.push(serde_json::from_slice(text)?);
+            }
+            Seen::Damaged { .. } => page.damaged += 1,
+        }
+        Ok(())
+    });
+    match read {
+        Err(ReadError::Output(_)) if page.next.is_some() => Ok(page),
+        read => read.map(|()| page).map_err(Into::into),
     }
 }
 
@@ -255,7 +308,7 @@ fn tell(verified: &Verified, sound: bool, out: &Out) {
     out.line(if sound { "the chain is whole" } else { "the chain is NOT whole" });
 }
 
-fn as_json(verified: &Verified, sound: bool) -> serde_json::Value {
+fn as_json(verified: &Verified, sound: bool) -> Value {
     json!({
         "sound": sound,
         "lines": verified.lines,

@@ -1,8 +1,21 @@
-//! `refwarden http`: a web server runs it as a CGI; see `door::http`.
+//! `refwarden http`: a web server runs it as a CGI; see `door::http`. And the interface for programs
+//! that lies there beside git, with the verbs of the command: [`api`].
+
+mod answer;
+mod api;
+mod fields;
+mod route;
+mod verbs;
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+
+/// Serves one request.
+#[must_use]
+pub fn run() -> std::process::ExitCode {
+    crate::door::http::run(api::answer)
+}
 
 /// The name by which a web server may run this program without an argument.
 const NAME: &[u8] = b"refwarden-http";

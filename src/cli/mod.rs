@@ -90,7 +90,7 @@ enum Verb {
 #[must_use]
 pub fn main() -> std::process::ExitCode {
     if http::is_called(&crate::os::env::arguments()) {
-        return crate::door::http::run();
+        return http::run();
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -101,9 +101,9 @@ pub fn main() -> std::process::ExitCode {
         }
     };
     if matches!(cli.verb, Verb::Http) {
-        return crate::door::http::run();
+        return http::run();
     }
-    let out = Out { json: cli.json };
+    let out = Out::new(cli.json);
     let exit = match run(&cli.verb, &out) {
         Ok(exit) => exit,
         Err(error) => fail(&error, &out),
@@ -141,12 +141,19 @@ pub struct Failure {
     pub words: String,
     /// How to end.
     pub exit: Exit,
+    /// Whether it is refused for what was done under the same idempotency key before.
+    pub is_conflict: bool,
 }
 
 impl Failure {
     /// Words and an exit code.
     pub fn new(exit: Exit, words: impl Into<String>) -> Self {
-        Self { words: words.into(), exit }
+        Self { words: words.into(), exit, is_conflict: false }
+    }
+
+    /// An idempotency key stands for something else already.
+    pub fn conflict(words: impl Into<String>) -> Self {
+        Self { is_conflict: true, ..Self::new(Exit::Refused, words) }
     }
 }
 

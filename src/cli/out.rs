@@ -1,5 +1,8 @@
-//! Where a command's words go: one place that prints, so that a closed pipe is no panic.
+//! Where a command's words go: one place that prints, so that a closed pipe is no panic; or that keeps
+//! them, for a door that answers in another form.
 
+use serde_json::Value;
+use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};
 
@@ -14,22 +17,59 @@ pub fn counted(count: usize, one: &str, many: &str) -> String {
 pub struct Out {
     /// Whether `--json` was given.
     pub json: bool,
+    kept: Option<RefCell<Kept>>,
+}
+
+/// What a verb said, where nothing is printed.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// Its JSON values.
+    pub values: Vec<Value>,
+    /// Everything else.
+    pub notes: Vec<String>,
 }
 
 impl Out {
+    /// Prints.
+    #[must_use]
+    pub const fn new(json: bool) -> Self {
+        Self { json, kept: None }
+    }
+
+    /// Keeps JSON values and notes until they are [`Out::taken`].
+    #[must_use]
+    pub fn keeping() -> Self {
+        Self { json: true, kept: Some(RefCell::default()) }
+    }
+
+    /// What was kept.
+    #[must_use]
+    pub fn taken(self) -> Kept {
+        self.kept.map(RefCell::into_inner).unwrap_or_default()
+    }
+
     /// Prints a line; a reader that went away is not an error.
     pub fn line(&self, text: impl std::fmt::Display) {
-        let _ = writeln!(std::io::stdout().lock(), "{text}");
+        match &self.kept {
+            Some(kept) => kept.borrow_mut().notes.push(text.to_string()),
+            None => _ = writeln!(std::io::stdout().lock(), "{text}"),
+        }
     }
 
     /// Prints one JSON value on a line of its own.
-    pub fn value(&self, value: &serde_json::Value) {
-        self.line(json_line(value));
+    pub fn value(&self, value: &Value) {
+        match &self.kept {
+            Some(kept) => kept.borrow_mut().values.push(value.clone()),
+            None => self.line(json_line(value)),
+        }
     }
 
     /// Prints a line on standard error.
     pub fn note(&self, text: impl std::fmt::Display) {
-        let _ = writeln!(std::io::stderr().lock(), "{text}");
+        match &self.kept {
+            Some(kept) => kept.borrow_mut().notes.push(text.to_string()),
+            None => _ = writeln!(std::io::stderr().lock(), "{text}"),
+        }
     }
 
     /// Whether somebody is there to be asked: questions and answers go over a terminal.
@@ -41,6 +81,9 @@ impl Out {
     /// Asks a yes-or-no question on the terminal; anything but `y` or `yes` is a no.
     #[must_use]
     pub fn confirm(&self, question: &str) -> bool {
+        if self.kept.is_some() {
+            return false;
+        }
         let mut error = std::io::stderr().lock();
         let _ = write!(error, "{question} [y/N] ");
         let _ = error.flush();
@@ -83,6 +126,6 @@ mod tests {
         let line = json_line(&value);
         assert!(line.bytes().all(|byte| (0x20..0x7f).contains(&byte)), "{line}");
         assert!(line.contains(r"\u007f") && line.contains(r"\u009b2J\u202e\ud83d\ude00\n"));
-        assert_eq!(serde_json::from_str::<serde_json::Value>(&line).unwrap(), value);
+        assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), value);
     }
 }

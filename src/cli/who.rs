@@ -23,13 +23,13 @@ use std::collections::BTreeSet;
 pub struct Args {
     /// What is done.
     #[arg(value_parser = ["read", "create", "update", "force", "delete"])]
-    action: String,
+    pub(in crate::cli) action: String,
     /// To which ref: a full name, or a branch. Reading takes none.
     #[arg(required_if_eq_any = [("action", "create"), ("action", "update"), ("action", "force"), ("action", "delete")])]
-    reference: Option<String>,
+    pub(in crate::cli) reference: Option<String>,
     /// The repository's name: its path below the site's root, without `.git`.
     #[arg(long, value_name = "NAME")]
-    repository: String,
+    pub(in crate::cli) repository: String,
 }
 
 /// Runs the verb: exit code 6 where nobody can.

@@ -23,13 +23,13 @@ use chrono::{DateTime, Utc};
 )]
 pub struct ApproveArgs {
     /// The request, its id whole.
-    id: String,
+    pub(in crate::cli) id: String,
     /// Answer the wish for more time; without it, the request itself.
     #[arg(long)]
-    extension: bool,
+    pub(in crate::cli) extension: bool,
     /// Your own words: the asker, notices, `show` and an auditor get them.
     #[arg(long, value_name = "TEXT")]
-    note: Option<String>,
+    pub(in crate::cli) note: Option<String>,
 }
 
 /// Arguments of `access deny`.
@@ -40,13 +40,13 @@ pub struct ApproveArgs {
 )]
 pub struct DenyArgs {
     /// The request, its id whole.
-    id: String,
+    pub(in crate::cli) id: String,
     /// Answer the wish for more time; without it, the request itself.
     #[arg(long)]
-    extension: bool,
+    pub(in crate::cli) extension: bool,
     /// Why, in your own words: the asker, notices, `show` and an auditor get them.
     #[arg(long, value_name = "TEXT")]
-    note: Option<String>,
+    pub(in crate::cli) note: Option<String>,
 }
 
 /// What is answered.

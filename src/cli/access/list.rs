@@ -27,31 +27,32 @@ const LIMIT: usize = 100;
 pub struct Args {
     /// Which; without it, everything that is open.
     #[arg(value_enum)]
-    which: Option<Which>,
+    pub(in crate::cli) which: Option<Which>,
     /// Only of this person.
     #[arg(long, value_name = "NAME")]
-    user: Option<String>,
+    pub(in crate::cli) user: Option<String>,
     /// Only of this repository.
     #[arg(long, value_name = "NAME")]
-    repository: Option<String>,
+    pub(in crate::cli) repository: Option<String>,
     /// Only of this entitlement.
     #[arg(long, value_name = "NAME")]
-    entitlement: Option<String>,
+    pub(in crate::cli) entitlement: Option<String>,
     /// Only those asked for from this time on: 2026-11-22T10:00:00Z, or 30d, 12h, 15m ago.
     #[arg(long, value_name = "TIME")]
-    since: Option<String>,
+    pub(in crate::cli) since: Option<String>,
     /// Only those asked for before this time.
     #[arg(long, value_name = "TIME")]
-    until: Option<String>,
+    pub(in crate::cli) until: Option<String>,
     /// Only those in this state.
     #[arg(long, value_name = "WORD", value_parser = STATES)]
-    state: Option<String>,
+    pub(in crate::cli) state: Option<String>,
     /// At most so many: what waits first, then what is live, the newest of each first; 0 is all.
     #[arg(long, value_name = "N", default_value_t = LIMIT)]
-    limit: usize,
+    pub(in crate::cli) limit: usize,
 }
 
-const STATES: [&str; 11] = [
+/// Every word for a state.
+pub const STATES: [&str; 11] = [
     "pending",
     "unanswered",
     "scheduled",

@@ -3,7 +3,7 @@
 //! Every verb is a function of an [`Office`] (policy, store, who acts by which door) and its
 //! arguments: a door hands in another [`Caller`], and nothing else changes.
 
-mod answer;
+pub(super) mod answer;
 mod caller;
 mod copied;
 mod export;
@@ -13,14 +13,14 @@ pub mod list;
 pub mod lock;
 pub(super) mod moves;
 mod office;
-mod own;
+pub(super) mod own;
 mod people;
-mod request;
+pub(super) mod request;
 mod review;
-mod revoke;
+pub(super) mod revoke;
 mod rights;
 mod scope;
-mod show;
+pub(super) mod show;
 pub(super) mod view;
 pub(super) mod wish;
 
@@ -124,7 +124,8 @@ fn as_oneself(acting_for: Option<&str>) -> anyhow::Result<()> {
     }
 }
 
-const fn mode(verb: &Verb) -> Mode {
+/// How the store is opened for a verb.
+pub(super) const fn mode(verb: &Verb) -> Mode {
     match verb {
         Verb::List(_) | Verb::Show(_) | Verb::Review(_) | Verb::Export(_) => Mode::Read,
         _ => Mode::Write,

@@ -17,7 +17,7 @@ use chrono::{DateTime, Utc};
 #[command(after_help = "Example: refwarden access return 7f3k-92qd --as bob")]
 pub struct Args {
     /// The request or grant, its id whole.
-    id: String,
+    pub(in crate::cli) id: String,
 }
 
 /// Arguments of `access extend`.
@@ -27,13 +27,13 @@ pub struct Args {
 )]
 pub struct ExtendArgs {
     /// The grant, its id whole.
-    id: String,
+    pub(in crate::cli) id: String,
     /// How much more; without it, as much as the entitlement allows.
     #[arg(long = "for", value_name = "DURATION")]
-    duration: Option<String>,
+    pub(in crate::cli) duration: Option<String>,
     /// Why, by the entitlement's rules for reason and ticket, as for a request.
     #[arg(long, value_name = "TEXT")]
-    reason: Option<String>,
+    pub(in crate::cli) reason: Option<String>,
 }
 
 /// Takes back a request.

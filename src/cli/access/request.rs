@@ -30,13 +30,13 @@ const LOOK: Duration = Duration::from_millis(500);
 )]
 pub struct Args {
     #[command(flatten)]
-    scoped: Scoped,
+    pub(in crate::cli) scoped: Scoped,
     /// Not before this time: 2026-11-22T10:00:00Z, or 2h for so long from now.
     #[arg(long, value_name = "TIME")]
-    from: Option<String>,
+    pub(in crate::cli) from: Option<String>,
     /// Wait so long for the answer, at most 1 d; exit code 5 where none came.
     #[arg(long, value_name = "DURATION")]
-    wait: Option<String>,
+    pub(in crate::cli) wait: Option<String>,
 }
 
 /// Files a request, or finds the open one that is the same.
@@ -103,7 +103,7 @@ fn done_before(office: &Office<'_>, wanted: &Wanted) -> anyhow::Result<Option<(I
     };
     if done.content != *content {
         let words = format!("this idempotency key was used for something else ({})", done.id);
-        return Err(Failure::new(Exit::Refused, words).into());
+        return Err(Failure::conflict(words).into());
     }
     let (_, state) = office.record(&done.id)?;
     Ok(Some((done.id, state)))

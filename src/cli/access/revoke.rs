@@ -37,22 +37,22 @@ const LOOK: Duration = Duration::from_millis(200);
 pub struct Args {
     /// Grants, their ids whole.
     #[arg(value_name = "ID")]
-    ids: Vec<String>,
+    pub(in crate::cli) ids: Vec<String>,
     /// Every grant of this person.
     #[arg(long, value_name = "NAME")]
-    user: Option<String>,
+    pub(in crate::cli) user: Option<String>,
     /// Every grant in this repository.
     #[arg(long, value_name = "NAME")]
-    repository: Option<String>,
+    pub(in crate::cli) repository: Option<String>,
     /// Every grant there is.
     #[arg(long)]
-    all: bool,
+    pub(in crate::cli) all: bool,
     /// Why, in your own words: the holder, notices, `show` and an auditor get them.
     #[arg(long, value_name = "TEXT")]
-    note: Option<String>,
+    pub(in crate::cli) note: Option<String>,
     /// Wait until no push is under way with them, at most so long (1 d); exit code 1 where one still is.
     #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "10m")]
-    wait: Option<String>,
+    pub(in crate::cli) wait: Option<String>,
 }
 
 /// A push under way that rests on grants which were revoked.

@@ -29,55 +29,55 @@ const MAX_WAIT: u32 = 24 * 3600;
 #[derive(Debug, clap::Args)]
 pub struct Scoped {
     /// The entitlement, as the policy calls it.
-    entitlement: String,
+    pub(in crate::cli) entitlement: String,
     /// The repository's name: its path below the site's root, without `.git`.
     #[arg(long, value_name = "NAME")]
-    repository: String,
+    pub(in crate::cli) repository: String,
     /// Branches, by name or glob; without any refs, all that the entitlement lends.
     #[arg(long, value_name = "PATTERN", num_args = 1.., value_delimiter = ',')]
-    branches: Vec<String>,
+    pub(in crate::cli) branches: Vec<String>,
     /// Tags, by name or glob.
     #[arg(long, value_name = "PATTERN", num_args = 1.., value_delimiter = ',')]
-    tags: Vec<String>,
+    pub(in crate::cli) tags: Vec<String>,
     /// Refs by full name or glob.
     #[arg(long, value_name = "PATTERN", num_args = 1.., value_delimiter = ',')]
-    refs: Vec<String>,
+    pub(in crate::cli) refs: Vec<String>,
     /// Ask to create refs; without any action, for all that the entitlement lends.
     #[arg(long)]
-    create: bool,
+    pub(in crate::cli) create: bool,
     /// Ask to move refs forward.
     #[arg(long)]
-    update: bool,
+    pub(in crate::cli) update: bool,
     /// Ask to move refs elsewhere than forward (`git push --force`): commits may be lost.
     #[arg(long)]
-    force: bool,
+    pub(in crate::cli) force: bool,
     /// Ask to delete refs.
     #[arg(long)]
-    delete: bool,
+    pub(in crate::cli) delete: bool,
     /// The same as words: create, update, force, delete, push, write, read, bypass.
     #[arg(long, value_name = "WORD", num_args = 1.., value_delimiter = ',')]
-    permissions: Vec<String>,
+    pub(in crate::cli) permissions: Vec<String>,
     /// Only for changes of these paths.
     #[arg(long, value_name = "PATTERN", num_args = 1.., value_delimiter = ',')]
-    paths: Vec<String>,
+    pub(in crate::cli) paths: Vec<String>,
     /// Checks to be lifted, with `bypass`.
     #[arg(long, value_name = "NAME", num_args = 1.., value_delimiter = ',')]
-    checks: Vec<String>,
+    pub(in crate::cli) checks: Vec<String>,
     /// For how long, from the approval on: 30m, 4h, 1h30m.
     #[arg(long = "for", value_name = "DURATION")]
-    duration: Option<String>,
+    pub(in crate::cli) duration: Option<String>,
     /// Why; at least 10 characters.
     #[arg(long, value_name = "TEXT")]
-    reason: Option<String>,
+    pub(in crate::cli) reason: Option<String>,
     /// The ticket.
     #[arg(long, value_name = "ID")]
-    ticket: Option<String>,
+    pub(in crate::cli) ticket: Option<String>,
     /// So many pushes may land; then it is used up. Without it, as many as the entitlement allows.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    uses: Option<u32>,
+    pub(in crate::cli) uses: Option<u32>,
     /// The same command with the same key, sent again, finds what it did.
     #[arg(long, value_name = "KEY")]
-    idempotency_key: Option<String>,
+    pub(in crate::cli) idempotency_key: Option<String>,
 }
 
 /// A wish as it was read from a command line.

@@ -25,33 +25,33 @@ use std::path::PathBuf;
 pub struct Args {
     /// The user; without it, somebody without an identity.
     #[arg(long = "as", value_name = "USER")]
-    user: Option<String>,
+    pub(in crate::cli) user: Option<String>,
     /// The repository's name: its path below the site's root, without `.git`.
     #[arg(long, value_name = "NAME", required_unless_present = "stdin")]
-    repository: Option<String>,
+    pub(in crate::cli) repository: Option<String>,
     /// What is done.
     #[arg(long, required_unless_present = "stdin", value_parser = ["read", "create", "update", "force", "delete"])]
-    action: Option<String>,
+    pub(in crate::cli) action: Option<String>,
     /// To which ref: a full name, or a branch.
     #[arg(long = "ref", value_name = "REF", required_if_eq_any = [("action", "create"), ("action", "update"), ("action", "force"), ("action", "delete")])]
-    reference: Option<String>,
+    pub(in crate::cli) reference: Option<String>,
     /// A path that it changes; may be given often. Without any the paths count as unknown: then
     /// permits with paths do not match, and forbids with paths do.
     #[arg(long = "path", value_name = "PATH")]
-    paths: Vec<String>,
+    pub(in crate::cli) paths: Vec<String>,
     /// It changes no path at all.
     #[arg(long, conflicts_with = "paths")]
-    no_paths: bool,
+    pub(in crate::cli) no_paths: bool,
     /// At another time than now: 2026-11-22T10:00:00Z, or 30d, 12h, 15m for so long ago.
     #[arg(long, value_name = "TIME")]
-    at: Option<String>,
+    pub(in crate::cli) at: Option<String>,
     /// Ask this file instead of the applied policy; needs no installation.
     #[arg(long, value_name = "FILE")]
-    policy: Option<PathBuf>,
+    pub(in crate::cli) policy: Option<PathBuf>,
     /// Read questions as JSON lines {user, repository, action, ref, paths?, time?}, answer one a line;
     /// `ref` is a full name, or a branch. Exit code 2 when a line was no question.
     #[arg(long, conflicts_with_all = ["user", "repository", "action", "reference", "paths", "at"])]
-    stdin: bool,
+    pub(in crate::cli) stdin: bool,
 }
 
 impl Args {

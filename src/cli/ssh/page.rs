@@ -28,7 +28,7 @@ const MAX_LINE: usize = 400;
 /// # Errors
 /// What it tells of can't be read.
 pub fn show(desk: &Desk, visitor: &Visitor) -> anyhow::Result<Exit> {
-    let out = Out { json: false };
+    let out = Out::new(false);
     let say = |text: String| out.line(Safe::new(text.as_bytes(), MAX_LINE));
     say(who(desk, visitor)?);
     say("There is no shell here: this account serves git, and answers commands.".into());

@@ -60,11 +60,11 @@ pub fn run(desk: &Desk, visitor: &Visitor, words: &[String]) -> Exit {
     let door = desk::door(&desk.site, desk.policy.settings());
     match parse(&door, words) {
         Ok(spoken) => {
-            let out = Out { json: spoken.json };
+            let out = Out::new(spoken.json);
             guarded(desk, spoken.json, || perform(desk, visitor, spoken.verb, &out))
         }
         Err(error) => {
-            let out = Out { json: false };
+            let out = Out::new(false);
             let told = if error.use_stderr() { Out::note } else { Out::line };
             let text = at_door(&error.to_string(), &door);
             text.lines().for_each(|line| told(&out, Safe::new(line.as_bytes(), MAX_LINE)));
@@ -128,7 +128,7 @@ pub fn guarded(desk: &Desk, json: bool, verb: impl FnOnce() -> anyhow::Result<Ex
     } else {
         Safe::new(said(&error).as_bytes(), MAX_LINE).to_string()
     };
-    let out = Out { json };
+    let out = Out::new(json);
     if json {
         out.value(&serde_json::json!({ "error": words }));
     }

@@ -11,6 +11,9 @@ use std::time::Duration;
 
 /// Longest line of words, in bytes.
 const MAX_LINE: usize = 400;
+/// Longest words for a program, in bytes.
+const MAX_WORDS: usize = 2000;
+const JSON: &str = "application/json";
 
 /// A status, headers and text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +31,40 @@ impl Answer {
         let safe = lines.into_iter().map(|line| Safe::new(line.as_bytes(), MAX_LINE));
         let body = safe.map(|line| format!("{line}\n")).collect();
         Self { status, headers: Vec::new(), content_type: "text/plain; charset=utf-8", body }
+    }
+
+    /// JSON with a status.
+    #[must_use]
+    pub fn json(status: &'static str, text: String) -> Self {
+        Self { status, headers: Vec::new(), content_type: JSON, body: text + "\n" }
+    }
+
+    /// An error, as programs read it.
+    #[must_use]
+    pub fn error(status: &'static str, words: &str) -> Self {
+        let words = Safe::new(words.as_bytes(), MAX_WORDS);
+        let error = serde_json::json!({ "code": code(status), "message": words.as_str() });
+        Self::json(status, serde_json::json!({ "error": error }).to_string())
+    }
+
+    /// The same answer as programs read it, with the challenge that is for them: no browser asks its
+    /// user for a password because of it.
+    #[must_use]
+    pub fn for_programs(self) -> Self {
+        if self.content_type == JSON {
+            return self;
+        }
+        let lines = self.body.lines();
+        let lines = lines.map(|line| line.strip_prefix(PREFIX).unwrap_or(line));
+        let words = lines.collect::<Vec<_>>().join("; ");
+        let headers = self.headers.into_iter().map(|(name, value)| match name {
+            "WWW-Authenticate" => {
+                let value = value.split(", charset").next().unwrap_or_default();
+                (name, value.replacen("Basic ", "Bearer ", 1))
+            }
+            _ => (name, value),
+        });
+        Self { headers: headers.collect(), ..Self::error(self.status, &words) }
     }
 
     /// With one more header; its value is ours, or made safe by the caller.
@@ -86,6 +123,12 @@ impl Answer {
         Self::text("503 Service Unavailable", lines.iter().map(String::as_str))
     }
 
+    /// The status, as it stands in the answer's head.
+    #[must_use]
+    pub const fn status(&self) -> &'static str {
+        self.status
+    }
+
     /// Writes it; a request by `HEAD` gets no body.
     ///
     /// # Errors
@@ -113,6 +156,26 @@ impl Answer {
         }
         to.write_all(text.as_bytes())?;
         to.flush()
+    }
+}
+
+/// What words for people begin with.
+const PREFIX: &str = "error: refused by refwarden: ";
+
+/// The word for a status; stable.
+fn code(status: &str) -> &'static str {
+    match status.get(..3) {
+        Some("400") => "bad_request",
+        Some("401") => "unauthorized",
+        Some("403") => "forbidden",
+        Some("404") => "not_found",
+        Some("405") => "method_not_allowed",
+        Some("409") => "conflict",
+        Some("413") => "too_large",
+        Some("415") => "unsupported_media_type",
+        Some("429") => "too_many_requests",
+        Some("503") => "unavailable",
+        _ => "failed",
     }
 }
 
@@ -144,6 +207,8 @@ mod tests {
             Answer::who_are_you(evil, [evil]),
             Answer::forbidden([evil]),
             Answer::server(&Refusal::new(Code::Store, [evil])),
+            Answer::error("400 Bad Request", evil),
+            Answer::forbidden([evil]).for_programs(),
         ] {
             let text = written(&answer, true);
             let (head, body) = text.split_once("\r\n\r\n").unwrap();
@@ -151,6 +216,23 @@ mod tests {
             assert!(!body.contains(['\r', '\x1b', '\u{202e}']), "{text}");
             assert!(body.lines().all(|line| !line.starts_with("Set-Cookie")), "{text}");
         }
+    }
+
+    #[test]
+    fn programs_are_told_the_same_as_json() {
+        let text = written(
+            &Answer::who_are_you("git", ["error: refused by refwarden: who?"]).for_programs(),
+            true,
+        );
+        assert!(
+            text.starts_with("Status: 401 Unauthorized\r\nContent-Type: application/json\r\n"),
+            "{text}"
+        );
+        assert!(text.contains("\r\nWWW-Authenticate: Bearer realm=\"git\"\r\n"), "{text}");
+        let body = text.split_once("\r\n\r\n").unwrap().1;
+        assert_eq!(body, "{\"error\":{\"code\":\"unauthorized\",\"message\":\"who?\"}}\n");
+        let json = Answer::json("200 OK", "{}".into());
+        assert_eq!(json.clone().for_programs(), json);
     }
 
     #[test]

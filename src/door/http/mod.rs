@@ -1,14 +1,15 @@
 //! `refwarden http`: the HTTP door, a CGI in front of git-http-backend.
 //!
-//! Knows the order: what is asked for, who asks, whether they may, then becomes git. The parts know
+//! Knows the order: what is asked for, who asks, whether they may, then becomes git. Refwarden's own
+//! interface for programs is not known here, only where it lies and that it answers. The parts know
 //! the rest: [`request`] what an address means, [`who`] who sends it, [`answer`] the words. Who may
 //! not read learns the same of a repository that is there as of one that is not.
 
-mod answer;
+pub mod answer;
 mod backend;
 pub mod credentials;
 pub mod request;
-mod who;
+pub mod who;
 
 use super::place::{self, Place};
 use super::reading::{self, Reading};
@@ -35,10 +36,13 @@ const MAX_DRAINED: u64 = 4 * 1024 * 1024;
 /// How long that may take.
 const DRAINING: Duration = Duration::from_secs(2);
 
+/// Refwarden's own interface for programs: answers a request for what follows [`request::API`].
+pub type Api = fn(&Desk, &Request, &[u8]) -> Answer;
+
 /// Serves the request that a web server put into this process's environment: becomes git, or
 /// answers itself.
 #[must_use]
-pub fn run() -> ExitCode {
+pub fn run(api: Api) -> ExitCode {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         let _ = syslog::send(Severity::Error, &format!("defect at {place}"));
@@ -49,13 +53,16 @@ pub fn run() -> ExitCode {
     let (answer, has_body) = match parsed {
         Ok(Ok(request)) => {
             let has_body = request.method != Method::Head;
-            let answer = std::panic::catch_unwind(|| serve(&request));
+            let answer = std::panic::catch_unwind(|| serve(&request, api));
             (answer.unwrap_or_else(|_| failed(&Refusal::defect())), has_body)
         }
         Ok(Err(Bad::NoRequest)) => return not_a_cgi(),
         Ok(Err(bad)) => (Answer::bad(bad), true),
         Err(_) => (failed(&Refusal::defect()), true),
     };
+    let path = env::variable("PATH_INFO").map(OsStringExt::into_vec);
+    let is_api = path.is_some_and(|path| path.starts_with(request::API));
+    let answer = if is_api { answer.for_programs() } else { answer };
     match answer.write(&mut std::io::stdout().lock(), has_body) {
         Ok(()) => {
             drain();
@@ -84,14 +91,14 @@ fn not_a_cgi() -> ExitCode {
 }
 
 /// Returns only where the door answers itself.
-fn serve(request: &Request) -> Answer {
+fn serve(request: &Request, api: Api) -> Answer {
     let desk = match Desk::open() {
         Ok(desk) => desk,
         Err(refusal) => return failed(&refusal),
     };
     let command = match &request.wanted {
         Wanted::Git { repository, part } => admitted(&desk, request, repository, part),
-        Wanted::Api(_) => Err(Answer::bad(Bad::NoSuchAddress)),
+        Wanted::Api(rest) => Err(api(&desk, request, rest)),
     };
     match command {
         Ok(command) => failed(&server(&serve::becoming(command))),
@@ -228,7 +235,8 @@ fn server(error: &ServeError) -> Refusal {
 }
 
 /// Tells the admin what went wrong, and the client that something did.
-fn failed(refusal: &Refusal) -> Answer {
+#[must_use]
+pub fn failed(refusal: &Refusal) -> Answer {
     let _ = syslog::send(Severity::Warning, &refusal.for_admin());
     Answer::server(refusal)
 }

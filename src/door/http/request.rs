@@ -32,6 +32,8 @@ pub struct Request {
     pub address: Option<IpAddr>,
     /// Whether the web server says that it took the request over TLS.
     pub is_encrypted: bool,
+    /// What the client calls this attempt, for refwarden's own interface.
+    pub idempotency_key: Option<Vec<u8>>,
     /// The version of git's protocol that is asked for, as it came.
     pub protocol: Option<Vec<u8>>,
     /// The body that follows.
@@ -47,9 +49,9 @@ pub enum Method {
     Head,
     /// `POST`
     Post,
-    /// `PUT`, which only refwarden's own interface takes.
+    /// `PUT`, which no address takes.
     Put,
-    /// `DELETE`, which only refwarden's own interface takes.
+    /// `DELETE`, which no address takes.
     Delete,
 }
 
@@ -185,6 +187,7 @@ impl Request {
             remote_user: filled("REMOTE_USER"),
             address: filled("REMOTE_ADDR").and_then(|text| address(&text)),
             is_encrypted: is_encrypted(&filled),
+            idempotency_key: filled("HTTP_IDEMPOTENCY_KEY"),
             protocol: filled("HTTP_GIT_PROTOCOL"),
             body,
         })
@@ -281,7 +284,7 @@ fn fitting(method: &[u8], wanted: &Wanted) -> Result<Method, Bad> {
         Wanted::Git { .. } => (&[Method::Get, Method::Head], "GET, HEAD"),
         Wanted::Api(_) => (
             &[Method::Get, Method::Head, Method::Post, Method::Put, Method::Delete],
-            "GET, HEAD, POST, PUT, DELETE",
+            "GET, HEAD, POST",
         ),
     };
     method.filter(|method| fits.contains(method)).ok_or(Bad::Method(takes))

@@ -1,5 +1,6 @@
 //! The HTTP door behind real web servers, as `docs/doors-http.md` configures them.
 
+mod api;
 mod clients;
 mod hostile;
 mod reads;

@@ -21,7 +21,7 @@ use tell::tell;
 #[command(after_help = "Example: refwarden access show 7f3k-92qd")]
 pub struct Args {
     /// The request or grant, its id whole.
-    id: String,
+    pub(in crate::cli) id: String,
 }
 
 /// Shows a request.
