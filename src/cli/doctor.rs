@@ -6,6 +6,7 @@
 mod applied;
 mod installation;
 mod repository;
+mod side;
 mod sweep;
 
 pub use installation::trail;
@@ -29,6 +30,13 @@ pub struct DoctorArgs {
     /// Only what is wrong
     #[arg(long, short)]
     pub quiet: bool,
+    /// Only what lets people pass the hooks or the doors by; exit code 1 only if the policy has
+    /// `secure-mode`
+    #[arg(long)]
+    pub side_paths: bool,
+    /// sshd's configuration, where it is not the file that sshd reads by itself
+    #[arg(long, value_name = "FILE")]
+    pub sshd_config: Option<PathBuf>,
 }
 
 /// A check of the installation as a whole.
@@ -78,8 +86,45 @@ pub fn run(args: &DoctorArgs, more: &[InstallationCheck], out: &Out) -> anyhow::
     for path in &repositories {
         findings.extend(examine(path, &home));
     }
+    let look = side::Look::new(&home, args.sshd_config.as_deref());
+    if let Some(look) = &look {
+        let sides = side::find(look, &targets(&repositories, &home));
+        if args.side_paths {
+            findings.retain(|finding| finding.level == Level::FailOpen);
+        }
+        findings.extend(sides);
+        findings.extend(side::secure_mode(look, &findings));
+    }
     tell(args, &findings, repositories.len(), out);
-    Ok(if worst(&findings) >= Level::Broken { Exit::Failed } else { Exit::Done })
+    let bar = match (args.side_paths, look.is_some_and(|look| look.secure())) {
+        (true, false) => return Ok(Exit::Done),
+        (true, true) => Level::FailOpen,
+        (false, _) => Level::Broken,
+    };
+    Ok(if worst(&findings) >= bar { Exit::Failed } else { Exit::Done })
+}
+
+/// Those that can be looked at; the others have their finding.
+fn targets(paths: &[PathBuf], home: &Installation) -> Vec<Target> {
+    paths.iter().filter_map(|path| Target::repository(path, home).ok()).collect()
+}
+
+/// What is open, of the whole installation, where the policy has secure mode; else nothing.
+#[must_use]
+pub fn open_in_secure_mode(home: &Installation, sshd_config: Option<&Path>) -> Vec<Finding> {
+    let Some(look) = side::Look::new(home, sshd_config).filter(side::Look::secure) else {
+        return Vec::new();
+    };
+    let every =
+        DoctorArgs { repositories: Vec::new(), quiet: true, side_paths: true, sshd_config: None };
+    let (repositories, limits) = repositories(&every, home);
+    let mut findings: Vec<Finding> = INSTALLATION.iter().flat_map(|check| check(home)).collect();
+    findings.extend(repositories.iter().flat_map(|path| examine(path, home)));
+    findings.extend(limits);
+    findings.extend(side::find(&look, &targets(&repositories, home)));
+    findings.extend(side::secure_mode(&look, &findings));
+    findings.retain(|finding| finding.level == Level::FailOpen);
+    findings
 }
 
 fn repositories(args: &DoctorArgs, home: &Installation) -> (Vec<PathBuf>, Option<Finding>) {
