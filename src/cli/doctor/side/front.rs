@@ -10,23 +10,23 @@ use std::path::Path;
 
 /// Where docs/doors-http.md has the socket of the HTTP door.
 const SOCKET: &str = "/run/refwarden-http.sock";
-/// Shells that start no forced command of ours.
-const NO_SHELLS: [&str; 3] = ["git-shell", "nologin", "false"];
 
 /// sshd starts a forced command through the login shell, and git-shell starts git alone.
 pub fn shell(look: &Look<'_>) -> Option<Finding> {
     let account = &look.home.site.account;
-    let shell = login_shell(account)?;
-    let name = Path::new(&shell).file_name()?.to_string_lossy().into_owned();
-    if !look.lists(&Source::Ssh) || !NO_SHELLS.contains(&name.as_str()) {
-        return None;
-    }
-    let more = match name.as_str() {
+    let by_ssh = look.lists(&Source::Ssh);
+    by_ssh.then(|| login_shell(account)).flatten().and_then(|shell| judge_shell(&shell, account))
+}
+
+fn judge_shell(shell: &str, account: &str) -> Option<Finding> {
+    let name = Path::new(shell).file_name()?.to_str()?;
+    let more = match name {
         "git-shell" => {
             ", and a key without a forced command gets upload-pack, upload-archive and receive-pack \
-             without the door"
+             past it"
         }
-        _ => "",
+        "nologin" | "false" => "",
+        _ => return None,
     };
     let what =
         format!("`{shell}` is the login shell of `{account}`: it does not start the door{more}");
@@ -66,25 +66,54 @@ pub fn door_key(look: &Look<'_>) -> Option<Finding> {
 
 /// Whoever can open the socket can say whose request it is.
 pub fn socket(look: &Look<'_>) -> Option<Finding> {
-    if !look.by_web() {
-        return None;
-    }
-    let (owner, mode) = host_facts::owner_and_mode(Path::new(SOCKET)).ok()?;
+    look.by_web().then(|| judge_socket(Path::new(SOCKET))).flatten()
+}
+
+fn judge_socket(path: &Path) -> Option<Finding> {
+    let (owner, mode) = host_facts::owner_and_mode(path).ok()?;
+    let path = path.display();
     if mode & 0o022 == 0 {
-        return Some(Finding::ok("http-socket", format!("`{SOCKET}` is uid {owner}'s alone")));
+        return Some(Finding::ok("http-socket", format!("`{path}` is uid {owner}'s alone")));
     }
     let what = format!(
-        "`{SOCKET}` has mode {mode:04o}: others than the web server can claim to be anybody there"
+        "`{path}` has mode {mode:04o}: others than the web server can claim to be it there"
     );
-    let cure = format!("SocketMode=0600 in refwarden-http.socket, and now: chmod 0600 {SOCKET}");
+    let cure = format!("chmod 0600 {path}, and SocketMode=0600 in refwarden-http.socket");
     Some(Finding::open("http-socket", what, cure))
 }
 
-/// A token that goes over the wire in the clear is everybody's.
-pub fn plain_http(look: &Look<'_>) -> Option<Finding> {
-    let url = look.policy.settings().tokens.as_ref()?.url.clone()?;
-    let rest = url.strip_prefix("http://")?;
-    let what = format!("`[tokens] url` is `{url}`: tokens go over the wire in the clear");
-    let cure = format!("serve TLS, and write url = \"https://{rest}\"");
-    Some(Finding::warn("plain-http", what, cure))
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::finding::Level;
+    use crate::cli::repo::bed::file;
+
+    #[test]
+    fn a_shell_that_does_not_start_the_door_is_named() {
+        for (shell, open) in [
+            ("/usr/bin/git-shell", true),
+            ("/usr/sbin/nologin", true),
+            ("/bin/false", true),
+            ("/bin/sh", false),
+            ("/bin/bash", false),
+        ] {
+            assert_eq!(judge_shell(shell, "git").is_some(), open, "{shell}");
+        }
+        let found = judge_shell("/usr/bin/git-shell", "git").unwrap();
+        assert!(found.what.contains("upload-archive"), "{found:?}");
+        assert_eq!(found.cure, "usermod -s /bin/sh git");
+    }
+
+    #[test]
+    fn a_socket_that_others_can_open_fails_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s");
+        assert_eq!(judge_socket(&path), None);
+        for (mode, level) in
+            [(0o600, Level::Ok), (0o660, Level::FailOpen), (0o602, Level::FailOpen)]
+        {
+            file(&path, "", mode);
+            assert_eq!(judge_socket(&path).unwrap().level, level, "{mode:o}");
+        }
+    }
 }

@@ -15,7 +15,7 @@ use crate::cli::out::counted;
 use crate::cli::repo::target::{Installation, Target};
 use crate::hook::desk::{self, Payload};
 use crate::os::git_config;
-use crate::os::sshd as os_sshd;
+use crate::os::sshd::{self as os_sshd, SshdError};
 use crate::policy::compiled::Compiled;
 use crate::pusher::Source;
 use std::path::Path;
@@ -90,7 +90,6 @@ pub fn find(look: &Look<'_>, repositories: &[Target]) -> Vec<Finding> {
     let mut found = ssh(look);
     found.extend(front::door_key(look));
     found.extend(front::socket(look));
-    found.extend(front::plain_http(look));
     found.extend(reach::daemon(look));
     found.extend(reach::others(look, repositories));
     found.extend(reach::served(look, repositories));
@@ -122,7 +121,11 @@ fn ssh(look: &Look<'_>) -> Vec<Finding> {
             let what = format!(
                 "sshd's configuration (/etc/ssh/sshd_config and what it includes): {error}"
             );
-            found.push(not_looked_at(what, "sudo refwarden doctor"));
+            let cure = match error {
+                SshdError::NotRoot => "sudo refwarden doctor",
+                _ => "sshd -t, and mend what it says",
+            };
+            found.push(not_looked_at(what, cure));
             None
         }
     };
@@ -135,13 +138,23 @@ fn ssh(look: &Look<'_>) -> Vec<Finding> {
     found
 }
 
+/// Whether a finding says something of secure mode: what is open, what could not be seen.
+pub fn concerns_secure_mode(finding: &Finding) -> bool {
+    finding.level == Level::FailOpen || finding.check == SECURE_MODE || is_unseen(finding)
+}
+
+/// Also where the walk below the root was cut short.
+fn is_unseen(finding: &Finding) -> bool {
+    matches!(finding.check, NOT_LOOKED_AT | "repositories")
+}
+
 /// How secure mode stands, given everything that was found; `None` where the policy has none.
 pub fn secure_mode(look: &Look<'_>, found: &[Finding]) -> Option<Finding> {
     if !look.secure {
         return None;
     }
     let open = found.iter().filter(|finding| finding.level == Level::FailOpen).count();
-    let unseen = found.iter().filter(|finding| finding.check == NOT_LOOKED_AT).count();
+    let unseen = found.iter().filter(|finding| is_unseen(finding)).count();
     Some(match (open, unseen) {
         (0, 0) => Finding::ok(SECURE_MODE, "met: no side path is open"),
         (0, _) => Finding::warn(
@@ -155,6 +168,3 @@ pub fn secure_mode(look: &Look<'_>, found: &[Finding]) -> Option<Finding> {
         }
     })
 }
-
-#[cfg(test)]
-mod tests;

@@ -143,19 +143,19 @@ pub fn daemon(look: &Look<'_>) -> Option<Finding> {
     if !look.guards_reading() {
         return None;
     }
-    let base = |word: &str| Path::new(word).file_name().map(|n| n.to_string_lossy().into_owned());
-    let is_daemon = |line: &Vec<String>| {
-        let mut words = line.iter();
-        match words.next().and_then(|word| base(word)).as_deref() {
-            Some("git-daemon") => true,
-            Some("git") => words.next().is_some_and(|word| word == "daemon"),
-            _ => false,
-        }
-    };
-    command_lines().iter().any(is_daemon).then(|| {
+    command_lines().iter().any(|line| is_daemon(line)).then(|| {
         let what = "git daemon runs on this host: what it exports is read without the doors";
         Finding::warn("git-daemon", what, "stop it: systemctl disable --now git-daemon")
     })
+}
+
+fn is_daemon(line: &[String]) -> bool {
+    let program = line.first().and_then(|word| Path::new(word).file_name()?.to_str());
+    match program {
+        Some("git-daemon") => true,
+        Some("git") => line.get(1).is_some_and(|word| word == "daemon"),
+        _ => false,
+    }
 }
 
 /// What git daemon is told to serve or take.
@@ -232,4 +232,50 @@ fn lender(objects: &Path) -> Option<PathBuf> {
 fn project(look: &Look<'_>, git_folder: &Path) -> Option<String> {
     let name = judge::repository(&look.home.site.root, git_folder)?;
     look.policy.ground(None, &name).ok().map(|ground| ground.name.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+    #[test]
+    fn git_daemon_is_known_by_its_command_line() {
+        let line = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        for (text, yes) in [
+            ("/usr/lib/git-core/git-daemon --export-all", true),
+            ("git daemon --base-path=/srv", true),
+            ("git push daemon", false),
+            ("vi git-daemon", false),
+            ("", false),
+        ] {
+            assert_eq!(is_daemon(&line(text)), yes, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_repository_is_reached_only_through_every_folder_above() {
+        // Folders above a temporary one are open to all; it is closed itself.
+        let folder = tempfile::tempdir().unwrap();
+        let git_folder = folder.path().join("a.git");
+        let objects = git_folder.join("objects");
+        std::fs::create_dir_all(&objects).unwrap();
+        let set = |path: &Path, mode| {
+            std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+        };
+        let group = Others::Group(std::fs::metadata(&objects).unwrap().gid());
+        for (folder_mode, objects_mode, by_world, by_group) in [
+            (0o755, 0o755, true, true),
+            (0o700, 0o755, false, false),
+            (0o750, 0o755, false, true),
+            (0o711, 0o750, false, true),
+            (0o755, 0o700, false, false),
+        ] {
+            set(folder.path(), folder_mode);
+            set(&git_folder, 0o755);
+            set(&objects, objects_mode);
+            let reached = (reaches(&git_folder, Others::World), reaches(&git_folder, group));
+            assert_eq!(reached, (by_world, by_group), "{folder_mode:o} {objects_mode:o}");
+        }
+    }
 }
