@@ -596,6 +596,7 @@ Match User $account
     AuthorizedKeysCommand $lib/refwarden ssh-keys %u %f %t %k
     AuthorizedKeysCommandUser $account
     AuthorizedKeysFile none
+    TrustedUserCAKeys none
     ForceCommand none
     AcceptEnv GIT_PROTOCOL
     DisableForwarding yes

@@ -816,3 +816,36 @@ fn what_sshd_gets_is_what_the_documents_show_and_what_a_real_sshd_takes() {
         assert!(said.contains(line), "{line} {said}");
     }
 }
+
+#[test]
+fn in_secure_mode_the_installation_fails_while_a_side_path_is_open() {
+    let bed = Bed::named("secure");
+    for name in HOOKS.into_iter().chain(["refwarden"]) {
+        let built = Path::new(env!("CARGO_BIN_EXE_refwarden")).with_file_name(name);
+        bed.run(Command::new("cp").arg(built).arg(bed.at("bin").join(name)));
+    }
+    let repository = bed.repository("a.git");
+    let policy = bed.at("policy.toml");
+    let write = |secure: bool| {
+        let text = format!(
+            "version = 1\n[server]\nsecure-mode = {secure}\n[identity]\nsources = [\"http\"]\n\
+             [store]\npath = \"{0}/var/lib/refwarden\"\n[audit]\nfile = \"{0}/var/log/refwarden/audit.jsonl\"\n\
+             [users.alice]\n[schemes.default]\n[projects.A]\nrepositories = [\"**\"]\n",
+            bed.at("prefix").display()
+        );
+        file(&policy, &text, 0o644);
+    };
+    let arguments = ["--policy", policy.to_str().unwrap()];
+    write(true);
+    let said = bed.refused(&arguments, &[&repository]);
+    assert!(said.contains("FAIL OPEN http-getanyfile: "), "{said}");
+    assert!(said.contains("cure: git config --system http.getanyfile false"), "{said}");
+    assert!(said.contains("stopped while installing the hooks"), "{said}");
+    assert!(repository.join("hooks/pre-receive").exists(), "hooks close a side path themselves");
+    // An upgrade names no repository, and looks all the same.
+    let said = bed.refused(&arguments, &[]);
+    assert!(said.contains("FAIL OPEN secure-mode: not met"), "{said}");
+    write(false);
+    let said = bed.install(&arguments, &[]);
+    assert!(!said.contains("FAIL OPEN") && !said.contains("getanyfile"), "{said}");
+}

@@ -5,6 +5,10 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// Settings of sshd that leave nothing open.
+const CLOSED: &str = "AuthorizedKeysFile none\nDisableForwarding yes\nAcceptEnv GIT_PROTOCOL\n\
+                      AuthenticationMethods publickey\n";
+
 /// A site with the repository `app`, and sshd's configuration for it.
 struct Lab {
     site: Site,
@@ -21,7 +25,7 @@ impl Lab {
         site.refwarden(&["store", "init"]).ends(0, "");
         let (repo, _) = site.started();
         let lab = Self { site, repo };
-        lab.sshd("AuthorizedKeysFile none\nDisableForwarding yes\nAcceptEnv GIT_PROTOCOL\n");
+        lab.sshd(CLOSED);
         lab
     }
 
@@ -106,7 +110,7 @@ fn settings_of_sshd_that_open_side_paths_are_closed_by_the_printed_lines() {
     let lab = Lab::new(&policy("[\"ssh\"]"));
     let open = "PermitUserEnvironment yes\nX11Forwarding yes\nAcceptEnv LANG GIT_* LC_*\n\
                 ForceCommand /bin/false\nAuthorizedKeysCommand /bin/cat\nAuthorizedKeysCommandUser root\n\
-                AuthorizedKeysFile none\n";
+                AuthorizedKeysFile none\nTrustedUserCAKeys /etc/ssh/ca.pub\nPasswordAuthentication yes\n";
     lab.sshd(open);
     let global = lab.finding("sshd-user-environment", "warn", "`PermitUserEnvironment yes`");
     let own = [
@@ -114,6 +118,8 @@ fn settings_of_sshd_that_open_side_paths_are_closed_by_the_printed_lines() {
         lab.finding("sshd-forwarding", "warn", "AllowTcpForwarding, "),
         lab.finding("sshd-force-command", "warn", "`ForceCommand /bin/false`"),
         lab.finding("sshd-keys-command", "warn", "`AuthorizedKeysCommand /bin/cat`"),
+        lab.finding("sshd-authorities", "warn", "`TrustedUserCAKeys /etc/ssh/ca.pub`"),
+        lab.finding("sshd-methods", "warn", "PasswordAuthentication"),
     ];
     let before = line_of(&global);
     let mut text = format!("{before}\n{open}Match User {}\n", own_account());
@@ -124,7 +130,13 @@ fn settings_of_sshd_that_open_side_paths_are_closed_by_the_printed_lines() {
     for check in ["sshd-user-environment", "sshd-accept-env", "sshd-forwarding"] {
         assert!(lab.findings(check).is_empty(), "{check}");
     }
-    for check in ["sshd-force-command", "sshd-keys-command", "not-looked-at"] {
+    for check in [
+        "sshd-force-command",
+        "sshd-keys-command",
+        "sshd-authorities",
+        "sshd-methods",
+        "not-looked-at",
+    ] {
         assert!(lab.findings(check).is_empty(), "{check}");
     }
 }
@@ -157,14 +169,15 @@ fn keys_that_open_something_else_than_the_door_are_named_by_line() {
         format!("restrict,command=\"{program} ssh alice --key SHA256:x\" ssh-ed25519 AAAA a\n");
     let loose = good.replace("restrict,", "");
     let other = "restrict,command=\"/bin/sh -c \\\"git-shell\\\"\" ssh-ed25519 AAAA b\n";
-    let text = format!("# a comment\n{good}ssh-ed25519 AAAA bare\n{other}{loose}");
+    let tail = good.replace("SHA256:x", "SHA256:x; sh");
+    let text = format!("# a comment\n{good}ssh-ed25519 AAAA bare\n{other}{loose}{tail}");
     std::fs::write(lab.keys(), text).unwrap();
     let found = lab.findings("ssh-keys");
     let said: Vec<(&str, &str)> =
         found.iter().map(|f| (f["level"].as_str().unwrap(), f["what"].as_str().unwrap())).collect();
     assert_eq!(said.len(), 3, "{said:?}");
     assert!(said[0].0 == "fail-open" && said[0].1.contains("line 3: the login shell"), "{said:?}");
-    assert!(said[1].0 == "warn" && said[1].1.contains("line 4: a program"), "{said:?}");
+    assert!(said[1].0 == "warn" && said[1].1.contains("lines 4, 6: a program"), "{said:?}");
     assert!(said[2].0 == "warn" && said[2].1.contains("line 5: the door, but"), "{said:?}");
     // The cure: these lines go, and refwarden writes the policy's.
     std::fs::write(lab.keys(), good).unwrap();

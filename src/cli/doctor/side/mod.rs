@@ -67,17 +67,24 @@ impl<'a> Look<'a> {
         self.secure || self.lists(&Source::Http) || self.lists(&Source::RemoteUser)
     }
 
-    /// Whether a command line begins with this installation's program and `verb`.
+    /// Whether a command line is this installation's program with `verb`, and nothing after it that a
+    /// shell would take for more than words.
     fn is_ours(&self, command: &str, verb: &str) -> bool {
-        let command = command.trim();
-        let (program, rest) = match command.strip_prefix('\'').and_then(|c| c.split_once('\'')) {
-            Some(quoted) => quoted,
-            None => command.split_once(' ').unwrap_or((command, "")),
-        };
-        let ours = self.home.programs.join("refwarden");
-        let real = |path: &Path| git_config::real(path).ok();
-        let same = Path::new(program).is_absolute() && real(Path::new(program)) == real(&ours);
-        same && rest.split_ascii_whitespace().next() == Some(verb)
+        let Some((program, rest)) = split_program(command.trim()) else { return false };
+        let ours = git_config::real(&self.home.programs.join("refwarden"));
+        let same = Path::new(program).is_absolute()
+            && ours.is_ok_and(|ours| git_config::real(Path::new(program)).ok() == Some(ours));
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b" ._:/+=@%-".contains(&byte);
+        same && rest.bytes().all(plain)
+            && rest.split(' ').find(|word| !word.is_empty()) == Some(verb)
+    }
+}
+
+/// The program of a command line, as `door::ssh::keys` writes it, and the rest.
+fn split_program(command: &str) -> Option<(&str, &str)> {
+    match command.strip_prefix('\'') {
+        Some(quoted) => quoted.split_once('\'').filter(|(_, rest)| rest.starts_with(' ')),
+        None => command.split_once(' '),
     }
 }
 

@@ -71,7 +71,7 @@ fn readable(look: &Look<'_>, open: &[&Target], first: &Target, whom: &str) -> Fi
 }
 
 fn group_of(folder: &Path) -> Option<u32> {
-    stat(&folder.join("objects")).ok().map(|about| about.st_gid)
+    stat(folder.join("objects")).ok().map(|about| about.st_gid)
 }
 
 /// Whether `who` gets through every folder above, and may list and read the objects.

@@ -45,6 +45,8 @@ pub fn judge(settings: &Settings<'_>, look: &Look<'_>) -> Vec<Finding> {
         forwarding(settings, look),
         force_command(settings, look),
         keys_command(settings, look),
+        authorities(settings, look),
+        other_methods(settings, look),
     ];
     let found: Vec<Finding> = all.into_iter().flatten().collect();
     if found.is_empty() {
@@ -175,6 +177,45 @@ fn keys_command(settings: &Settings<'_>, look: &Look<'_>) -> Option<Finding> {
         look.home.programs.join("refwarden").display()
     );
     Some(Finding::warn("sshd-keys-command", what, for_account(look, &line)))
+}
+
+/// A certificate of an authority that sshd itself trusts meets no forced command.
+fn authorities(settings: &Settings<'_>, look: &Look<'_>) -> Option<Finding> {
+    let file = settings.one("trustedusercakeys");
+    if matches!(file, "" | "none") {
+        return None;
+    }
+    let what = format!(
+        "`TrustedUserCAKeys {file}`: certificates of these authorities get the login shell"
+    );
+    Some(Finding::warn("sshd-authorities", what, for_account(look, "TrustedUserCAKeys none")))
+}
+
+/// Whoever comes in without a key meets no forced command.
+fn other_methods(settings: &Settings<'_>, look: &Look<'_>) -> Option<Finding> {
+    let mut lists = settings.one("authenticationmethods").split_ascii_whitespace();
+    if lists.all(|list| list.split(',').any(|one| one == "publickey")) {
+        return None;
+    }
+    let kinds = [
+        "PasswordAuthentication",
+        "KbdInteractiveAuthentication",
+        "HostbasedAuthentication",
+        "GSSAPIAuthentication",
+        "KerberosAuthentication",
+    ];
+    let on = kinds.iter().filter(|kind| settings.one(kind) == "yes");
+    let on: Vec<&str> = on.copied().collect();
+    if on.is_empty() {
+        return None;
+    }
+    let what = format!(
+        "{} on for `{}`: who comes in without a key gets the login shell",
+        on.join(", "),
+        look.home.site.account
+    );
+    let cure = for_account(look, "AuthenticationMethods publickey");
+    Some(Finding::warn("sshd-methods", what, cure))
 }
 
 #[cfg(test)]
