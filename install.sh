@@ -24,11 +24,15 @@ usage: install.sh [options] REPO.git...       (an upgrade needs no REPO.git)
   --host HOST           gitea, gitlab or gitolite: use the place that the host has for hooks
   --systemd             also a service and a timer that run `refwarden sweep` every minute, which
                         settles pushes that were cut short and sends notices again
+  --ssh-door            also a file for sshd that leads every login to the hosting account through
+                        `refwarden ssh`; without root it is printed. sshd is not reloaded
+  --http-door           also systemd's units that run the HTTP door by fcgiwrap, and nginx's lines
+                        for it are printed; nothing is started
   --dry-run             print every step and change nothing
   --uninstall           take the hooks out of the repositories named (of all below the root, when
                         none is) and give back what was there; the programs go when no repository
-                        needs them any more, and the timer with them. Policy, state and trail
-                        stay.
+                        needs them any more, and with them the timer and the doors' files.
+                        Policy, state and trail stay.
   --demo                show refwarden at work in a temporary folder, in half a minute, and
                         clean up
   --help                this text
@@ -76,7 +80,7 @@ me=$(id -un)
 my_uid=$(id -u)
 
 prefix='' policy='' root='' account='' hooks='' host='' template=''
-copy=no take_over=no system=no systemd=no dry_run=no first=no mode=install
+copy=no take_over=no system=no systemd=no ssh_door=no http_door=no dry_run=no first=no mode=install
 
 set_option() {
     [ -n "$2" ] || misused "$1 needs a value"
@@ -115,6 +119,8 @@ while [ "$left" -gt 0 ]; do
     --template) template=--template ;;
     --system-hooks-path) system=yes ;;
     --systemd) systemd=yes ;;
+    --ssh-door) ssh_door=yes ;;
+    --http-door) http_door=yes ;;
     --dry-run) dry_run=yes ;;
     --uninstall) mode=uninstall ;;
     --demo) mode=demo ;;
@@ -579,6 +585,178 @@ remove_units() {
     fi
 }
 
+# ---------------------------------------------------------------- the doors
+
+ssh_text() {
+    cat <<END
+# Written by install.sh of refwarden: whoever logs in to the account $account comes in by the door.
+PermitUserEnvironment no
+Match User $account
+    AuthenticationMethods publickey
+    AuthorizedKeysCommand $lib/refwarden ssh-keys %u %f %t %k
+    AuthorizedKeysCommandUser $account
+    AuthorizedKeysFile none
+    TrustedUserCAKeys none
+    ForceCommand none
+    AcceptEnv GIT_PROTOCOL
+    DisableForwarding yes
+    PermitUserRC no
+END
+}
+# Whether a file of a door is this installation's.
+door_is_ours() {
+    head -n 1 -- "$1" 2>/dev/null | grep -q '^# Written by install.sh of refwarden' &&
+        grep -Fq -- "$lib/refwarden" "$1"
+}
+# sshd takes the file, before and beside all that it has.
+sshd_takes_it() {
+    printf 'Include %s\n' "$1" >"$1.test"
+    if [ -f /etc/ssh/sshd_config ]; then printf 'Include /etc/ssh/sshd_config\n' >>"$1.test"; fi
+    said=$("$sshd" -t -f "$1.test" 2>&1) && status=0 || status=$?
+    rm -f -- "$1.test"
+    return "$status"
+}
+write_ssh_door() {
+    mkdir -p -- "$(dirname -- "$ssh_file")"
+    rm -f -- "$ssh_file.new"
+    (set -C && ssh_text >"$ssh_file.new")
+    chmod 0644 "$ssh_file.new"
+    if ! sshd_takes_it "$ssh_file.new"; then
+        rm -f -- "$ssh_file.new"
+        fail "sshd does not take it, so it was not put in place: $said"
+    fi
+    mv -f -- "$ssh_file.new" "$ssh_file"
+}
+install_ssh_door() {
+    stage='writing the file for sshd'
+    case $lib$account in
+    *[!A-Za-z0-9/._@+-]*) misused "sshd needs plain names for the door's program and account" ;;
+    esac
+    sshd=$(PATH=$PATH:/usr/sbin:/usr/local/sbin:/sbin command -v sshd) || sshd=''
+    if [ "$my_uid" != 0 ] || [ -z "$sshd" ]; then
+        say "for root, into /etc/ssh/sshd_config.d/refwarden.conf on a host that has sshd:"
+        ssh_text | sed 's/^/    /'
+        return 0
+    fi
+    if [ -e "$ssh_file" ] && ! door_is_ours "$ssh_file"; then
+        fail "$ssh_file is there and not ours"
+    fi
+    if [ "$(ssh_text)" != "$(cat -- "$ssh_file" 2>/dev/null)" ]; then
+        act "write $ssh_file" write_ssh_door
+        if [ "$dry_run" = yes ]; then ssh_text | sed 's/^/    /'; fi
+    fi
+    if [ -n "$own" ] || ! grep -Eiq '^[[:space:]]*Include[[:space:]].*/sshd_config\.d/\*\.conf' \
+        /etc/ssh/sshd_config 2>/dev/null; then
+        say "sshd does not read it by itself; at the top of /etc/ssh/sshd_config: Include $ssh_file"
+    fi
+    say 'sshd goes on as before until you reload it (systemctl reload ssh, or sshd); stay logged in'
+    say "  meanwhile. The policy's [identity] sources has to list \"ssh\", and people's keys"
+    reached 'the file for sshd'
+}
+
+web_account() {
+    for name in www-data nginx apache http; do
+        if id -u -- "$name" >/dev/null 2>&1; then
+            printf '%s' "$name"
+            return 0
+        fi
+    done
+    printf 'www-data'
+}
+socket_text() {
+    cat <<END
+# Written by install.sh of refwarden: where the web server reaches $lib/refwarden-http
+[Socket]
+ListenStream=/run/refwarden-http.sock
+SocketUser=$(web_account)
+SocketMode=0600
+
+[Install]
+WantedBy=sockets.target
+END
+}
+http_text() {
+    cat <<END
+# Written by install.sh of refwarden.
+[Service]
+User=$account
+ExecStart=${fcgiwrap:-/usr/sbin/fcgiwrap} -f -c 16 -p $(unit_string "$lib/refwarden-http")
+END
+}
+# As docs/doors-http.md has it, in a server that speaks TLS.
+nginx_text() {
+    cat <<END
+location / {
+    fastcgi_pass unix:/run/refwarden-http.sock;
+    fastcgi_param SCRIPT_FILENAME "$lib/refwarden-http";
+    fastcgi_param REQUEST_METHOD \$request_method;
+    fastcgi_param PATH_INFO \$uri;
+    fastcgi_param QUERY_STRING \$query_string;
+    fastcgi_param CONTENT_TYPE \$content_type;
+    fastcgi_param CONTENT_LENGTH \$content_length;
+    fastcgi_param REMOTE_ADDR \$remote_addr;
+    fastcgi_param REQUEST_SCHEME \$scheme;
+    client_max_body_size 0;
+    fastcgi_request_buffering off;
+    fastcgi_buffering off;
+    fastcgi_read_timeout 1h;
+}
+END
+}
+install_http_door() {
+    stage="writing the HTTP door's units"
+    case $lib in
+    *[\'\"\\$]*) misused "neither nginx nor systemd runs a program whose path has quotes: $lib" ;;
+    esac
+    fcgiwrap=$(PATH=$PATH:/usr/sbin:/sbin command -v fcgiwrap) || fcgiwrap=''
+    if [ "$my_uid" != 0 ]; then
+        say 'for root, as refwarden-http.socket and refwarden-http.service in /etc/systemd/system:'
+        { socket_text && http_text; } | sed 's/^/    /'
+    else
+        for unit in refwarden-http.socket refwarden-http.service; do
+            if [ -e "$units/$unit" ] && ! door_is_ours "$units/$unit"; then
+                fail "$units/$unit is there and not ours"
+            fi
+        done
+        install_unit refwarden-http.socket socket_text
+        install_unit refwarden-http.service http_text
+        reached "the HTTP door's units"
+    fi
+    [ -n "$fcgiwrap" ] || say 'fcgiwrap is not there yet: install it'
+    if [ -n "$own" ]; then say "systemctl link $units/refwarden-http.*, for no manager looks there"; fi
+    say 'to open the door: systemctl daemon-reload && systemctl enable --now refwarden-http.socket'
+    say 'nginx, in the server that speaks TLS (Apache: docs/doors-http.md):'
+    nginx_text | sed 's/^/    /'
+    say "the policy's [identity] sources has to list \"http\", and [tokens] max-lifetime"
+}
+# The doors' files of this installation.
+door_files() {
+    for file in "$ssh_file" "$units/refwarden-http.socket" "$units/refwarden-http.service"; do
+        if door_is_ours "$file"; then printf '%s\n' "$file"; fi
+    done
+}
+remove_door_files() {
+    if door_files | grep -Fq refwarden-http.socket && manager_answers; then
+        manager disable --quiet --now refwarden-http.socket refwarden-http.service 2>/dev/null || :
+    fi
+    door_files | while IFS= read -r file; do rm -f -- "$file"; done
+    if [ -n "$own" ] && [ "$my_uid" = 0 ]; then
+        for folder in "$own/etc/ssh/sshd_config.d" "$own/etc/ssh" "$units" "$own/etc/systemd"; do
+            rmdir -- "$folder" 2>/dev/null || :
+        done
+    fi
+}
+remove_doors() {
+    files=$(door_files)
+    if [ -z "$files" ]; then return 0; fi
+    ssh_was=no
+    if [ -e "$ssh_file" ] && door_is_ours "$ssh_file"; then ssh_was=yes; fi
+    act "remove $(printf '%s\n' "$files" | tr '\n' ' ')" remove_door_files
+    if [ "$ssh_was" = yes ]; then
+        say 'sshd still starts the door until you reload it, and nobody comes in by it'
+    fi
+}
+
 # `refwarden repo VERB` with the options that were given; repositories are the arguments.
 repo() {
     verb=$1
@@ -604,8 +782,13 @@ install_hooks() {
     reached 'the hooks'
 }
 look_at_it() {
-    if [ "$dry_run" = yes ] || [ $# -eq 0 ]; then return 0; fi
+    if [ "$dry_run" = yes ]; then return 0; fi
     stage='looking at the result (refwarden doctor)'
+    # An upgrade changes no repository; it fails only where secure mode asks for it.
+    if [ $# -eq 0 ]; then
+        "$lib/refwarden" doctor --quiet --secure-mode
+        return 0
+    fi
     say 'look at the result: refwarden doctor'
     # As who reads it: its cures are for them to type.
     "$lib/refwarden" doctor --quiet "$@"
@@ -650,6 +833,7 @@ settle_prefix() {
     case $prefix in /usr | /usr/local) own='' ;; esac
     # An ordinary user's manager looks into the user's home, root's into /etc.
     units=$own/etc/systemd/system
+    ssh_file=$own/etc/ssh/sshd_config.d/refwarden.conf
     [ "$my_uid" = 0 ] || units=${XDG_CONFIG_HOME:-${HOME-}/.config}/systemd/user
 }
 # What is not given comes from an earlier installation, else from the prefix.
@@ -693,6 +877,8 @@ install() {
     apply_policy
     install_texts
     if [ "$systemd" = yes ]; then install_units; fi
+    if [ "$ssh_door" = yes ]; then install_ssh_door; fi
+    if [ "$http_door" = yes ]; then install_http_door; fi
     if [ $# -gt 0 ] || [ -n "$template" ] || [ "$system" = yes ]; then install_hooks "$@"; fi
     look_at_it "$@"
     tell_the_end
@@ -745,6 +931,7 @@ uninstall() {
     if [ "$dry_run" = yes ]; then
         say "remove the programs in $lib, when no repository needs them any more"
         if units_are_ours; then say "and with them $units/refwarden-sweep.service and .timer"; fi
+        remove_doors
         say 'nothing was changed (--dry-run)'
         return 0
     fi
@@ -757,6 +944,7 @@ uninstall() {
     fi
     stage='removing the programs'
     if units_are_ours; then act "remove $units/refwarden-sweep.service and .timer" remove_units; fi
+    remove_doors
     act "remove the programs in $lib" remove_programs
     say "uninstalled; $stays stay, and the trail"
 }

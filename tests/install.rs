@@ -702,3 +702,150 @@ fn without_built_programs_cargo_builds_static_ones() {
         assert!(repository.join("hooks/pre-receive").exists());
     }
 }
+
+/// sshd as far as install.sh asks it: `-t -f FILE`.
+fn fake_sshd(bed: &Bed, ends: &str) -> String {
+    let script = format!("#!/bin/sh\ncat \"$3\" > '{}'\n{ends}\n", bed.at("asked").display());
+    file(&bed.at("tools/sshd"), &script, 0o755);
+    file(&bed.at("tools/fcgiwrap"), "#!/bin/sh\n", 0o755);
+    format!("{}:{}", bed.at("tools").display(), std::env::var("PATH").unwrap())
+}
+
+fn with_path(bed: &Bed, path: &str, arguments: &[&str], paths: &[&Path]) -> Output {
+    let mut command = Command::new("sh");
+    command.arg(bed.at("install.sh")).arg("--prefix").arg(bed.at("prefix"));
+    command.args(arguments).args(paths).env("PATH", path).output().unwrap()
+}
+
+#[test]
+fn the_doors_are_written_once_sshd_takes_them_and_taken_away_again() {
+    if !is_root() {
+        return println!("skipped: not root");
+    }
+    let bed = Bed::named("doors");
+    let repository = bed.repository("a.git");
+    bed.install(&[], &[&repository]);
+    let before = tree(&bed.at("prefix"));
+    let doors = ["--ssh-door", "--http-door"];
+
+    let path = fake_sshd(&bed, "echo 'bad line 3' >&2; exit 1");
+    let said = words(&with_path(&bed, &path, &doors, &[&repository]));
+    assert!(
+        said.contains("sshd does not take it, so it was not put in place: bad line 3"),
+        "{said}"
+    );
+    assert!(!bed.at("prefix/etc/ssh/sshd_config.d/refwarden.conf").exists());
+
+    let path = fake_sshd(&bed, "exit 0");
+    let dry = words(&with_path(&bed, &path, &["--ssh-door", "--dry-run"], &[&repository]));
+    assert!(dry.contains("    AuthorizedKeysFile none\n"), "{dry}");
+    let done = with_path(&bed, &path, &doors, &[&repository]);
+    assert!(done.status.success(), "{}", words(&done));
+    let said = words(&done);
+    assert!(said.contains("until you reload it") && said.contains("fastcgi_pass"), "{said}");
+    let conf = bed.at("prefix/etc/ssh/sshd_config.d/refwarden.conf");
+    let text = std::fs::read_to_string(&conf).unwrap();
+    let program = bed.lib("refwarden").display().to_string();
+    assert!(
+        text.contains(&format!("AuthorizedKeysCommand {program} ssh-keys %u %f %t %k\n")),
+        "{text}"
+    );
+    assert!(std::fs::read_to_string(bed.at("asked")).unwrap().contains("refwarden.conf.new\n"));
+    let units = bed.at("prefix/etc/systemd/system");
+    let service = std::fs::read_to_string(units.join("refwarden-http.service")).unwrap();
+    assert!(service.contains("fcgiwrap -f -c 16 -p \"") && service.contains("refwarden-http\"\n"));
+    let socket = std::fs::read_to_string(units.join("refwarden-http.socket")).unwrap();
+    assert!(socket.contains("SocketMode=0600\n"), "{socket}");
+
+    let again = tree(&bed.at("prefix"));
+    assert!(with_path(&bed, &path, &doors, &[&repository]).status.success());
+    assert_eq!(tree(&bed.at("prefix")), again);
+    // What is there and not ours stays.
+    file(&conf, "Match User git\n", 0o644);
+    let said = words(&with_path(&bed, &path, &["--ssh-door"], &[&repository]));
+    assert!(said.contains("refwarden.conf is there and not ours"), "{said}");
+    std::fs::write(&conf, &text).unwrap();
+    let said = words(&with_path(&bed, &path, &["--uninstall"], &[]));
+    assert!(said.contains("refwarden-http.socket") && said.contains("uninstalled"), "{said}");
+    for folder in ["prefix/etc/ssh", "prefix/etc/systemd"] {
+        assert!(!bed.at(folder).exists(), "{folder}");
+    }
+    assert!(before.contains_key(&bed.lib("site.toml")));
+}
+
+#[test]
+fn what_sshd_gets_is_what_the_documents_show_and_what_a_real_sshd_takes() {
+    if !is_root() {
+        return println!("skipped: not root");
+    }
+    let bed = Bed::named("doors");
+    let path = fake_sshd(&bed, "exit 0");
+    let repository = bed.repository("a.git");
+    assert!(with_path(&bed, &path, &["--ssh-door"], &[&repository]).status.success());
+    let conf = bed.at("prefix/etc/ssh/sshd_config.d/refwarden.conf");
+    let text = std::fs::read_to_string(&conf).unwrap();
+    let page = std::fs::read_to_string(source("docs/doors.md")).unwrap();
+    let shown = page.split("<!-- test: sshd -->\n```\n").nth(1).unwrap();
+    let shown = shown.split("```").next().unwrap();
+    let me = String::from_utf8(Command::new("id").arg("-un").output().unwrap().stdout).unwrap();
+    let me = me.trim();
+    let lib = bed.lib("").display().to_string();
+    let expected = shown
+        .replace("/usr/local/lib/refwarden/", &lib)
+        .replace("account git ", &format!("account {me} "))
+        .replace("Match User git", &format!("Match User {me}"))
+        .replace("CommandUser git", &format!("CommandUser {me}"));
+    assert_eq!(text, expected);
+    let sshd = Path::new("/usr/sbin/sshd");
+    if !sshd.exists() {
+        return println!("skipped: no sshd");
+    }
+    let key = bed.at("host");
+    bed.run(Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key));
+    file(
+        &bed.at("sshd_config"),
+        &format!("HostKey {}\nInclude {}\n", key.display(), conf.display()),
+        0o644,
+    );
+    std::fs::create_dir_all("/run/sshd").unwrap();
+    let user = format!("user={me},host=localhost,addr=127.0.0.1");
+    let said =
+        bed.run(Command::new(sshd).args(["-T", "-C", &user, "-f"]).arg(bed.at("sshd_config")));
+    for line in ["acceptenv GIT_PROTOCOL\n", "disableforwarding yes\n", "authorizedkeysfile none\n"]
+    {
+        assert!(said.contains(line), "{line} {said}");
+    }
+}
+
+#[test]
+fn in_secure_mode_the_installation_fails_while_a_side_path_is_open() {
+    let bed = Bed::named("secure");
+    for name in HOOKS.into_iter().chain(["refwarden"]) {
+        let built = Path::new(env!("CARGO_BIN_EXE_refwarden")).with_file_name(name);
+        bed.run(Command::new("cp").arg(built).arg(bed.at("bin").join(name)));
+    }
+    let repository = bed.repository("a.git");
+    let policy = bed.at("policy.toml");
+    let write = |secure: bool| {
+        let text = format!(
+            "version = 1\n[server]\nsecure-mode = {secure}\n[identity]\nsources = [\"http\"]\n\
+             [store]\npath = \"{0}/var/lib/refwarden\"\n[audit]\nfile = \"{0}/var/log/refwarden/audit.jsonl\"\n\
+             [users.alice]\n[schemes.default]\n[projects.A]\nrepositories = [\"**\"]\n",
+            bed.at("prefix").display()
+        );
+        file(&policy, &text, 0o644);
+    };
+    let arguments = ["--policy", policy.to_str().unwrap()];
+    write(true);
+    let said = bed.refused(&arguments, &[&repository]);
+    assert!(said.contains("FAIL OPEN http-getanyfile: "), "{said}");
+    assert!(said.contains("cure: git config --system http.getanyfile false"), "{said}");
+    assert!(said.contains("stopped while installing the hooks"), "{said}");
+    assert!(repository.join("hooks/pre-receive").exists(), "hooks close a side path themselves");
+    // An upgrade names no repository, and looks all the same.
+    let said = bed.refused(&arguments, &[]);
+    assert!(said.contains("FAIL OPEN secure-mode: not met"), "{said}");
+    write(false);
+    let said = bed.install(&arguments, &[]);
+    assert!(!said.contains("FAIL OPEN") && !said.contains("getanyfile"), "{said}");
+}

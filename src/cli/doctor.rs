@@ -6,6 +6,7 @@
 mod applied;
 mod installation;
 mod repository;
+mod side;
 mod sweep;
 
 pub use installation::trail;
@@ -29,6 +30,12 @@ pub struct DoctorArgs {
     /// Only what is wrong
     #[arg(long, short)]
     pub quiet: bool,
+    /// Only what keeps secure mode from being met; nothing where the policy does not have it
+    #[arg(long)]
+    pub secure_mode: bool,
+    /// sshd's configuration, where it is not the file that sshd reads by itself
+    #[arg(long, value_name = "FILE")]
+    pub sshd_config: Option<PathBuf>,
 }
 
 /// A check of the installation as a whole.
@@ -71,21 +78,56 @@ pub const REPOSITORY: &[RepositoryCheck] = &[
 pub fn run(args: &DoctorArgs, more: &[InstallationCheck], out: &Out) -> anyhow::Result<Exit> {
     let home = Installation::find()?;
     super::site::require_rights(&home.site)?;
+    let look = side::Look::new(&home, args.sshd_config.as_deref());
+    if args.secure_mode && !look.as_ref().is_some_and(side::Look::secure) {
+        return Ok(Exit::Done);
+    }
+    let (repositories, limits) = repositories(args, &home);
     let mut findings: Vec<Finding> =
         INSTALLATION.iter().chain(more).flat_map(|check| check(&home)).collect();
-    let (repositories, limits) = repositories(args, &home);
     findings.extend(limits);
-    for path in &repositories {
-        findings.extend(examine(path, &home));
+    findings.extend(repositories.iter().flat_map(|path| examine(path, &home)));
+    if let Some(look) = &look {
+        findings.extend(side::find(look, &targets(&repositories, &home)));
+        findings.extend(side::secure_mode(look, &findings));
+    }
+    if args.secure_mode {
+        findings.retain(side::concerns_secure_mode);
     }
     tell(args, &findings, repositories.len(), out);
     Ok(if worst(&findings) >= Level::Broken { Exit::Failed } else { Exit::Done })
+}
+
+/// Those that can be looked at; the others have their finding.
+fn targets(paths: &[PathBuf], home: &Installation) -> Vec<Target> {
+    paths.iter().filter_map(|path| Target::repository(path, home).ok()).collect()
+}
+
+/// What keeps secure mode from being met, of the whole installation; nothing where the policy does
+/// not have it.
+#[must_use]
+pub fn open_in_secure_mode(home: &Installation, sshd_config: Option<&Path>) -> Vec<Finding> {
+    let Some(look) = side::Look::new(home, sshd_config).filter(side::Look::secure) else {
+        return Vec::new();
+    };
+    let (repositories, limits) = everything(home);
+    let mut findings: Vec<Finding> = INSTALLATION.iter().flat_map(|check| check(home)).collect();
+    findings.extend(limits);
+    findings.extend(repositories.iter().flat_map(|path| examine(path, home)));
+    findings.extend(side::find(&look, &targets(&repositories, home)));
+    findings.extend(side::secure_mode(&look, &findings));
+    findings.retain(|finding| finding.level == Level::FailOpen);
+    findings
 }
 
 fn repositories(args: &DoctorArgs, home: &Installation) -> (Vec<PathBuf>, Option<Finding>) {
     if !args.repositories.is_empty() {
         return (args.repositories.clone(), None);
     }
+    everything(home)
+}
+
+fn everything(home: &Installation) -> (Vec<PathBuf>, Option<Finding>) {
     let root = git_config::real(&home.site.root).unwrap_or_else(|_| home.site.root.clone());
     let (found, whole) = host_facts::repositories_below(&root);
     let words = format!("not everything below `{}` could be looked at", root.display());

@@ -12,7 +12,7 @@ pub enum Level {
     Warn,
     /// Pushes are refused that should not be.
     Broken,
-    /// Pushes can pass that were not judged.
+    /// Pushes can pass that were not judged; in secure mode, reads too.
     FailOpen,
 }
 

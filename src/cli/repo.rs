@@ -11,6 +11,7 @@ pub mod survey;
 pub mod target;
 pub mod wide;
 
+use super::doctor;
 use super::exit::Exit;
 use super::finding::{Level, worst};
 use super::out::Out;
@@ -83,6 +84,10 @@ pub struct InstallArgs {
     /// The hosting stack whose own hooks run ours
     #[arg(long)]
     pub host: Option<Host>,
+    /// sshd's configuration, where it is not the file that sshd reads by itself; looked at for
+    /// `secure-mode` alone
+    #[arg(long, value_name = "FILE")]
+    pub sshd_config: Option<PathBuf>,
 }
 
 /// Which repositories to look at.
@@ -100,7 +105,10 @@ pub struct StatusArgs {
 pub fn run(args: &RepoArgs, out: &Out) -> anyhow::Result<Exit> {
     let home = Installation::find()?;
     match &args.verb {
-        RepoVerb::Install(args) => install(args, &home, out),
+        RepoVerb::Install(args) => {
+            let done = install(args, &home, out)?;
+            Ok(if is_open(args, &home, out) { Exit::Failed } else { done })
+        }
         RepoVerb::Uninstall(args) => uninstall(args, &home, out),
         RepoVerb::Status(args) => Ok(status(args, &home, out)),
         RepoVerb::List => list(&home, out),
@@ -125,6 +133,22 @@ fn install(args: &InstallArgs, home: &Installation, out: &Out) -> anyhow::Result
             Ok(wide::install_system(&wide::system(home, None), home, plan.act, steps)?)
         }
     })
+}
+
+/// Whether secure mode is asked for and not met; says why not.
+fn is_open(args: &InstallArgs, home: &Installation, out: &Out) -> bool {
+    if args.to.dry_run {
+        return false;
+    }
+    let open = doctor::open_in_secure_mode(home, args.sshd_config.as_deref());
+    for finding in &open {
+        if out.json {
+            out.value(&json!({ "finding": finding }));
+        } else {
+            finding.lines().into_iter().for_each(|line| out.note(line));
+        }
+    }
+    !open.is_empty()
 }
 
 fn uninstall(args: &WhereArgs, home: &Installation, out: &Out) -> anyhow::Result<Exit> {

@@ -114,6 +114,37 @@ fn home_in(line: &str, uid: u32) -> Option<PathBuf> {
     fields.get(5).filter(|home| is_it && home.starts_with('/')).map(PathBuf::from)
 }
 
+/// The login shell of an account; `None` where the host does not say.
+#[must_use]
+pub fn login_shell(name: &str) -> Option<String> {
+    let line = ask("getent", &["passwd", name]).ok()??;
+    let shell = line.lines().next()?.split(':').nth(6)?.to_owned();
+    // passwd(5): an empty field is /bin/sh.
+    Some(if shell.is_empty() { "/bin/sh".to_owned() } else { shell })
+}
+
+/// Accounts in a group, as the group lists them and as `/etc/passwd` has it for their own.
+#[must_use]
+pub fn members(gid: u32) -> Vec<String> {
+    let listed = ask("getent", &["group", &gid.to_string()]).ok().flatten().unwrap_or_default();
+    let listed = listed.trim_end().rsplit(':').next().unwrap_or_default().to_owned();
+    let mut names: Vec<String> =
+        listed.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    let local = files::read_limited(Path::new("/etc/passwd"), MAX_PASSWD).unwrap_or_default();
+    for line in String::from_utf8_lossy(&local).lines() {
+        let fields: Vec<&str> = line.split(':').collect();
+        if let (Some(name), Some(Ok(own))) =
+            (fields.first(), fields.get(3).map(|f| f.parse::<u32>()))
+            && own == gid
+        {
+            names.push((*name).to_owned());
+        }
+    }
+    names.sort();
+    names.dedup();
+    names
+}
+
 fn ask(program: &str, arguments: &[&str]) -> Result<Option<String>, ChildError> {
     let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
     let output = child::run(&Task {

@@ -19,6 +19,7 @@ pub mod policy_files;
 pub mod process;
 pub mod random;
 pub mod site;
+pub mod sshd;
 pub mod syslog;
 pub mod trust;
 

@@ -56,6 +56,8 @@ pub struct Settings {
     pub refuse: Refuse,
     /// `[server] max-commits-per-push`
     pub max_commits: u32,
+    /// `[server] secure-mode`: nobody reads or writes past the doors, and `doctor` holds the host to it.
+    pub secure: bool,
     /// `[store] path`, absolute.
     pub store: Box<str>,
     /// `[audit] file`, absolute.

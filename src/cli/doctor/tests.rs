@@ -123,7 +123,12 @@ fn an_account_whose_number_changed_is_found() {
 #[test]
 fn all_repositories_below_the_root_are_looked_at() {
     let (bed, path) = healthy();
-    let args = DoctorArgs { repositories: Vec::new(), quiet: false };
+    let args = DoctorArgs {
+        repositories: Vec::new(),
+        quiet: false,
+        secure_mode: false,
+        sshd_config: None,
+    };
     let (found, cut) = repositories(&args, &bed.home);
     assert_eq!(found, [git_config::real(&path).unwrap()]);
     assert!(cut.is_none());

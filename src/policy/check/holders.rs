@@ -43,6 +43,9 @@ impl Check<'_> {
                 "`authenticated` is everybody who is identified",
             );
         }
+        if holder == Holder::Anyone && role.adds {
+            self.secure_reader(word.at);
+        }
         let of_a_push = matches!(
             holder,
             Holder::Role(_) | Holder::Lead | Holder::Assignee | Holder::Reporter | Holder::Field(_)

@@ -15,6 +15,7 @@ mod projects;
 mod quorum;
 mod repositories;
 mod schemes;
+mod secure;
 mod settings;
 mod spans;
 mod store;
@@ -42,6 +43,8 @@ struct Check<'a> {
     declared: Declared<'a>,
     /// `[server] timezone`
     zone: Zone,
+    /// Where `[server] secure-mode = true` stands.
+    secure: Option<At>,
     /// Holders where being one takes a right away: none may depend on a look-up.
     taking: Vec<(Holder, At)>,
     unbuilt: Vec<(Box<str>, Place)>,
@@ -57,6 +60,7 @@ pub(super) fn check(root: &Table, sources: &Sources, problems: Problems) -> (Pol
         problems,
         declared: Declared::of(root),
         zone: Zone::default(),
+        secure: None,
         taking: Vec::new(),
         unbuilt: Vec::new(),
         pattern_size: 0,

@@ -25,6 +25,8 @@ impl Check<'_> {
         if let Some(zone) = server.text("timezone").and_then(|word| self.zone_word(word)) {
             self.zone = zone;
         }
+        let secure = server.bool("secure-mode") == Some(true);
+        self.secure = server.get("secure-mode").filter(|_| secure).map(|item| item.key);
         let refuse = [("push", Refuse::Push), ("ref", Refuse::Ref)];
         let settings = Settings {
             name: self.line(server, "name"),
@@ -32,6 +34,7 @@ impl Check<'_> {
             timezone: self.zone,
             refuse: self.choice(server, "refuse", &refuse, Refuse::Push),
             max_commits: self.count(server, "max-commits-per-push").unwrap_or(MAX_COMMITS),
+            secure: server.bool("secure-mode").unwrap_or_default(),
             store: self.path_of(section("store"), "path", STORE),
             audit: self.path_of(section("audit"), "file", AUDIT),
             reads: self.reads(section("audit")),
@@ -48,6 +51,7 @@ impl Check<'_> {
             shared_store: self.shared_store(section("store")),
         };
         self.unbuilt_settings(server);
+        self.secure_sources(section("identity"));
         self.refuse_fits(server, section("identity"), settings.refuse);
         settings
     }

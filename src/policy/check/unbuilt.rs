@@ -28,10 +28,8 @@ impl Check<'_> {
     }
 
     pub(super) fn unbuilt_settings(&mut self, server: &Table) {
-        for key in ["secure-mode", "policy-repository"] {
-            if let Some(item) = server.get(key) {
-                self.mark_unbuilt(format!("`[server] {key}`"), item.key);
-            }
+        if let Some(item) = server.get("policy-repository") {
+            self.mark_unbuilt("`[server] policy-repository`", item.key);
         }
     }
 

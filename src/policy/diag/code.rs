@@ -95,6 +95,7 @@ codes! {
     NotifyTarget = 674, "a notice with no or two ways to be sent";
     PlainHttp = 675, "a URL without TLS that leaves this host";
     StorePairs = 676, "a key of `[store]` without the one it belongs to";
+    SecureMode = 677, "ruled out by `secure-mode`";
     NoSources = 680, "no identity source (warning)";
     PathsOfDeletion = 681, "paths of a deletion (warning)";
     PartlyCovers = 682, "a permit's pattern that covers less than it says (warning)";
@@ -103,6 +104,7 @@ codes! {
     BareUser = 685, "`$user` without braces (warning)";
     QuorumSomewhere = 686, "an approval that can't be met in some projects (warning)";
     NobodyEligible = 687, "an entitlement that nobody may ask for (warning)";
+    SecureSource = 688, "a source that `secure-mode` can't vouch for (warning)";
     Unbuilt = 690, "not built yet";
 }
 
@@ -124,7 +126,8 @@ impl PolicyCode {
             | Self::BreakGlassQuiet
             | Self::BareUser
             | Self::QuorumSomewhere
-            | Self::NobodyEligible => Severity::Warning,
+            | Self::NobodyEligible
+            | Self::SecureSource => Severity::Warning,
             _ => Severity::Error,
         }
     }

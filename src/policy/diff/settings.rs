@@ -158,6 +158,7 @@ fn settings(old: &Settings, new: &Settings, notes: &mut Vec<Note>) {
     changed(old.ssh_ca != new.ssh_ca, news, "`[identity] ssh-ca`");
     changed(old.refuse != new.refuse, false, "`[server] refuse`");
     changed(old.max_commits != new.max_commits, false, "`[server] max-commits-per-push`");
+    changed(old.secure != new.secure, old.secure, "`[server] secure-mode`");
     changed(old.store != new.store, false, "`[store] path`");
     changed(old.audit != new.audit, false, "`[audit] file`");
     let shown = |s: &Settings| (s.name.clone(), s.help.clone(), s.timezone);

@@ -95,7 +95,7 @@ const SERVER: &[Key] = &[
     ("timezone", Text),
     ("refuse", Text),
     ("max-commits-per-push", Int),
-    ("secure-mode", Any),
+    ("secure-mode", Bool),
     ("policy-repository", Any),
 ];
 
