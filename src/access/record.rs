@@ -1,4 +1,4 @@
-//! A record and what its events make of it; how each event moves it stands in [`step`].
+//! A record and what its events make of it; how each event moves it stands in [`mod@step`].
 //!
 //! What is `closed` was closed by an event. That a grant is active, ended or used up, and that a
 //! request went unanswered, is computed from the time at every look: nothing depends on a job.

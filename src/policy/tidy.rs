@@ -1,6 +1,6 @@
 //! A policy's text in its canonical layout: spacing, and the order of keys inside a table.
 //!
-//! Knows TOML and where keys usually stand ([`order`]); nothing of what they mean. Comments stay with
+//! Knows TOML and where keys usually stand ([`mod@order`]); nothing of what they mean. Comments stay with
 //! the key or table that they stand before or beside; tables, and the words of a list, stay in their
 //! order. What comes out is read again and compared: a text that would mean something else is never
 //! given back.

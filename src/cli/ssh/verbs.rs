@@ -43,15 +43,15 @@ enum Verb {
     Access(access::Args),
     /// Everybody who can do something to a ref of a repository that you may read.
     Who(who::Args),
-    /// A verdict without a push, and why: about yourself; for [global] audit and administer about
+    /// A verdict without a push, and why: about yourself; for `[global]` audit and administer about
     /// anybody.
     Explain(explain::Args),
-    /// Read and verify the audit trail: for [global] audit.
+    /// Read and verify the audit trail: for `[global] audit`.
     #[command(subcommand)]
     Audit(audit::Verb),
-    /// Stop pushes at once: for [global] administer.
+    /// Stop pushes at once: for `[global] administer`.
     Lock(access::lock::Args),
-    /// Lift locks: for [global] administer.
+    /// Lift locks: for `[global] administer`.
     Unlock(access::lock::UnlockArgs),
 }
 
