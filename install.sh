@@ -697,6 +697,7 @@ location / {
     fastcgi_param REMOTE_ADDR \$remote_addr;
     fastcgi_param REQUEST_SCHEME \$scheme;
     client_max_body_size 0;
+    client_body_timeout 15s;
     fastcgi_request_buffering off;
     fastcgi_buffering off;
     fastcgi_read_timeout 1h;

@@ -37,6 +37,15 @@ pub fn find(root: &Path, asked: &[u8]) -> Option<Place> {
     spelled.iter().find_map(|name| open(&root, name))
 }
 
+/// What a client calls a repository, as the policy would: of what is not there, so that it is judged
+/// as what is there would be.
+#[must_use]
+pub fn bare(asked: &[u8]) -> &[u8] {
+    let name = asked.strip_prefix(b"/").unwrap_or(asked);
+    let name = name.strip_suffix(b"/").unwrap_or(name);
+    name.strip_suffix(b".git").unwrap_or(name)
+}
+
 /// The name below the root, if it can be one.
 fn below<'a>(root: &Path, asked: &'a [u8]) -> Option<&'a [u8]> {
     if asked.len() > MAX_NAME || asked.iter().any(u8::is_ascii_control) {

@@ -46,7 +46,7 @@ impl Reading {
 pub fn may_read(desk: &Desk, user: Option<&UserName>, place: &[u8]) -> Result<Reading, Refusal> {
     // First of all, so that a failing store tells nobody which repositories there are.
     let access = lent::opened(desk)?;
-    let reading = match judge(desk, &access, user, place)? {
+    let reading = match judge(desk, &access, user, place, &mut Answers::new())? {
         Judged::No(project, code) => Reading::refused(project, code),
         Judged::Said(ground, decision) => outcome(&ground, &decision),
     };
@@ -75,8 +75,11 @@ pub fn readable(
 ) -> Result<Vec<Readable>, Refusal> {
     let access = lent::opened(desk)?;
     let mut found = Vec::new();
+    // Each group is asked once for all of them.
+    let mut answers = Answers::new();
     for name in names {
-        if let Judged::Said(ground, decision) = judge(desk, &access, Some(user), &name)?
+        if let Judged::Said(ground, decision) =
+            judge(desk, &access, Some(user), &name, &mut answers)?
             && matches!(decision.verdict, Verdict::Allowed(_))
         {
             let standing = standing(&ground, &decision);
@@ -107,6 +110,7 @@ fn judge(
     access: &Access,
     user: Option<&UserName>,
     place: &[u8],
+    answers: &mut Answers,
 ) -> Result<Judged, Refusal> {
     let mut ground = match desk.policy.ground(user, place) {
         Ok(ground) => ground,
@@ -120,11 +124,10 @@ fn judge(
             };
         }
     };
-    let mut answers = Answers::new();
     if let Some(store) = &access.store {
         lent::lay_locks(desk, &mut ground, place, store.as_ref())?;
     }
-    let Some(mut decision) = decide(desk, user, &ground, &mut answers) else {
+    let Some(mut decision) = decide(desk, user, &ground, answers) else {
         return Ok(Judged::No(Some(ground.name), Code::NoPermit));
     };
     if let (Verdict::Refused(refused), Some(person), Some(store)) =
@@ -135,7 +138,7 @@ fn judge(
         for grant in lent::live(desk, &ground, place, open.open, None)? {
             ground.entries.extend(grant.entries);
         }
-        if let Some(again) = decide(desk, user, &ground, &mut answers) {
+        if let Some(again) = decide(desk, user, &ground, answers) {
             decision = again;
         }
     }

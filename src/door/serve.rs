@@ -8,10 +8,10 @@
 
 use super::place::Place;
 use crate::git::{GitEnv, GitError, Reader};
-use crate::os::env;
 use crate::os::files::{self, FileError};
 use crate::os::process::{self, Host};
 use crate::os::site::{Site, SiteError};
+use crate::os::{account, env};
 use crate::policy::name::UserName;
 use crate::pusher::proof::{self, Door, Process, Said};
 use crate::store::door_key::{self, KeyError};
@@ -135,17 +135,21 @@ pub fn is_guarded(site: &Site, place: &Place) -> Result<bool, ServeError> {
     Ok(files::same_executable(&reader.hooks_folder().join("pre-receive"), &ours))
 }
 
-/// Where git looks for the account's own configuration: what the server calls home, if that is a
-/// folder of the account's or root's, else the state folder, which has none.
+/// Where git looks for the account's own configuration: what the server calls home, else what the
+/// host does, if that is a folder of the account's or root's, else the state folder, which has none.
+/// Both doors take it from here, so that git sees what [`is_guarded`] saw.
 #[must_use]
 pub fn home(site: &Site) -> PathBuf {
-    let named = env::variable("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
-    let trusted = named.filter(|home| {
-        std::fs::metadata(home).is_ok_and(|about| {
-            about.is_dir() && (about.uid() == site.account_uid || about.uid() == 0)
-        })
-    });
-    trusted.unwrap_or_else(|| site.state.clone())
+    let trusted = |home: &PathBuf| {
+        home.is_absolute()
+            && std::fs::metadata(home).is_ok_and(|about| {
+                about.is_dir() && (about.uid() == site.account_uid || about.uid() == 0)
+            })
+    };
+    let named = env::variable("HOME").map(PathBuf::from).filter(trusted);
+    named
+        .or_else(|| account::local_home(site.account_uid).filter(trusted))
+        .unwrap_or_else(|| site.state.clone())
 }
 
 /// What the client said of the protocol (`GIT_PROTOCOL`), if it is `version=N` or a list of such.

@@ -26,7 +26,7 @@ const TRIES: u32 = 64;
 )]
 pub struct GlassArgs {
     #[command(flatten)]
-    scoped: Scoped,
+    pub(super) scoped: Scoped,
 }
 
 /// Arguments of `access attest`.

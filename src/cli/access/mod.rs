@@ -26,7 +26,7 @@ pub(super) mod wish;
 
 pub use caller::Caller;
 pub use office::Office;
-pub use rights::is_among;
+pub use rights::{is_among, may_ask_in};
 
 use super::Failure;
 use super::exit::Exit;
@@ -97,6 +97,18 @@ pub fn run(args: &Args, out: &Out) -> anyhow::Result<Exit> {
         warn(&office, out);
     }
     perform(&office, &args.verb, out)
+}
+
+impl Args {
+    /// The repository in which something is asked for, or taken.
+    #[must_use]
+    pub fn asks_in(&self) -> Option<&str> {
+        match &self.verb {
+            Verb::Request(args) => Some(args.scoped.repository()),
+            Verb::BreakGlass(args) => Some(args.scoped.repository()),
+            _ => None,
+        }
+    }
 }
 
 /// Runs the verb for somebody whom a door let in.

@@ -148,6 +148,24 @@ pub fn is_among(here: &Here, name: &UserName, holders: &[Holder]) -> anyhow::Res
     among(&People::new(&here.policy, here.site.account_uid), name, holders, None)
 }
 
+/// Whether the policy lets somebody ask for something in a repository: then they may know of it.
+///
+/// # Errors
+/// The applied policy is damaged.
+pub fn may_ask_in(here: &Here, name: &UserName, repository: &str) -> anyhow::Result<bool> {
+    let found = here.policy.project_of(repository.as_bytes()).map_err(damaged)?;
+    let Ok((project_name, project)) = found else { return Ok(false) };
+    let people = People::new(&here.policy, here.site.account_uid);
+    let found = here.policy.entitlements(&project_name, repository.as_bytes()).map_err(damaged)?;
+    for (_, entitlement) in found {
+        let holders = entitlement.entry.to.clone().unwrap_or_default();
+        if matches!(people.held(name, &project, &holders).map_err(damaged)?, Held::Yes(_)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 fn among(
     people: &People<'_>,
     name: &UserName,

@@ -8,6 +8,7 @@ use crate::access::Request;
 use crate::access::ask::Wish;
 use crate::cli::Failure;
 use crate::cli::exit::Exit;
+use crate::door::place;
 use crate::hook::desk::hex;
 use crate::policy::entry::Permissions;
 use crate::policy::model::Entitlement;
@@ -80,6 +81,14 @@ pub struct Scoped {
     pub(in crate::cli) idempotency_key: Option<String>,
 }
 
+impl Scoped {
+    /// The repository, as the policy calls it.
+    #[must_use]
+    pub fn repository(&self) -> &str {
+        self.repository.strip_suffix(".git").unwrap_or(&self.repository)
+    }
+}
+
 /// A wish as it was read from a command line.
 pub struct Wanted {
     /// Person and scope; the rest is taken from `wish` once it fits.
@@ -107,7 +116,7 @@ pub fn read(
     let name = EntitlementName::parse(&args.entitlement)
         .map_err(|error| usage(format!("`{}`: {error}", args.entitlement.escape_debug())))?;
     let entitlement = office.entitlement(&name)?;
-    let repository = args.repository.strip_suffix(".git").unwrap_or(&args.repository).to_owned();
+    let repository = args.repository().to_owned();
     let (project, _) = office.place(&repository)?;
     there(office, &repository)?;
     if entitlement.pin {
@@ -149,10 +158,9 @@ pub fn read(
 /// A repository that nobody has would be a typing mistake.
 fn there(office: &Office<'_>, repository: &str) -> anyhow::Result<()> {
     let root = &office.here.site.root;
-    let plain = !repository.is_empty()
-        && repository.split('/').all(|part| !part.is_empty() && part != "." && part != "..");
-    let found = plain
-        && (root.join(repository).is_dir() || root.join(format!("{repository}.git")).is_dir());
+    // By its own name, which is what grants and policy go by; not by a link or a folder in it.
+    let found = place::find(root, repository.as_bytes())
+        .is_some_and(|place| place.name == repository.as_bytes());
     if found {
         return Ok(());
     }

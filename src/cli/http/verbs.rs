@@ -8,7 +8,7 @@ use super::answer;
 use super::api::Asked;
 use super::fields::Fields;
 use crate::access::{Id, State};
-use crate::cli::access::failure::{damaged, store_failure};
+use crate::cli::access::failure::store_failure;
 use crate::cli::access::{
     self, Office, Verb, list as lists, own, request, revoke as revoking, wish,
 };
@@ -19,7 +19,6 @@ use crate::door::http::answer::Answer;
 use crate::door::http::request::API;
 use crate::door::reading;
 use crate::hook::ledger;
-use crate::policy::members::Held;
 use crate::pusher::token::Scope;
 use crate::text::Safe;
 use clap::ValueEnum;
@@ -121,7 +120,7 @@ pub fn ask(asked: &Asked<'_>, mut fields: Fields) -> Done {
     let repository = scoped.repository.clone();
     let verb = Verb::Request(request::Args { scoped, from, wait: None });
     let office = asked.office(&verb)?;
-    if !may_ask_in(asked, &office, &repository)? {
+    if !may_ask_in(asked, &repository)? {
         return Err(no_repository(&repository).into());
     }
     let out = Out::keeping();
@@ -140,23 +139,14 @@ pub fn ask(asked: &Asked<'_>, mut fields: Fields) -> Done {
 
 /// Whether somebody may know that a repository is there: they may read it, or the policy lets them ask
 /// for something in it.
-fn may_ask_in(asked: &Asked<'_>, office: &Office<'_>, repository: &str) -> anyhow::Result<bool> {
+fn may_ask_in(asked: &Asked<'_>, repository: &str) -> anyhow::Result<bool> {
     if !asked.covers(repository) {
         return Ok(false);
     }
     if may_read(asked, repository)? {
         return Ok(true);
     }
-    let Ok((name, project)) = office.place(repository) else { return Ok(false) };
-    let found = asked.here.policy.entitlements(&name, repository.as_bytes()).map_err(damaged)?;
-    for (_, entitlement) in found {
-        let holders = entitlement.entry.to.clone().unwrap_or_default();
-        let held = office.people.held(asked.user(), &project, &holders).map_err(damaged)?;
-        if matches!(held, Held::Yes(_)) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    access::may_ask_in(&asked.here, asked.user(), repository)
 }
 
 /// `GET requests/{id}`
@@ -387,7 +377,12 @@ fn among(asked: &Asked<'_>, list: &[crate::policy::entry::Holder]) -> anyhow::Re
 /// A repository's name, with or without `.git`.
 fn repository(fields: &mut Fields) -> anyhow::Result<String> {
     let name = fields.needed("repository")?;
-    Ok(name.strip_suffix(".git").map(str::to_owned).unwrap_or(name))
+    let name = name.strip_suffix(".git").map(str::to_owned).unwrap_or(name);
+    // The verbs take `.git` away as well: what is judged must be what is asked for.
+    if name.ends_with(".git") {
+        return Err(no_repository(&name).into());
+    }
+    Ok(name)
 }
 
 /// The ref that a question is about; only reading has none.

@@ -140,7 +140,14 @@ fn perform(desk: &Desk, visitor: &Visitor, verb: Verb, out: &Out) -> anyhow::Res
     let here = Here::open()?;
     let caller = caller(visitor);
     match verb {
-        Verb::Access(args) => access::at_door(&here, caller, &args, out),
+        Verb::Access(args) => {
+            if let Some(repository) = args.asks_in()
+                && !access::may_ask_in(&here, &visitor.user, repository)?
+            {
+                require_reading(desk, visitor, repository)?;
+            }
+            access::at_door(&here, caller, &args, out)
+        }
         Verb::Lock(args) => access::lock::at_door(&here, caller, &args, out),
         Verb::Unlock(args) => access::lock::unlock_at_door(&here, caller, &args, out),
         Verb::Who(args) => {

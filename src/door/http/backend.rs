@@ -9,8 +9,6 @@ use super::who::Person;
 use crate::door::place::Place;
 use crate::door::serve::{self, Service};
 use crate::hook::desk::Desk;
-use crate::os::account;
-use crate::os::env;
 use crate::pusher::Source;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -25,9 +23,7 @@ pub fn command(
     person: Option<&Person>,
     (place, part): (&Place, &Part),
 ) -> Command {
-    let home = account::local_home(desk.site.account_uid)
-        .or_else(|| env::variable("HOME").map(PathBuf::from))
-        .unwrap_or_else(|| PathBuf::from("/"));
+    let home = serve::home(&desk.site);
     let program = program();
     let mut command = match program.to_str() {
         Some(program) => serve::clean(program, &desk.site, &home),

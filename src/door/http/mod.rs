@@ -158,7 +158,7 @@ fn readable(
     part: &Part,
 ) -> Result<(Place, Reading), Answer> {
     let place = place::find(&desk.site.root, asked);
-    let name = place.as_ref().map_or(asked, |place| &place.name);
+    let name = place.as_ref().map_or_else(|| place::bare(asked), |place| &place.name);
     let user = person.map(|person| &person.visitor.user);
     // Asked for what is not there as well: what can fail on the way fails for both alike.
     let reading = reading::may_read(desk, user, name).map_err(|refusal| failed(&refusal))?;

@@ -61,11 +61,12 @@ pub fn identify(desk: &Desk, request: &Request) -> Result<Option<Person>, Answer
 fn shown(desk: &Desk, request: &Request, secret: &Secret) -> Result<Person, Answer> {
     let address = request.address.map(|address| address.to_string());
     let counted = address.as_deref().unwrap_or("unknown");
-    token::may_try(desk, counted).map_err(Answer::too_many)?;
+    // A good token is let in whatever others from its address have tried: nobody guesses one.
     let held = token::authenticate(desk, secret.expose()).map_err(|refusal| {
+        let waits = token::may_try(desk, counted);
         token::failed(desk, counted, &refusal);
         match refusal {
-            TokenRefusal::Bad(_) => not_good(desk),
+            TokenRefusal::Bad(_) => waits.map_or_else(Answer::too_many, |()| not_good(desk)),
             TokenRefusal::Server(refusal) => Answer::server(&refusal),
         }
     })?;

@@ -28,7 +28,7 @@ pub fn serve(desk: &Desk, visitor: &Visitor, service: Service, asked: &[u8]) -> 
     let request = Request { who: Some((visitor, &Source::Ssh)), service: Some(service) };
     let found = place::find(&desk.site.root, asked);
     // What is not there is judged as well, so that neither time nor a failing store tells them apart.
-    let name = found.as_ref().map_or_else(|| bare(asked), |place| &place.name);
+    let name = found.as_ref().map_or_else(|| place::bare(asked), |place| &place.name);
     let reading = match reading::may_read(desk, Some(&visitor.user), name) {
         Ok(reading) => reading,
         Err(refusal) => {
@@ -48,13 +48,6 @@ pub fn serve(desk: &Desk, visitor: &Visitor, service: Service, asked: &[u8]) -> 
             hidden(asked, &visitor.user)
         }
     }
-}
-
-/// A name as the policy would have it.
-fn bare(asked: &[u8]) -> &[u8] {
-    let name = asked.strip_prefix(b"/").unwrap_or(asked);
-    let name = name.strip_suffix(b"/").unwrap_or(name);
-    name.strip_suffix(b".git").unwrap_or(name)
 }
 
 /// The same for what is not there and for what may not be read.

@@ -8,7 +8,7 @@ use super::moves;
 use super::office::Office;
 use super::view;
 use crate::access::notice::{self, Around, OfLock};
-use crate::access::{Actor, Id, Lock};
+use crate::access::{Actor, Id, Lock, LockScope};
 use crate::audit::{self, Record as Line, Text};
 use crate::cli::exit::Exit;
 use crate::cli::out::Out;
@@ -245,10 +245,11 @@ pub fn list(office: &Office<'_>, out: &Out) -> anyhow::Result<Exit> {
     let now = clock::now().wall;
     let mut found = 0;
     for lock in office.store.locks(now).map_err(|error| store_failure(&error))? {
-        // Who is locked is told so when they push; others need not know.
-        if !all_seen
-            && lock.scope.person.as_ref().is_some_and(|name| Some(name) != office.caller.person())
-        {
+        // Who is locked is told so when they push; others need not know, nor which repositories there
+        // are: theirs are one's own locks, and those about everything.
+        let scope = &lock.scope;
+        let own = scope.person.as_ref().is_some_and(|name| Some(name) == office.caller.person());
+        if !all_seen && !own && scope != &LockScope::default() {
             continue;
         }
         found += 1;

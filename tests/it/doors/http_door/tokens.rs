@@ -75,7 +75,7 @@ fn a_token_does_what_its_scopes_say_and_where() {
 }
 
 #[test]
-fn a_guesser_is_kept_out_even_with_the_right_token() {
+fn a_guesser_waits_and_keeps_nobody_else_out() {
     for kind in [Kind::Nginx, Kind::Apache] {
         let Some(door) = Door::open(&policy(), kind) else { return };
         let good = door.login("alice");
@@ -85,13 +85,10 @@ fn a_guesser_is_kept_out_even_with_the_right_token() {
         }
         assert_eq!(answers.first(), Some(&401));
         assert_eq!(answers.last(), Some(&429), "{answers:?}");
-        let right = door.web.get(&good, REFS, "");
         let wrong = door.web.get("alice:guess", REFS, "");
-        assert_eq!(status(&right), 429, "{right}");
-        let fixed =
-            |answer: &str| -> String { answer.chars().filter(|c| !c.is_ascii_digit()).collect() };
-        assert_eq!(fixed(&right), fixed(&wrong));
-        assert!(right.contains("Retry-After: "), "{right}");
+        assert!(wrong.contains("Retry-After: "), "{wrong}");
+        // Others come from the same address; a good token was not guessed.
+        assert_eq!(status(&door.web.get(&good, REFS, "")), 200);
         // Whoever shows nothing is not counted and is asked as ever.
         assert_eq!(status(&door.web.get("", REFS, "")), 401);
     }

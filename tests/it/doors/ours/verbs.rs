@@ -185,3 +185,24 @@ fn a_server_s_trouble_is_a_code_and_the_detail_stays_there() {
     let run = lab.ssh("bob", "access list --json");
     assert!(run.stdout.starts_with("{\"error\":"), "{run:#?}");
 }
+
+#[test]
+fn asking_tells_nobody_which_repositories_and_folders_there_are() {
+    let Some(lab) = started() else { return };
+    let asks = |person: &str, verb: &str, place: &str| {
+        let line = format!("access {verb} hotfix --repository {place} --branches main --update");
+        let run = lab.ssh(person, &line);
+        (run.code, run.stdout, run.stderr.replace(place, "PLACE"))
+    };
+    for verb in ["request", "break-glass"] {
+        let missing = asks("carol", verb, "nothing");
+        assert_eq!(missing.0, Some(3), "{missing:?}");
+        for there in ["secret", "app", "secret.git/objects", "app.git/refs/heads", "secret.git"] {
+            assert_eq!(asks("carol", verb, there).0, Some(3), "{there}");
+        }
+        assert_eq!(asks("carol", verb, "secret"), missing);
+        assert_eq!(asks("bob", verb, "secret"), asks("bob", verb, "nothing"));
+    }
+    // Who may ask may not look around inside.
+    assert_ne!(asks("bob", "request", "app.git/refs").0, Some(5));
+}
