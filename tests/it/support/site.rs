@@ -204,11 +204,15 @@ impl Site {
         assert_eq!(run.code, Some(0), "audit verify: {run:#?}");
     }
 
-    /// Gives everything in the site to another account of the host.
+    /// Gives everything in the site to another account of the host, the programs aside: they are
+    /// second names of the built ones, which stay whose they are.
     pub fn give_to(&self, account: &str, uid: u32) {
         let owner = format!("{account}:");
-        let chown = Command::new("chown").args(["-R", &owner]).arg(self.folder.path()).output();
+        let all = std::fs::read_dir(self.folder.path()).unwrap();
+        let given = all.map(|entry| entry.unwrap().path()).filter(|path| !path.ends_with("lib"));
+        let chown = Command::new("chown").args(["-R", &owner]).args(given).output();
         words(&chown.unwrap(), "chown");
+        std::os::unix::fs::chown(self.folder.path(), Some(uid), None).unwrap();
         self.write_site_file(account, uid);
         std::os::unix::fs::chown(self.programs().join("site.toml"), Some(uid), Some(uid)).unwrap();
     }
