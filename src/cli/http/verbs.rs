@@ -146,7 +146,7 @@ fn may_ask_in(asked: &Asked<'_>, repository: &str) -> anyhow::Result<bool> {
     if may_read(asked, repository)? {
         return Ok(true);
     }
-    access::may_ask_in(&asked.here, asked.user(), repository)
+    access::may_ask_in(asked.here, asked.user(), repository)
 }
 
 /// `GET requests/{id}`
