@@ -67,12 +67,13 @@ mod on {
             }
         }
 
-        /// What is asked of this program.
+        /// What is asked of this program: a hook's that was taken over as well as the hook's own.
         fn of(self, exe: &Path) -> Self {
-            match &self.program {
-                Some(name) if exe.file_name() != Some(OsStr::new(name)) => Self::default(),
-                _ => self,
-            }
+            let asked = self.program.as_deref().map(OsStr::new);
+            let begun = crate::os::env::arguments().into_iter().next().unwrap_or_default();
+            let taken_over = begun.to_str().and_then(|name| name.strip_prefix("refwarden: "));
+            let name = taken_over.map(OsStr::new).or(exe.file_name());
+            if asked.is_none() || asked == name { self } else { Self::default() }
         }
 
         /// Read anew each time, so that a test can change it while a hook sleeps.
