@@ -30,6 +30,10 @@ pub const VICTIMS: [Victim; 5] =
     [Victim::PreReceive, Victim::Update, Victim::PostReceive, Victim::ReceivePack, Victim::Client];
 
 impl Victim {
+    const fn is_hook(self) -> bool {
+        matches!(self, Self::PreReceive | Self::Update | Self::PostReceive)
+    }
+
     fn is(self, process: &Process, client: u32) -> bool {
         let program = |name| process.program().is_some_and(|program| program == name);
         match self {
@@ -82,8 +86,17 @@ impl Random {
 /// `update` is over soon. False when all ended before.
 fn strike(child: &mut Child, victim: Victim, nth: usize, delay: Duration) -> bool {
     let mut seen = BTreeSet::new();
+    // Once receive-pack is found, its hooks are looked for there alone: `update` is over before all
+    // processes of a host have been looked at.
+    let mut serving = None;
     while child.try_wait().unwrap().is_none() {
-        for process in processes::below(child.id()) {
+        let found = match serving {
+            Some(pid) if victim.is_hook() => processes::children(pid),
+            _ => processes::below(child.id()),
+        };
+        serving =
+            serving.or_else(|| found.iter().find(|one| one.is_receive_pack()).map(|one| one.pid));
+        for process in found {
             if victim.is(&process, child.id()) && seen.insert(process.pid) && seen.len() >= nth {
                 std::thread::sleep(delay);
                 if process.kill() {

@@ -87,6 +87,14 @@ pub fn below(root: u32) -> Vec<Process> {
     found
 }
 
+/// What `parent` has started and runs, by one look at it alone: for what is over in a millisecond.
+pub fn children(parent: u32) -> Vec<Process> {
+    let list = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"));
+    let list = list.unwrap_or_default();
+    let pids = list.split_whitespace().filter_map(|pid| pid.parse().ok());
+    pids.filter_map(Process::of).filter(|one| !one.is_dead()).collect()
+}
+
 /// Processes that work in `folder` or have it in their command line.
 pub fn in_folder(folder: &Path) -> Vec<Process> {
     let name = folder.display().to_string();
