@@ -74,9 +74,9 @@ impl Random {
     fn delay(&mut self, victim: Victim) -> Duration {
         let part = self.below(1 << 20) as f64 / f64::from(1 << 20);
         let milliseconds = match victim {
-            Victim::PreReceive | Victim::PostReceive => 0.05 * 400_f64.powf(part),
+            Victim::PreReceive | Victim::PostReceive => 0.05 * 150_f64.powf(part),
             Victim::Update => 0.02 * 100_f64.powf(part),
-            Victim::ReceivePack | Victim::Client => 200.0 * part,
+            Victim::ReceivePack | Victim::Client => 70.0 * part,
         };
         Duration::from_secs_f64(milliseconds / 1000.0)
     }
