@@ -6,7 +6,7 @@
 use super::desk::Desk;
 use crate::os::env::HookEnv;
 use crate::os::process::{self, Host};
-use crate::pusher::proof::{self, ProofError, Said};
+use crate::pusher::proof::{self, Door, ProofError, Said};
 use crate::store::door_key;
 use std::os::unix::ffi::OsStrExt;
 
@@ -30,6 +30,15 @@ pub fn heard(
         let key = key == said.key.as_deref().map(str::as_bytes);
         if user && key { Ok(said) } else { Err(ProofError::Beside) }
     }))
+}
+
+/// The door that really let this push in, whether or not the policy lists it. Without listing it the
+/// limits of its token would not be looked at, while another source that it set still speaks.
+pub fn behind(desk: &Desk, env: &HookEnv) -> Option<Door> {
+    let sealed = env.var(proof::PROOF)?;
+    let key = door_key::read(&desk.site.state, desk.site.account_uid).ok()?;
+    let said = proof::open(sealed.as_bytes(), &key).ok()?;
+    Some(said.door)
 }
 
 fn believed(desk: &Desk, sealed: &[u8], repository: Option<&[u8]>) -> Result<Said, ProofError> {

@@ -58,6 +58,11 @@ pub fn identify(
     let asks = |source: &Source| settings.sources.contains(source) || required.contains(source);
     let certificate =
         if asks(&Source::PushCert) { certificate_of(desk, env, reader, updates) } else { None };
+    if let Some(door) = door::behind(desk, env).filter(|door| !asks(&door.source())) {
+        let words =
+            format!("you came in by the {} door, which the policy no longer lists", door.source());
+        return Err(Refusal::new(Code::NoIdentity, [words]));
+    }
     let door = match asks(&Source::Ssh) || asks(&Source::Http) {
         true => door::heard(desk, env, place),
         false => None,

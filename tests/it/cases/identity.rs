@@ -247,10 +247,15 @@ fn a_proof_counts_for_its_own_connection_repository_and_time_alone() {
     let beside = with_proof(&alice, &said, &key);
     beside.with(proof::USER, "bob").push(&["main"]).refused("RW102");
     beside.with(proof::KEY, "SHA256:other").push(&["main"]).refused("RW102");
-    // The other door's word is no word of this one.
+    // The other door's word is no word of this one, and nothing that it set beside counts.
     let http = with_proof(&alice, &Said { door: Door::Http, ..said.clone() }, &key);
     http.push(&["main"]).refused("RW101");
     beside.push(&["main"]).silent().moved("refs/heads/main");
+    site.write_policy(&Policy::default().sources("[\"ssh\", \"remote-user\"]"));
+    site.apply();
+    alice.commit("a", "2\n");
+    http.with("REMOTE_USER", "alice").push(&["main"]).refused("RW101").says("no longer lists");
+    beside.push(&["main"]).silent();
 }
 
 #[test]
