@@ -196,7 +196,7 @@ build() {
     # Asking the processor for its SHA instructions takes longer than the few short texts of a push.
     flags="$flags --cfg sha2_256_backend=\"soft\""
     built="$here/target/$target/release"
-    act "build the programs for $target (one or two minutes)" cargo_build
+    act "build the programs for $target (some minutes)" cargo_build
     if [ "$dry_run" = no ]; then
         has_programs "$built" || fail "the build left no programs in $built"
     fi
