@@ -6,6 +6,7 @@
 
 pub mod cases;
 mod check;
+pub mod checks;
 pub mod compiled;
 pub mod diag;
 pub mod diff;
