@@ -318,9 +318,11 @@ fn same_store(site: &Site, policy: &Policy) -> anyhow::Result<()> {
         return Ok(());
     }
     let words = format!(
-        "[store] path is `{}`, but this installation keeps its state in `{}`: run install.sh again, or write that path",
+        "the policy says that state lies in `{}` ([store] path; without one that is the default), this installation keeps it in `{}`\n\
+         write into the policy:\n  [store]\n  path = {:?}",
         written.display(),
-        site.state.display()
+        site.state.display(),
+        site.state.display().to_string()
     );
     Err(Failure::new(Exit::PolicyInvalid, words).into())
 }

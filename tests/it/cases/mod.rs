@@ -6,6 +6,7 @@ mod clock;
 mod commands;
 mod faults;
 mod foreign;
+mod gitolite_host;
 mod grants;
 mod groups;
 mod hosts;
