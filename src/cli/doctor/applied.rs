@@ -9,6 +9,8 @@ use crate::os::clock;
 use crate::os::policy_files::PolicyFiles;
 use crate::policy::compiled::Compiled;
 use crate::store::access::StoreError;
+use crate::store::open::Mode;
+use crate::store::tokens::TokenStore;
 use crate::store::{applied, epoch};
 use std::path::Path;
 
@@ -37,6 +39,7 @@ pub fn policy(home: &Installation) -> Vec<Finding> {
     );
     found.extend(trail(Path::new(applied.settings().audit.as_ref()), home));
     found.push(store(home, &applied));
+    found.extend(tokens(home, &applied));
     found.push(super::sweep::runs(home, &applied));
     found.push(clock(home, &applied.settings().audit));
     found
@@ -96,6 +99,23 @@ fn store(home: &Installation, applied: &Compiled<desk::Payload>) -> Finding {
             Finding::ok("store", format!("{}, version {}", found.at, status.version))
         }
     }
+}
+
+/// The table of this host's own tokens, where the records of access are in a shared store: what
+/// [`store`] looks at is not it then.
+fn tokens(home: &Installation, applied: &Compiled<desk::Payload>) -> Option<Finding> {
+    let settings = applied.settings();
+    settings.shared_store.as_ref()?;
+    settings.tokens.as_ref()?;
+    let opened = TokenStore::open(&home.site.state, home.site.account_uid, Mode::Read);
+    Some(match opened.and_then(|table| table.map(|table| table.version()).transpose()) {
+        Ok(Some(version)) => Finding::ok("tokens", format!("this host's table, version {version}")),
+        Ok(None) => Finding::ok("tokens", "this host has no table of them"),
+        Err(error) => {
+            let cure = "move state.db of the state folder away, and make this host's tokens anew";
+            Finding::broken("tokens", error.to_string(), cure)
+        }
+    })
 }
 
 fn clock(home: &Installation, audit: &str) -> Finding {

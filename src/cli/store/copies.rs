@@ -9,7 +9,8 @@ use std::path::Path;
 pub(super) fn backup(file: &Path, out: &Out) -> anyhow::Result<Exit> {
     let here = Here::open()?;
     if here.settings().shared_store.is_some() {
-        let words = "etcd is backed up by its own means: `etcdctl snapshot save FILE`";
+        let words = "etcd is backed up by its own means: `etcdctl snapshot save FILE`; the tokens of \
+                     this host are not in it, after a loss they are made anew";
         return Err(Failure::new(Exit::Failed, words).into());
     }
     let store = opened(&here, Mode::Read)?;

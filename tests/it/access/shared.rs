@@ -35,6 +35,27 @@ fn made() -> (Site, Repo, Person) {
 }
 
 #[test]
+fn doctor_looks_at_the_table_of_tokens_that_each_host_has_for_itself() {
+    let (site, ..) = made();
+    let policy =
+        std::fs::read_to_string(site.policy()).unwrap() + "\n[tokens]\nmax-lifetime = \"90d\"\n";
+    std::fs::write(site.policy(), policy).unwrap();
+    site.apply();
+    let says = |words: &str| {
+        let run = site.refwarden(&["doctor"]);
+        assert!(run.stdout.contains(words), "{words}: {run:#?}");
+    };
+    let create = ["token", "create", "--as", "bob", "--scope", "read", "--for", "1d"];
+    site.refwarden(&create).ends(0, "");
+    says("ok        tokens: this host's table, version ");
+    for file in ["state.db", "state.db-wal"] {
+        std::fs::write(site.path("state").join(file), "not a table").unwrap();
+    }
+    says("tokens: ");
+    says("make this host's tokens anew");
+}
+
+#[test]
 fn a_store_is_made_looked_at_and_accepted() {
     let (site, _repo, bob) = unmade();
     site.refwarden(&["store", "status"]).ends(7, "refwarden store init");
