@@ -3,7 +3,7 @@
 mod look;
 mod open;
 
-pub use open::{Open, other_names};
+pub use open::{Open, human};
 
 use super::desk::Desk;
 use super::judge::{Answer, Known, Ruled};
@@ -252,12 +252,12 @@ pub fn file(
     };
     let by = known.pusher.as_ref().map(actor).unwrap_or_default();
     let person = by.user.clone().ok_or(StoreError::Moved)?;
-    let other_names = match other_names(&desk.policy, &person) {
-        Ok(names) => names,
+    let human = match human(&desk.policy, &person) {
+        Ok(human) => human,
         Err(error) => return Ok(Came::No(vec![error.to_string()])),
     };
     for _ in 0..TRIES {
-        let open = Open::of(store.as_ref(), &person, &other_names, now)?;
+        let open = Open::of(store.as_ref(), &person, &human, now)?;
         if let Some((id, state)) = open.same(&fingerprint, now) {
             return Ok(Came::Waiting(Code::RequestWaiting, id, state));
         }
@@ -269,7 +269,7 @@ pub fn file(
             return Ok(Came::No(vec![words]));
         }
         let event = Event { at: now, by: by.clone(), what: What::Requested(Box::new(request)) };
-        let done = new_record(desk, &ledger, event, (person.clone(), open.own.token), known);
+        let done = new_record(desk, &ledger, event, open.human, known);
         match done {
             Err(LedgerError::Store(StoreError::Moved | StoreError::Taken)) => {}
             Err(error) => return Err(error),

@@ -93,7 +93,9 @@ pub struct Append {
 pub struct Change {
     /// Events to add, at most one a record.
     pub appends: Vec<Append>,
-    /// The token that a person's records were decided on, where the decision was about them together.
+    /// The token that a person's records were decided on, where the decision was about them together;
+    /// it moves with the change. Of a human with several names it is the human's own name, so that
+    /// two decisions about them never both count.
     pub person: Option<(UserName, u64)>,
     /// Locks to lay.
     pub locks: Vec<Lock>,

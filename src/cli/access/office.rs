@@ -165,8 +165,8 @@ impl<'a> Office<'a> {
     /// # Errors
     /// Store or policy can't be read.
     pub fn open_of(&self, person: &UserName, now: DateTime<Utc>) -> anyhow::Result<Open> {
-        let others = by_push::other_names(&self.here.policy, person).map_err(damaged)?;
-        let open = Open::of(self.store.as_ref(), person, &others, now);
+        let human = by_push::human(&self.here.policy, person).map_err(damaged)?;
+        let open = Open::of(self.store.as_ref(), person, &human, now);
         open.map_err(|error| store_failure(&error).into())
     }
 

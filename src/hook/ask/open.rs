@@ -14,44 +14,51 @@ use chrono::{DateTime, Utc};
 /// The open records of one human.
 pub struct Open {
     /// Those of the name that asks.
-    pub own: OfPerson,
+    own: OfPerson,
+    /// The human's own name, and the token that anything decided about them stands on.
+    pub human: (UserName, u64),
     /// Those of the human's other names.
     others: Vec<crate::access::Record>,
 }
 
-/// The other names of the human behind `person`, active or not.
+/// The human behind a name: their own name, and their other ones.
+pub struct Human {
+    name: UserName,
+    others: Vec<UserName>,
+}
+
+/// The human behind `person`; names count active or not.
 ///
 /// # Errors
 /// The applied policy is damaged.
-pub fn other_names(
-    policy: &Compiled<Payload>,
-    person: &UserName,
-) -> Result<Vec<UserName>, CompiledError> {
+pub fn human(policy: &Compiled<Payload>, person: &UserName) -> Result<Human, CompiledError> {
     let users = policy.policy()?.users;
     let human = |name: &UserName| users.get(name).and_then(|user| user.owner.clone());
     let me = human(person).unwrap_or_else(|| person.clone());
     let same = |name: &&UserName| human(name).as_ref().unwrap_or(name) == &me && *name != person;
-    Ok(users.keys().filter(same).cloned().collect())
+    let others = users.keys().filter(same).cloned().collect();
+    Ok(Human { name: me, others })
 }
 
 impl Open {
-    /// Reads what `person` and their `other_names` have open at `now`.
+    /// Reads what `person` and the other names of the `human` behind have open at `now`.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn of(
         store: &dyn AccessStore,
         person: &UserName,
-        other_names: &[UserName],
+        human: &Human,
         now: DateTime<Utc>,
     ) -> Result<Self, StoreError> {
-        // The token first: what the others file meanwhile is not under it, what this name does is.
+        // The token first: what any name files meanwhile moves it.
+        let token = store.of_person(&human.name, now)?.token;
         let own = store.of_person(person, now)?;
         let mut others = Vec::new();
-        for name in other_names {
+        for name in &human.others {
             others.extend(store.of_person(name, now)?.open);
         }
-        Ok(Self { own, others })
+        Ok(Self { own, human: (human.name.clone(), token), others })
     }
 
     /// The same without one record.
@@ -103,19 +110,23 @@ mod tests {
     use super::*;
     use crate::access::Record;
 
+    fn open(own: Vec<Record>, others: Vec<Record>) -> Open {
+        let human = (UserName::parse("bob").unwrap(), 1);
+        Open { own: OfPerson { token: 1, open: own }, human, others }
+    }
+
     #[test]
     fn a_record_that_cannot_be_read_is_no_reason_to_ask_for_more() {
         let id = Id::parse("7f3k-92qd").unwrap();
         let damaged = Record { id: id.clone(), events: Vec::new() };
         let now = DateTime::UNIX_EPOCH;
-        let empty = || OfPerson { token: 1, open: Vec::new() };
-        let none = Open { own: empty(), others: Vec::new() };
+        let none = open(vec![], vec![]);
         assert_eq!(none.may_ask(1, now), Ok(()));
         assert!(none.may_ask(0, now).is_err());
-        let own = Open { own: OfPerson { token: 1, open: vec![damaged.clone()] }, others: vec![] };
+        let own = open(vec![damaged.clone()], vec![]);
         assert!(own.may_ask(20, now).unwrap_err().contains("7f3k-92qd is damaged"));
         assert!(own.without(&id).may_ask(20, now).is_ok());
-        let other = Open { own: empty(), others: vec![damaged] };
+        let other = open(vec![], vec![damaged]);
         assert!(other.may_ask(20, now).unwrap_err().contains("is damaged"));
     }
 }

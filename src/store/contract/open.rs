@@ -85,3 +85,18 @@ pub(crate) fn the_token_moves_with_every_event_of_the_person_and_no_other(make: 
     history(&*store, &id(2), vec![asked(carol)]);
     assert_eq!(token("bob"), before);
 }
+
+pub(crate) fn of_two_decisions_about_one_human_under_two_names_one_counts(make: Make) {
+    let store = make();
+    let human = || (user("bob"), store.of_person(&user("bob"), at(0)).unwrap().token);
+    let ask = |number: u8, who: &str, human| {
+        let request = Request { person: user(who), ..request() };
+        Change { person: Some(human), ..append(id(number), 0, asked(request)) }
+    };
+    let before = human();
+    store.commit(&ask(1, "deploybot", before.clone())).unwrap();
+    assert_moved(&store.commit(&ask(2, "bob", before.clone())));
+    assert_moved(&store.commit(&ask(2, "buildbot", before)));
+    store.commit(&ask(2, "buildbot", human())).unwrap();
+    assert_eq!(open_of(&*store, "bob", 0), []);
+}

@@ -222,6 +222,7 @@ impl<'a> Plan<'a> {
             let key = self.etcd.keys.of("person", person.as_str());
             self.txn.compare.push(wire::is_at(&key, *token));
             self.guarded.push(key);
+            self.people.insert(person.clone());
         }
         for notice in &change.notices {
             self.queue(notice)?;

@@ -57,6 +57,7 @@ pub(super) fn commit(
         {
             return Err(StoreError::Moved);
         }
+        change.person.iter().try_for_each(|(person, _)| work.touch(person))?;
         change.appends.iter().try_for_each(|append| work.append(append))?;
         change.locks.iter().try_for_each(|lock| work.lay(lock))?;
         for (id, at, by) in &change.lifts {
