@@ -142,3 +142,19 @@ fn approve_at_the_very_end_lends_or_is_told_that_nobody_answered() {
     }
     site.trail_verifies();
 }
+
+#[test]
+fn names_of_one_human_that_ask_at_once_are_counted_together() {
+    let tables = format!("{}[access]\nmax-open = 2\n", hotfix("eligible = [\"bob\", \"bot\"]"));
+    let site = site(&tables);
+    let branches: Vec<String> = (0..8).map(|number| format!("release/{number}")).collect();
+    let begin = |at: usize| if at.is_multiple_of(2) { "bob" } else { "bot" };
+    let commands: Vec<Vec<&str>> = (0..)
+        .zip(&branches)
+        .map(|(at, branch)| request("hotfix", begin(at), &["--update", "--branches", branch]))
+        .collect();
+    let runs = at_once(&site, &commands);
+    assert_eq!((counted(&runs, 5), counted(&runs, 3)), (2, 6), "{runs:#?}");
+    assert_eq!(site.access_events().len(), 2);
+    site.trail_verifies();
+}
