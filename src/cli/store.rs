@@ -191,7 +191,14 @@ fn known(here: &Here) -> anyhow::Result<Option<u64>> {
     Ok(here.trail().known_store(&host, clock::now().wall)?)
 }
 
-fn opened_if_any(here: &Here, mode: Mode) -> anyhow::Result<Option<Box<dyn AccessStore>>> {
+/// The site's store, where there is one.
+///
+/// # Errors
+/// It is there and can't be used.
+pub(in crate::cli) fn opened_if_any(
+    here: &Here,
+    mode: Mode,
+) -> anyhow::Result<Option<Box<dyn AccessStore>>> {
     let site = &here.site;
     open::open(here.settings(), &site.state, site.account_uid, mode).map_err(failed)
 }

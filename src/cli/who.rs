@@ -2,12 +2,12 @@
 
 use super::Failure;
 use super::exit::Exit;
-use super::explain::full_name;
+use super::explain::{Live, full_name};
 use super::out::Out;
 use super::site::Here;
 use crate::decision::{self, Paths, Question, Verdict};
 use crate::os::clock;
-use crate::policy::entry::Entry;
+use crate::policy::entry::{Entry, Kind};
 use crate::policy::members::{Answers, LookupsOf, lookups_of};
 use crate::policy::model::Policy;
 use crate::policy::name::UserName;
@@ -70,7 +70,8 @@ pub fn tell_all(here: &Here, args: &Args, out: &Out) -> anyhow::Result<Exit> {
         margin: Duration::zero(),
         horizon: Duration::zero(),
     };
-    let mut asker = Asker::new(&policy);
+    let live = Live::read(here, &policy, (None, Some(&args.repository)))?;
+    let mut asker = Asker::new(&policy, &live);
     let mut found = 0;
     for user in policy.users.iter().filter(|(_, user)| user.active).map(|(name, _)| name) {
         found += usize::from(asker.one(user, args.repository.as_bytes(), &question, out)?);
@@ -84,16 +85,23 @@ pub fn tell_all(here: &Here, args: &Args, out: &Out) -> anyhow::Result<Exit> {
 
 struct Asker<'p> {
     policy: &'p Policy,
+    live: &'p Live,
     scopes: Scopes<'p>,
     sources: Vec<Source>,
     groups: LookupsOf,
 }
 
 impl<'p> Asker<'p> {
-    fn new(policy: &'p Policy) -> Self {
+    fn new(policy: &'p Policy, live: &'p Live) -> Self {
         let sources =
             policy.settings.require.iter().map(|require| require.source.clone()).collect();
-        Self { policy, scopes: Scopes::new(policy), sources, groups: lookups_of(&policy.groups) }
+        Self {
+            policy,
+            live,
+            scopes: Scopes::new(policy),
+            sources,
+            groups: lookups_of(&policy.groups),
+        }
     }
 
     /// Tells what a user can do, and whether they can at all; memberships that are looked up at the
@@ -106,10 +114,11 @@ impl<'p> Asker<'p> {
         out: &Out,
     ) -> anyhow::Result<bool> {
         let looked_up: BTreeSet<_> = self.groups.values().flatten().cloned().collect();
-        let (scope, _) = self
+        let (mut scope, project) = self
             .scopes
             .scope(Some(user), repository, &self.sources)
             .map_err(|error| Failure::new(Exit::NotFound, error.to_string()))?;
+        scope.entries.extend(self.live.entries(self.policy, project, (Some(user), repository))?);
         for member in [false, true] {
             let answers: Answers =
                 looked_up.iter().map(|group| (group.clone(), Ok(member))).collect();
@@ -125,6 +134,9 @@ impl<'p> Asker<'p> {
 
 fn tell(policy: &Policy, user: &UserName, entry: Option<&Entry>, if_member: bool, out: &Out) {
     let place = entry.map(|entry| {
+        if let Kind::Lent(id) = &entry.kind {
+            return format!("grant {id}");
+        }
         let file = policy.files.get(usize::from(entry.place.file)).map_or("policy", String::as_str);
         format!("{file}:{}", entry.place.line)
     });

@@ -1,5 +1,6 @@
 //! Asks the decision about one policy, and remembers what was worked out.
 
+use super::live::Live;
 use crate::access::fit;
 use crate::code::Code;
 use crate::decision::{self, Decision, Question, Verdict};
@@ -17,6 +18,7 @@ use std::collections::BTreeMap;
 pub(super) struct Bench<'p> {
     pub policy: &'p Policy,
     account: u32,
+    live: Option<&'p Live>,
     scopes: Scopes<'p>,
     sources: Vec<Source>,
     answers: BTreeMap<UserName, Answers>,
@@ -37,11 +39,17 @@ impl<'p> Bench<'p> {
         Self {
             policy,
             account,
+            live: None,
             scopes: Scopes::new(policy),
             sources,
             answers: BTreeMap::new(),
             none: Answers::new(),
         }
+    }
+
+    /// The same, with what the store joins.
+    pub(super) fn with(self, live: &'p Live) -> Self {
+        Self { live: Some(live), ..self }
     }
 
     pub(super) fn ask(
@@ -62,7 +70,10 @@ impl<'p> Bench<'p> {
             );
         }
         match self.decided(name.as_ref(), repository, question, None) {
-            Ok(decision) => Answered::Decided(decision, self.scopes.entries(repository)),
+            Ok((decision, joined)) => {
+                let written = self.scopes.entries(repository);
+                Answered::Decided(decision, [written, joined].concat())
+            }
             Err(error) => Answered::Refused(error.code(), error.to_string()),
         }
     }
@@ -74,11 +85,17 @@ impl<'p> Bench<'p> {
         repository: &[u8],
         question: &Question<'_>,
         lent: Option<&Entry>,
-    ) -> Result<Decision, NoScope> {
-        let (mut scope, _) = self.scopes.scope(name, repository, &self.sources)?;
+    ) -> Result<(Decision, Vec<&'p Entry>), NoScope> {
+        let (live, policy) = (self.live, self.policy);
+        let (mut scope, project) = self.scopes.scope(name, repository, &self.sources)?;
+        let joined = match live {
+            Some(live) => live.entries(policy, project, (name, repository))?,
+            None => Vec::new(),
+        };
+        scope.entries.extend(&joined);
         scope.entries.extend(lent);
         let known = name.and_then(|name| self.answers.get(name)).unwrap_or(&self.none);
-        Ok(match (decision::decide_or_ask(&scope, question, known), name) {
+        let decision = match (decision::decide_or_ask(&scope, question, known), name) {
             (Ok(decision), _) => decision,
             (Err(_), None) => decision::decide(&scope, question, known),
             (Err(groups), Some(name)) => {
@@ -89,7 +106,8 @@ impl<'p> Bench<'p> {
                 }
                 decision::decide(&scope, question, answers)
             }
-        })
+        };
+        Ok((decision, joined))
     }
 
     /// The entitlements by which somebody who is refused could ask for this, narrowest first.
@@ -110,7 +128,7 @@ impl<'p> Bench<'p> {
         let mut fitting: Vec<_> = here
             .filter(|(_, one)| {
                 let lent = self.decided(Some(&name), repository, question, Some(&one.entry));
-                lent.is_ok_and(|decision| matches!(decision.verdict, Verdict::Allowed(_)))
+                lent.is_ok_and(|(decision, _)| matches!(decision.verdict, Verdict::Allowed(_)))
             })
             .collect();
         fitting.sort_by_cached_key(|(name, one)| fit::breadth(name, one));

@@ -7,7 +7,7 @@ use crate::cli::out::json_line;
 use crate::code::Code;
 use crate::decision::Verdict;
 use crate::os::clock;
-use crate::policy::entry::Entry;
+use crate::policy::entry::{Entry, Kind};
 use crate::policy::model::Policy;
 use crate::policy::refs::ChangedPath;
 use crate::push::Action;
@@ -37,11 +37,13 @@ impl<'a> Short<'a> {
     }
 }
 
-/// Where an entry is written.
+/// Where an entry is written, or which record of the store it is.
 #[derive(Debug, Serialize)]
-pub(super) struct Spot<'a> {
-    file: Option<&'a str>,
-    line: u32,
+#[serde(untagged)]
+pub(super) enum Spot<'a> {
+    Written { file: Option<&'a str>, line: u32 },
+    Lock { lock: &'a str },
+    Grant { grant: &'a str },
 }
 
 /// A code as people read it.
@@ -184,8 +186,13 @@ impl<'p> Bench<'p> {
         }
     }
 
-    pub(super) fn spot(&self, entry: &Entry) -> Spot<'_> {
+    pub(super) fn spot<'a>(&'a self, entry: &'a Entry) -> Spot<'a> {
+        match &entry.kind {
+            Kind::Lock(id) => return Spot::Lock { lock: id },
+            Kind::Lent(id) => return Spot::Grant { grant: id },
+            _ => {}
+        }
         let file = self.policy.files.get(usize::from(entry.place.file)).map(String::as_str);
-        Spot { file, line: entry.place.line }
+        Spot::Written { file, line: entry.place.line }
     }
 }

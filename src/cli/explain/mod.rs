@@ -1,16 +1,19 @@
 //! `refwarden policy explain`: a verdict without a push, and why.
 //!
-//! The same decision function as at a push, over the applied policy or any file. With `--stdin` it
+//! The same decision function as at a push, over the applied policy with the locks and lent rights of
+//! now, or over any file. With `--stdin` it
 //! answers JSON lines, as fast as they come.
 //!
-//! [`mod@bench`] asks, [`lines`] talks JSON, [`tell`] talks to people, [`mod@words`] has what they share.
+//! [`mod@bench`] asks, [`live`] knows what the store joins, [`lines`] talks JSON, [`tell`] talks to people, [`mod@words`] has what they share.
 
 mod bench;
 mod lines;
+mod live;
 mod tell;
 mod words;
 
 pub use lines::answer_lines;
+pub use live::Live;
 pub use words::{full_name, words};
 
 use super::exit::Exit;
@@ -84,7 +87,9 @@ impl Args {
 /// # Errors
 /// A question that is none.
 pub fn answer(here: &Here, args: &Args, out: &Out) -> anyhow::Result<Exit> {
-    Bench::new(&here.policy.policy()?, here.site.account_uid).answer_one(args, out)
+    let policy = here.policy.policy()?;
+    let live = Live::read(here, &policy, (args.user(), args.repository.as_deref()))?;
+    Bench::new(&policy, here.site.account_uid).with(&live).answer_one(args, out)
 }
 
 /// Runs the verb.
@@ -92,16 +97,20 @@ pub fn answer(here: &Here, args: &Args, out: &Out) -> anyhow::Result<Exit> {
 /// # Errors
 /// No such policy, or a question that is none.
 pub fn run(args: &Args, out: &Out) -> anyhow::Result<Exit> {
-    let (policy, account) = match &args.policy {
+    let (policy, account, live) = match &args.policy {
         Some(path) => {
-            (policy_verb::load(path, None, out)?.policy, rustix::process::geteuid().as_raw())
+            let policy = policy_verb::load(path, None, out)?.policy;
+            (policy, rustix::process::geteuid().as_raw(), Live::default())
         }
         None => {
             let here = Here::open()?;
-            (here.policy.policy()?, here.site.account_uid)
+            let policy = here.policy.policy()?;
+            let about = (args.user(), args.repository.as_deref());
+            let live = Live::read(&here, &policy, about)?;
+            (policy, here.site.account_uid, live)
         }
     };
-    let mut bench = Bench::new(&policy, account);
+    let mut bench = Bench::new(&policy, account).with(&live);
     if args.stdin {
         Ok(bench.answer_all(std::io::stdin().lock(), std::io::stdout().lock())?)
     } else {

@@ -9,7 +9,7 @@ use crate::cli::{Failure, when};
 use crate::code::Code;
 use crate::decision::{Decision, Outcome, Paths, Question, Verdict};
 use crate::os::clock;
-use crate::policy::entry::Entry;
+use crate::policy::entry::{Entry, Kind};
 use crate::policy::model::Entitlement;
 use crate::policy::name::EntitlementName;
 use crate::policy::refs::ChangedPath;
@@ -143,6 +143,11 @@ impl<'p> Bench<'p> {
     }
 
     fn place(&self, entry: &Entry) -> String {
+        match &entry.kind {
+            Kind::Lock(id) => return format!("lock {id}"),
+            Kind::Lent(id) => return format!("grant {id}"),
+            _ => {}
+        }
         let file =
             self.policy.files.get(usize::from(entry.place.file)).map_or("policy", String::as_str);
         format!("{file}:{}", entry.place.line)

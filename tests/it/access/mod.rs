@@ -3,6 +3,7 @@
 mod answers;
 mod asking;
 mod books;
+mod explained;
 mod glass;
 mod open;
 mod races;
