@@ -164,7 +164,7 @@ pub enum What {
 }
 
 impl What {
-    /// What somebody said with an answer.
+    /// What somebody said with it: with an answer, or why they want more time.
     #[must_use]
     pub const fn note(&self) -> Option<&String> {
         match self {
@@ -174,6 +174,7 @@ impl What {
             | Self::ExtensionApproved { note, .. }
             | Self::ExtensionDenied { note }
             | Self::Attested { note } => note.as_ref(),
+            Self::ExtensionAsked { reason, .. } => reason.as_ref(),
             _ => None,
         }
     }

@@ -9,6 +9,8 @@ use crate::policy::span::Span;
 /// How much an entitlement lends: a smaller one is the narrower.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Breadth {
+    // What is for emergencies comes last.
+    break_glass: bool,
     refs: u32,
     permissions: u32,
     all_paths: bool,
@@ -23,6 +25,7 @@ pub fn breadth(name: &EntitlementName, entitlement: &Entitlement) -> Breadth {
     let each = [Permissions::CREATE, Permissions::UPDATE, Permissions::FORCE, Permissions::DELETE];
     let count = each.iter().filter(|one| entitlement.entry.permissions.intersects(**one)).count();
     Breadth {
+        break_glass: entitlement.break_glass,
         refs: refs(&entitlement.entry.refs),
         permissions: u32::try_from(count).unwrap_or(u32::MAX),
         all_paths: entitlement.entry.paths.is_none(),

@@ -103,6 +103,35 @@ impl Request {
         text + &pins.join("\n")
     }
 
+    /// Words where `wanted`, the same as this one, has other terms: this one keeps its own.
+    #[must_use]
+    pub fn keeps(&self, wanted: &Self) -> Option<String> {
+        let mut kept = Vec::new();
+        if self.duration != wanted.duration {
+            kept.push(self.duration.to_string());
+        }
+        if self.max_uses != wanted.max_uses {
+            kept.push(match self.max_uses {
+                Some(1) => "1 push".to_owned(),
+                Some(most) => format!("{most} pushes"),
+                None => "any number of pushes".to_owned(),
+            });
+        }
+        if self.from != wanted.from {
+            kept.push("its own begin".to_owned());
+        }
+        if self.reason != wanted.reason && wanted.reason.is_some() {
+            kept.push("its reason".to_owned());
+        }
+        if self.ticket != wanted.ticket && wanted.ticket.is_some() {
+            kept.push("its ticket".to_owned());
+        }
+        let terms = kept.join(", ");
+        (!kept.is_empty()).then(|| {
+            format!("it was asked for before and keeps its terms ({terms}): withdraw it to ask otherwise")
+        })
+    }
+
     /// All of what is asked for, part by part.
     pub fn parts(&self) -> impl Iterator<Item = (Permissions, &RefScope)> {
         let more = self.more.iter().map(|part| (part.permissions, &part.refs));

@@ -213,8 +213,9 @@ pub fn wanted(
 
 /// What came of asking.
 pub enum Came {
-    /// A request waits: filed now (RW451) or before (RW452).
-    Waiting(Code, Id, State),
+    /// A request waits: filed now (RW451) or before (RW452); then also what it does not take over
+    /// from this one.
+    Waiting(Code, Id, State, Option<String>),
     /// Approved by rule, or before: push again (RW457).
     Approved(Id, State),
     /// It was not filed, for these reasons.
@@ -259,7 +260,8 @@ pub fn file(
     for _ in 0..TRIES {
         let open = Open::of(store.as_ref(), &person, &human, now)?;
         if let Some((id, state)) = open.same(&fingerprint, now) {
-            return Ok(Came::Waiting(Code::RequestWaiting, id, state));
+            let kept = fitted.as_ref().ok().and_then(|wanted| state.request.keeps(wanted));
+            return Ok(Came::Waiting(Code::RequestWaiting, id, state, kept));
         }
         let request = match &fitted {
             Ok(request) => request.clone(),
@@ -321,7 +323,7 @@ fn by_rule(
     state: State,
 ) -> Result<Came, LedgerError> {
     let now = state.asked_at;
-    let filed = |id, state| Ok(Came::Waiting(Code::RequestFiled, id, state));
+    let filed = |id, state| Ok(Came::Waiting(Code::RequestFiled, id, state, None));
     let Some(auto) = entitlement.auto.as_ref().filter(|auto| auto.when.holds(now)) else {
         return filed(id, state);
     };

@@ -7,7 +7,7 @@ use super::ruling::Ruling;
 use super::{ask, charge};
 use crate::access::lend::{self, Lent};
 use crate::access::options::Asked;
-use crate::access::{Id, Record, Request, Standing, State};
+use crate::access::{Record, Request, Standing, State};
 use crate::audit::{Text, TrailError};
 use crate::code::Code;
 use crate::policy::model::Entitlement;
@@ -306,8 +306,8 @@ fn earlier(
         ..Filter::default()
     };
     let records = store.list(&filter).unwrap_or_default();
-    let states: Vec<(&Id, State)> =
-        records.iter().filter_map(|record| Some((&record.id, record.state().ok()?))).collect();
+    let states: Vec<(&Record, State)> =
+        records.iter().filter_map(|record| Some((record, record.state().ok()?))).collect();
     let mut lines: Vec<Raw> = Vec::new();
     let refused = updates.iter().zip(ruled).filter(|(_, one)| could_be_lent(one));
     for (update, _) in refused.take(MAX_TOLD) {
@@ -316,7 +316,7 @@ fn earlier(
             state.request.parts().any(|(_, refs)| refs.permits(name, None).unwrap_or(false))
         };
         let covering = states.iter().find(|(_, state)| covers(state));
-        let line = covering.and_then(|(id, state)| became(id, state, now));
+        let line = covering.and_then(|(record, state)| became(record, state, now));
         if let Some(line) = line.filter(|line| !lines.contains(line)) {
             lines.push(line);
         }
@@ -325,7 +325,11 @@ fn earlier(
 }
 
 /// What became of a request or grant, as a line for its asker.
-fn became(id: &Id, state: &State, now: DateTime<Utc>) -> Option<Raw> {
+fn became(record: &Record, state: &State, now: DateTime<Utc>) -> Option<Raw> {
+    let id = &record.id;
+    let said = record.events.iter().rev().find(|event| event.what.word() == state.last.0);
+    let said = said.and_then(|event| event.what.note()).map(|note| format!(": {note}"));
+    let said = said.unwrap_or_default();
     let at = |time: DateTime<Utc>| time.format("%Y-%m-%d %H:%M:%S UTC");
     let (word, by, when) = &state.last;
     let end = |terms: &Option<crate::access::Terms>| {
@@ -341,12 +345,14 @@ fn became(id: &Id, state: &State, now: DateTime<Utc>) -> Option<Raw> {
         (Standing::UsedUp, _) => {
             (Code::GrantUsedUp, format!("every use of your grant {id} is spent or put aside"))
         }
-        (Standing::Closed, "denied") => {
-            (Code::RequestDenied, format!("your request {id} was denied by {by}, {}", at(*when)))
-        }
-        (Standing::Closed, "revoked") => {
-            (Code::GrantRevoked, format!("your grant {id} was revoked by {by}, {}", at(*when)))
-        }
+        (Standing::Closed, "denied") => (
+            Code::RequestDenied,
+            format!("your request {id} was denied by {by}, {}{said}", at(*when)),
+        ),
+        (Standing::Closed, "revoked") => (
+            Code::GrantRevoked,
+            format!("your grant {id} was revoked by {by}, {}{said}", at(*when)),
+        ),
         _ => return None,
     };
     Some(format!("{code} {words}").into_bytes())

@@ -271,6 +271,7 @@ impl Answered<'_> {
                 Came::No(words) => report.notes.extend(tell::not_asked(&words)),
                 came => {
                     wait = self.wait_for(&came, &mut report);
+                    report.held = wait.is_some();
                     tell::asked(self.desk, &came, &mut report);
                     record::asked(&mut line, &came);
                     ledger::tell_later(&self.desk.policy);
@@ -294,7 +295,7 @@ impl Answered<'_> {
 
     /// `-o wait=`, where it was asked for and is allowed.
     fn wait_for(&self, came: &Came, report: &mut PushReport) -> Option<(Id, Span)> {
-        let Came::Waiting(_, id, _) = came else { return None };
+        let Came::Waiting(_, id, ..) = came else { return None };
         let wanted = self.known.asked.wait.filter(|_| !self.waited)?;
         let Some(longest) = self.desk.policy.settings().access.max_wait else {
             report.notes.push(b"`-o wait=` is off on this server ([access] max-wait)".to_vec());

@@ -14,9 +14,12 @@ use crate::policy::entry::{self, Kind};
 use crate::policy::scope::Ground;
 use crate::push::RefUpdate;
 use gix::ObjectId;
+use std::collections::BTreeSet;
 
 /// How many refs are kept of a refusal that is too long for one line.
 const KEPT: usize = 100;
+/// How many locks are named.
+const MAX_LOCKS: usize = 20;
 
 /// Records a refusal. One with more refs than a line can hold is recorded with the first of them
 /// and the number of the others: what a push names must not keep it out of the trail.
@@ -85,6 +88,10 @@ pub fn answers(record: &mut Record, ruled: &[Ruled], ground: &Ground, files: &[S
         }
     }
     record.grant = grants(ruled, ground).next().map(|(id, _)| Text::new(id));
+    let locks: Vec<&str> = locks(ruled, ground).into_iter().take(MAX_LOCKS).collect();
+    if !locks.is_empty() {
+        record.detail.insert("locks".into(), Text::new(locks.join(" ")));
+    }
 }
 
 /// Writes down the store's version, and the grants that the answers rest on.
@@ -108,7 +115,7 @@ pub fn access(record: &mut Record, access: &Access) {
 /// Writes down the request that came of the push.
 pub fn asked(record: &mut Record, came: &Came) {
     let (code, id, state) = match came {
-        Came::Waiting(code, id, state) => (*code, id, state),
+        Came::Waiting(code, id, state, _) => (*code, id, state),
         Came::Approved(id, state) => (Code::Approved, id, state),
         Came::No(_) => return,
     };
@@ -144,7 +151,26 @@ fn place(decision: &Decision, ground: &Ground) -> Option<entry::Place> {
             refused.reasons().next().and_then(|first| first.entry)
         }
     };
-    ground.entries.get(at?).map(|entry| entry.place)
+    // A lock stands in no file.
+    let entry = ground.entries.get(at?).filter(|entry| !matches!(entry.kind, Kind::Lock(_)))?;
+    Some(entry.place)
+}
+
+/// The locks that refuse, each once.
+fn locks<'a>(ruled: &'a [Ruled], ground: &'a Ground) -> BTreeSet<&'a str> {
+    let refused = ruled.iter().filter_map(|one| match &one.answer {
+        Answer::Decided(decision) => match &decision.verdict {
+            decision::Verdict::Refused(refused) => Some(refused.reasons()),
+            decision::Verdict::Allowed(_) => None,
+        },
+        Answer::Fault(..) => None,
+    });
+    let entries = refused.flatten().filter_map(|reason| ground.entries.get(reason.entry?));
+    let ids = entries.filter_map(|entry| match &entry.kind {
+        Kind::Lock(id) => Some(id.as_ref()),
+        _ => None,
+    });
+    ids.collect()
 }
 
 /// The grants that the answers rest on, with the refs for which each is needed first.

@@ -143,7 +143,7 @@ fn approved_by(lent: &Lent) -> String {
 /// What came of asking, in place of the report about refs.
 pub fn asked(desk: &Desk, came: &Came, report: &mut PushReport) {
     let (code, id, state) = match came {
-        Came::Waiting(code, id, state) => (*code, id, state),
+        Came::Waiting(code, id, state, _) => (*code, id, state),
         Came::Approved(id, state) => (Code::Approved, id, state),
         Came::No(_) => return,
     };
@@ -154,9 +154,13 @@ pub fn asked(desk: &Desk, came: &Came, report: &mut PushReport) {
         report.hints.push(b"push again".to_vec());
     } else {
         facts.push(who_can(desk, state, code));
+        if let Came::Waiting(.., Some(words)) = came {
+            facts.push(words.clone().into_bytes());
+        }
+        let then = if report.held { "look" } else { "when approved, push again; look" };
         report.hints.push(
             format!(
-                "when approved, push again; look with:  {} access show {id}",
+                "{then} with:  {} access show {id}",
                 desk::door(&desk.site, desk.policy.settings())
             )
             .into_bytes(),

@@ -51,6 +51,8 @@ pub struct PushReport {
     pub whole: Option<(Code, Vec<Raw>)>,
     /// The push asked for access: what came of it, and facts about it.
     pub asked: Option<(Code, Vec<Raw>)>,
+    /// The push is held open until that is answered: it is not refused yet.
+    pub held: bool,
     /// Who the pusher was taken to be: one line under the first refused or warned ref.
     pub who: Option<Raw>,
     /// Every ref of the push.
@@ -83,8 +85,15 @@ impl PushReport {
             self.who.iter().for_each(|who| lines.indented(2, who));
         } else if let Some((code, details)) = &self.asked {
             let what = if *code == Code::RequestFiled { Code::RequestWaiting } else { *code };
-            let head =
-                format!("error: push refused by refwarden: {} (nothing was changed)", what.title());
+            let head = match self.held {
+                true => {
+                    format!("push held by refwarden: {} (nothing has changed yet)", what.title())
+                }
+                false => format!(
+                    "error: push refused by refwarden: {} (nothing was changed)",
+                    what.title()
+                ),
+            };
             lines.push(head.as_bytes());
             details.iter().for_each(|detail| lines.indented(2, detail));
         } else {

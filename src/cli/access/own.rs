@@ -4,7 +4,7 @@ use super::office::Office;
 use super::scope::{self, Asked};
 use super::wish::{as_options, span};
 use super::{bounded, told, view};
-use crate::access::{State, What, ask};
+use crate::access::{Standing, State, What, ask};
 use crate::cli::Failure;
 use crate::cli::exit::Exit;
 use crate::cli::out::Out;
@@ -92,6 +92,10 @@ fn wish_for_more(
     if office.caller.person() != Some(person) {
         let words = format!("only {person} can do that: it is their own request");
         return Err(refuse(words).into());
+    }
+    if state.standing(now) == Standing::UsedUp {
+        let words = "every use of it is spent or put aside, more time would lend nothing: ask anew";
+        return Err(refuse(words.into()).into());
     }
     office.open_of(person, now)?.may_ask(u32::MAX, now).map_err(refuse)?;
     let entitlement = office.entitlement(&state.request.entitlement)?;

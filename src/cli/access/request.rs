@@ -51,6 +51,10 @@ pub fn run(office: &Office<'_>, args: &Args, out: &Out) -> anyhow::Result<Exit> 
     let wait = args.wait.as_deref().map(wish::wait).transpose()?;
     let wanted = wish::read(office, &args.scoped, from, "request")?;
     let (id, mut state) = file(office, &wanted, true)?;
+    let mine = ask::fit(wanted.wish.clone(), wanted.request.clone(), &wanted.entitlement, now);
+    if let Some(words) = mine.ok().and_then(|mine| state.request.keeps(&mine)) {
+        view::note(out, words);
+    }
     if state.standing(now) == Standing::Pending
         && let Some(next) = by_rule(office, &wanted, &id, &state)?
     {

@@ -77,7 +77,13 @@ pub fn run(office: &Office<'_>, args: &Args, out: &Out) -> anyhow::Result<Exit> 
         let shown = crate::text::Safe::new(wanted.as_bytes(), 64);
         return Err(Failure::new(Exit::NotFound, format!("there is no project `{shown}`")).into());
     }
-    let used = used(office, &policy, now)?;
+    let Trail { used, begins } = used(office, &policy, now)?;
+    // Of what was before the trail nobody can say that it was not used.
+    let short = begins.filter(|begins| unused.is_some_and(|span| *begins + span.delta() > now));
+    if let Some(begins) = short {
+        let begins = view::time(begins, office.here.settings().timezone);
+        out.note(format!("the trail begins {begins}: what was used before is not known"));
+    }
     let mut shown = 0;
     let projects = policy.projects.iter();
     for (name, project) in
@@ -87,8 +93,14 @@ pub fn run(office: &Office<'_>, args: &Args, out: &Out) -> anyhow::Result<Exit> 
         for entry in
             scheme.into_iter().flat_map(|scheme| &scheme.entries).filter(|e| e.kind == Kind::Permit)
         {
-            let view =
-                View { office, policy: &policy, project: (name, project), entry, used: &used };
+            let view = View {
+                office,
+                policy: &policy,
+                project: (name, project),
+                entry,
+                used: &used,
+                short,
+            };
             shown += view.show(args, unused, now, out);
         }
     }
@@ -98,18 +110,25 @@ pub fn run(office: &Office<'_>, args: &Args, out: &Out) -> anyhow::Result<Exit> 
     Ok(Exit::Done)
 }
 
-/// When each right was last used.
-fn used(
-    office: &Office<'_>,
-    policy: &Policy,
-    now: DateTime<Utc>,
-) -> anyhow::Result<BTreeMap<Right, DateTime<Utc>>> {
+/// What the trail tells.
+struct Trail {
+    /// When each right was last used.
+    used: BTreeMap<Right, DateTime<Utc>>,
+    /// The time of its first line.
+    begins: Option<DateTime<Utc>>,
+}
+
+fn used(office: &Office<'_>, policy: &Policy, now: DateTime<Utc>) -> anyhow::Result<Trail> {
+    let mut begins = None;
     let mut used: BTreeMap<Right, DateTime<Utc>> = BTreeMap::new();
     let mut ways: HashMap<Way, DateTime<Utc>> = HashMap::new();
     let today = Text::new(hex(office.here.policy.digest()));
-    let filter = read::Filter { event: Some(Event::PUSH_DECIDED), ..read::Filter::default() };
-    read::each(&office.here.audit_file(), &filter, &mut |seen| {
+    read::each(&office.here.audit_file(), &read::Filter::default(), &mut |seen| {
         let Seen::Line { line, record, .. } = seen else { return Ok(()) };
+        begins.get_or_insert(line.end.time);
+        if record.event != Event::PUSH_DECIDED {
+            return Ok(());
+        }
         let user = record.actor.as_ref().and_then(|actor| actor.user.as_ref());
         let user = user.and_then(|user| UserName::parse(&user.to_string()).ok());
         let (Some(user), Some(repository)) = (user, &record.repository) else { return Ok(()) };
@@ -139,7 +158,7 @@ fn used(
         Ok(())
     })?;
     rest_on(office, policy, ways, &mut used, now);
-    Ok(used)
+    Ok(Trail { used, begins })
 }
 
 fn newer(place: &mut DateTime<Utc>, time: DateTime<Utc>) {
@@ -192,6 +211,8 @@ struct View<'v> {
     project: (&'v ProjectName, &'v Project),
     entry: &'v Entry,
     used: &'v BTreeMap<Right, DateTime<Utc>>,
+    /// The trail's begin, where it is later than what is asked about.
+    short: Option<DateTime<Utc>>,
 }
 
 impl View<'_> {
@@ -285,7 +306,10 @@ impl View<'_> {
     fn suggestion(&self, idle: &[&UserName], busy: &[&UserName], unused: Option<Span>) -> String {
         let (project, details) = self.project;
         let idle_names: Vec<&str> = idle.iter().map(|user| user.as_str()).collect();
-        let since = unused.map(|unused| format!(" for {unused}")).unwrap_or_default();
+        let since = match self.short {
+            Some(_) => " since the trail begins".to_owned(),
+            None => unused.map(|unused| format!(" for {unused}")).unwrap_or_default(),
+        };
         let mut text = format!(
             "# {}: {} not used{since} by {}\n",
             self.place(),

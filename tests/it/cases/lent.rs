@@ -334,7 +334,10 @@ fn a_push_waits_for_its_answer_only_where_the_server_lets_it(on: &On) {
             approve(&site, &record, 3600, None);
         });
         let landed = bob.push(&wait);
-        landed.landed().says("waiting for an answer to");
+        landed.landed().says("push held by refwarden: waiting for approval");
+        landed.says("waiting for an answer to");
+        let said = String::from_utf8_lossy(&landed.stderr);
+        assert!(!said.contains("error: push refused"), "{said}");
     });
     bob.commit("y", "y\n");
     site.trail_verifies();
