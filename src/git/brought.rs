@@ -60,7 +60,12 @@ mod tests {
     fn seen(repo: &Repo, old: Option<ObjectId>, new: ObjectId, most: usize) -> Brought {
         let update = repo.update(old, Some(new), "refs/heads/main");
         let expired = || false;
-        let limits = Limits { max_commits: 1000, max_paths: 1000, expired: &expired };
+        let limits = Limits {
+            max_commits: 1000,
+            max_paths: 1000,
+            max_path_bytes: 1 << 20,
+            expired: &expired,
+        };
         repo.reader().brought(&update, None, most, &limits).unwrap().unwrap()
     }
 
@@ -97,7 +102,8 @@ mod tests {
         let blob = repo.blob("x");
         let update = repo.update(None, Some(blob), "refs/tags/blob");
         let expired = || false;
-        let limits = Limits { max_commits: 9, max_paths: 9, expired: &expired };
+        let limits =
+            Limits { max_commits: 9, max_paths: 9, max_path_bytes: 1 << 20, expired: &expired };
         assert_eq!(repo.reader().brought(&update, None, 9, &limits).unwrap(), None);
     }
 }

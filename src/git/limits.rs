@@ -8,12 +8,18 @@ use std::cell::Cell;
 /// How often the clock is asked: once in so many steps.
 const STEPS_PER_LOOK: u32 = 256;
 
+/// What a path takes in memory beside its own bytes, about.
+pub const PATH_COST: u64 = 120;
+
 /// The bounds of one walk; past them a push is refused, never judged in part.
 pub struct Limits<'a> {
     /// Most commits that a walk may look at.
     pub max_commits: u32,
     /// Most changed paths of one ref update.
     pub max_paths: u32,
+    /// Most bytes that changed paths may take in memory, [`PATH_COST`] for each path in it: a few
+    /// small trees that name each other often stand for more paths than there is memory.
+    pub max_path_bytes: u64,
     /// Says whether the time budget of the push is spent.
     pub expired: &'a dyn Fn() -> bool,
 }
@@ -23,11 +29,12 @@ pub(super) struct Meter<'a> {
     limits: &'a Limits<'a>,
     commits: Cell<u32>,
     steps: Cell<u32>,
+    bytes: Cell<u64>,
 }
 
 impl<'a> Meter<'a> {
     pub(super) const fn new(limits: &'a Limits<'a>) -> Self {
-        Self { limits, commits: Cell::new(0), steps: Cell::new(0) }
+        Self { limits, commits: Cell::new(0), steps: Cell::new(0), bytes: Cell::new(0) }
     }
 
     /// One more commit.
@@ -49,6 +56,33 @@ impl<'a> Meter<'a> {
             return Ok(());
         }
         Err(GitError::Limit { what: "changed paths", max, cure: "push it in parts" })
+    }
+
+    /// One more path of so many bytes is kept. The limit is held at [`Self::bytes`].
+    pub(super) fn keep(&self, length: usize) {
+        let cost = PATH_COST.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
+        self.bytes.set(self.bytes.get().saturating_add(cost));
+    }
+
+    /// A path of so many bytes is kept no more.
+    pub(super) fn drop(&self, length: usize) {
+        let cost = PATH_COST.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
+        self.bytes.set(self.bytes.get().saturating_sub(cost));
+    }
+
+    /// Whether what is kept has gone beyond its limit: then nothing more is to be collected.
+    pub(super) const fn is_full(&self) -> bool {
+        self.bytes.get() > self.limits.max_path_bytes
+    }
+
+    /// Holds what is kept against its limit.
+    pub(super) fn bytes(&self) -> Result<(), GitError> {
+        if !self.is_full() {
+            return Ok(());
+        }
+        let max = u32::try_from(self.limits.max_path_bytes >> 20).unwrap_or(u32::MAX);
+        let what = "MiB of changed paths";
+        Err(GitError::Limit { what, max, cure: "push it in parts" })
     }
 
     /// One more piece of work: asks the clock now and then, at the first step too.

@@ -30,7 +30,7 @@ pub use changed::{Changed, ChangedPath};
 pub use config::RepoConfig;
 pub use env::GitEnv;
 pub use error::GitError;
-pub use limits::Limits;
+pub use limits::{Limits, PATH_COST};
 pub use reader::Reader;
 pub use refs::RefValue;
 

@@ -186,5 +186,9 @@ pub fn name(text: &str) -> RefName {
 }
 
 /// Limits that no test reaches.
-pub const WIDE: Limits<'static> =
-    Limits { max_commits: 100_000, max_paths: 100_000, expired: &|| false };
+pub const WIDE: Limits<'static> = Limits {
+    max_commits: 100_000,
+    max_paths: 100_000,
+    max_path_bytes: 1 << 26,
+    expired: &|| false,
+};

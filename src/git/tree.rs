@@ -60,10 +60,12 @@ impl<'a> Trees<'a> {
         // A list and not the call stack: trees may be nested as deep as their author likes.
         let mut levels = vec![Level { prefix: BString::default(), new: Some(new), olds }];
         while let Some(level) = levels.pop() {
+            meter.drop(level.prefix.len());
             meter.step()?;
             if !level.olds.contains(&level.new) {
-                self.compare_level(&level, &mut levels, paths)?;
+                self.compare_level(&level, &mut levels, paths, meter)?;
                 meter.paths(paths.len())?;
+                meter.bytes()?;
             }
         }
         Ok(())
@@ -74,6 +76,7 @@ impl<'a> Trees<'a> {
         level: &Level,
         levels: &mut Vec<Level>,
         paths: &mut Paths,
+        meter: &Meter<'_>,
     ) -> Result<(), GitError> {
         let new = self.read(level.new, None)?;
         let olds = level.olds.iter().map(|old| self.read(*old, Some(&new)));
@@ -81,7 +84,7 @@ impl<'a> Trees<'a> {
         let Some((first, others)) = olds.split_first() else { return Ok(()) };
         let path = &mut self.path;
         new.differences(first, |new, old| {
-            let Some(any) = new.or(old) else { return };
+            let Some(any) = new.or(old).filter(|_| !meter.is_full()) else { return };
             let others = || others.iter().map(|tree| tree.find(&any));
             if others().any(|other| other == new) {
                 return;
@@ -93,11 +96,14 @@ impl<'a> Trees<'a> {
                 path.push(b'/');
                 let id = |entry: Option<Entry<'_>>| entry.and_then(|entry| entry.id());
                 let olds = std::iter::once(old).chain(others()).map(id).collect();
+                meter.keep(path.len());
                 levels.push(Level { prefix: path.clone(), new: id(new), olds });
                 return;
             }
             let mut all = [new, old].into_iter().chain(others()).flatten();
-            note(paths, path, all.any(|entry| entry.is_link()));
+            if note(paths, path, all.any(|entry| entry.is_link())) {
+                meter.keep(path.len());
+            }
         });
         Ok(())
     }
@@ -135,12 +141,14 @@ impl<'a> Trees<'a> {
     }
 }
 
-/// Adds a path; most of them are known from other commits.
-fn note(paths: &mut Paths, path: &BString, link: bool) {
+/// Adds a path, and says whether it is a new one; most are known from other commits.
+fn note(paths: &mut Paths, path: &BString, link: bool) -> bool {
     match paths.get_mut(path) {
         Some(known) => *known |= link,
         None => {
             paths.insert(path.clone(), link);
+            return true;
         }
     }
+    false
 }

@@ -7,7 +7,7 @@ use super::judge::{Answer, Ruled, git_refusal};
 use crate::access::Request;
 use crate::code::Code;
 use crate::decision::{self, Needs, Paths, Question};
-use crate::git::{Changed, GitError, Limits, Reader, RefValue};
+use crate::git::{Changed, GitError, Limits, PATH_COST, Reader, RefValue};
 use crate::os::{clock, groups};
 use crate::policy::entry::{Entry, Holder, Kind, Permissions};
 use crate::policy::members::{Answers, Held};
@@ -26,6 +26,8 @@ const BUDGET: std::time::Duration = std::time::Duration::from_secs(30);
 pub const MARGIN: Duration = Duration::seconds(2);
 /// Most changed paths of one ref.
 const MAX_PATHS: u32 = 5_000_000;
+/// Most memory that the changed paths of all refs of a push may take, in bytes.
+const MAX_PATH_BYTES: u64 = 192 << 20;
 
 /// What is known of one ref of the push, whatever the policy says.
 enum Fact {
@@ -69,6 +71,8 @@ pub struct Ruling<'a> {
     answers: Answers,
     base: Option<Option<gix::ObjectId>>,
     facts: Vec<Fact>,
+    /// What the changed paths of all refs take in memory so far.
+    path_bytes: u64,
     /// Indexes of entries that do not speak in this round.
     pub left_out: BTreeSet<usize>,
     /// Entries of grants that cover certain values of refs only, and the request that says which.
@@ -99,6 +103,7 @@ impl<'a> Ruling<'a> {
             answers: Answers::new(),
             base: None,
             facts: Vec::new(),
+            path_bytes: 0,
             left_out: BTreeSet::new(),
             pinned: Vec::new(),
             silent: silent(),
@@ -171,7 +176,8 @@ impl<'a> Ruling<'a> {
 
     fn limits<'l>(&self, expired: &'l dyn Fn() -> bool) -> Limits<'l> {
         let max_commits = self.desk.policy.settings().max_commits;
-        Limits { max_commits, max_paths: MAX_PATHS, expired }
+        let max_path_bytes = MAX_PATH_BYTES.saturating_sub(self.path_bytes);
+        Limits { max_commits, max_paths: MAX_PATHS, max_path_bytes, expired }
     }
 
     fn budget(&self) -> impl Fn() -> bool + use<> {
@@ -251,10 +257,14 @@ impl<'a> Ruling<'a> {
             return Ok(None);
         }
         let expired = self.budget();
-        let max_commits = self.desk.policy.settings().max_commits;
-        let limits = Limits { max_commits, max_paths: MAX_PATHS, expired: &expired };
+        let limits = self.limits(&expired);
         let fact = match self.changed(update, &limits) {
             Ok(Changed::Known(list)) => {
+                let cost = |path: &crate::git::ChangedPath| {
+                    PATH_COST.saturating_add(u64::try_from(path.path.len()).unwrap_or(u64::MAX))
+                };
+                let taken = list.iter().map(cost).fold(0, u64::saturating_add);
+                self.path_bytes = self.path_bytes.saturating_add(taken);
                 let owned =
                     list.into_iter().map(|p| ChangedPath { path: p.path.into(), link: p.link });
                 Fact::Move(action, Some(OwnedPaths::Known(owned.collect())))

@@ -142,31 +142,40 @@ pub struct ChangedPath {
 }
 
 impl PathScope {
-    /// Whether a permit covers the path.
+    /// Whether a permit covers the path; what `except-paths` takes away goes with a link or submodule
+    /// above it too.
     ///
     /// # Errors
     /// [`Broken`] when a pattern can't be evaluated.
     pub fn permits(&self, path: &ChangedPath, user: Option<&UserName>) -> Result<bool, Broken> {
+        if above(&self.exclude, path, user) {
+            return Ok(false);
+        }
         let path = path.path.as_slice();
         let included = self.include.is_empty() || matches(&self.include, path, user)?;
         Ok(included && !matches(&self.exclude, path, user)?)
     }
 
-    /// Whether a forbid covers the path; `x/**` also covers a link or submodule `x`, because what
-    /// lies below it would change with it.
+    /// Whether a forbid covers the path; `x/y/**` also covers a link or submodule `x/y` or `x`,
+    /// because what lies below it would change with it.
     ///
     /// # Errors
     /// [`Broken`] when a pattern can't be evaluated.
     pub fn forbids(&self, path: &ChangedPath, user: Option<&UserName>) -> Result<bool, Broken> {
         let name = path.path.as_slice();
-        let below = |pattern: &Pattern| {
-            path.link && pattern.as_glob().is_some_and(|glob| glob.folder_matches(name, user))
-        };
         let included = self.include.is_empty()
             || matches(&self.include, name, user)?
-            || self.include.iter().any(below);
+            || above(&self.include, path, user);
         Ok(included && !matches(&self.exclude, name, user)?)
     }
+}
+
+/// Whether the path is a link or submodule at a folder that one of the patterns spells out.
+fn above(patterns: &[Pattern], path: &ChangedPath, user: Option<&UserName>) -> bool {
+    let passes = |pattern: &Pattern| {
+        pattern.as_glob().is_some_and(|glob| glob.passes_through(&path.path, user))
+    };
+    path.link && patterns.iter().any(passes)
 }
 
 fn matches(patterns: &[Pattern], subject: &[u8], user: Option<&UserName>) -> Result<bool, Broken> {
@@ -193,6 +202,45 @@ mod tests {
                 .collect()
         };
         RefScope { include: parse(refs), exclude: parse(except) }
+    }
+
+    #[test]
+    fn a_link_above_a_folder_that_a_pattern_spells_out_is_taken_for_what_lies_below() {
+        let scope = |include: &[&str], exclude: &[&str]| {
+            let parse = |texts: &[&str]| texts.iter().map(|t| Pattern::parse(t).unwrap()).collect();
+            PathScope { include: parse(include), exclude: parse(exclude) }
+        };
+        let at = |path: &str, link| ChangedPath { path: path.into(), link };
+        for (pattern, path, covered) in [
+            ("x/**", "x", true),
+            ("infra/deploy/**", "infra", true),
+            ("infra/deploy/**", "infra/deploy", true),
+            ("infra/deploy/**", "infra/other", false),
+            ("ops/key.txt", "ops", true),
+            ("ops/key.txt", "op", false),
+            ("{a,b}/c", "b", true),
+            ("*/c", "b", true),
+            ("a/**/c", "a", true),
+            ("a/**/c", "a/b", false),
+            ("**/c", "b", false),
+            ("**/c/**", "b/c", true),
+            ("c", "c", true),
+            ("regex:a/.*", "a", false),
+        ] {
+            let forbid = scope(&[pattern], &[]);
+            assert_eq!(forbid.forbids(&at(path, true), None).unwrap(), covered, "{pattern} {path}");
+            let permit = scope(&[], &[pattern]);
+            assert_eq!(
+                permit.permits(&at(path, true), None).unwrap(),
+                !covered,
+                "{pattern} {path}"
+            );
+            let plain = pattern == path;
+            assert_eq!(forbid.forbids(&at(path, false), None).unwrap(), plain, "{pattern} {path}");
+            assert_eq!(permit.permits(&at(path, false), None).unwrap(), !plain, "{pattern} {path}");
+        }
+        // A permit's own paths reach no further by it.
+        assert!(!scope(&["x/**"], &[]).permits(&at("x", true), None).unwrap());
     }
 
     #[test]

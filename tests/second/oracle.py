@@ -193,11 +193,18 @@ def covers_ref(entry, user, ref, permit):
 
 
 def below(pattern, user, path):
-    """Whether `x/**` is about this path as the entry `x`, a symbolic link or submodule."""
-    return not pattern.startswith("regex:") and any(
-        one.endswith("/" + ANY) and one_matches(one[:-2], path)
-        for one in expand(marked(pattern.replace("${user}", literally(user or ""))))
-    )
+    """Whether a pattern spells this path out as a folder on its way to something below: a symbolic
+    link or submodule there changes what lies below."""
+    if pattern.startswith("regex:"):
+        return False
+    for one in expand(marked(pattern.replace("${user}", literally(user or "")))):
+        if one.endswith("/" + ANY) and one_matches(one[:-2], path):
+            return True
+        parts, depth = one.split("/"), path.count(b"/") + 1
+        way = parts[:depth]
+        if len(parts) > depth and ANY not in way and one_matches("/".join(way), path):
+            return True
+    return False
 
 
 def has_paths(entry):
@@ -206,12 +213,14 @@ def has_paths(entry):
 
 def covers_path(entry, user, change, permit):
     """Whether an entry is about a change to this path: its name, or {path, link}."""
-    link = not permit and isinstance(change, dict) and change["link"]
+    link = isinstance(change, dict) and change["link"]
     path = (change["path"] if isinstance(change, dict) else change).encode()
-    if any(matches(p, user, path) for p in entry.get("except-paths", [])):
+    taken = entry.get("except-paths", [])
+    if any(matches(p, user, path) or (permit and link and below(p, user, path)) for p in taken):
         return False
     return "paths" not in entry or any(
-        matches(p, user, path) or (link and below(p, user, path)) for p in entry["paths"]
+        matches(p, user, path) or (not permit and link and below(p, user, path))
+        for p in entry["paths"]
     )
 
 

@@ -176,6 +176,26 @@ fn limits_refuse_and_never_judge_in_part() {
 }
 
 #[test]
+fn small_trees_that_stand_for_very_many_paths_are_refused_before_they_take_memory() {
+    let repo = Repo::new();
+    let mut id = repo.blob("x").to_string();
+    let mut kind = "100644 blob";
+    // 40 to the fourth: 2.5 million paths of 800 bytes.
+    for _ in 0..4 {
+        let line = |number: i32| format!("{kind} {id}\t{}{number:04}\n", "n".repeat(200));
+        let text: String = (0..40).map(line).collect();
+        id = repo.git_in(&["mktree"], text);
+        kind = "040000 tree";
+    }
+    let commit = repo.git_in(&["commit-tree", &id], "bomb".to_owned());
+    let change = Change::Create { new: ObjectId::from_hex(commit.as_bytes()).unwrap() };
+    let limits = Limits { max_paths: 5_000_000, max_path_bytes: 1 << 20, ..WIDE };
+    let error = of(&history(&repo), &change, None, &limits).unwrap_err();
+    assert_eq!(error.code().number(), 308);
+    assert!(error.to_string().contains("MiB of changed paths"), "{error}");
+}
+
+#[test]
 fn a_tree_with_one_name_twice_is_refused() {
     let repo = Repo::new();
     let (one, two) = (repo.blob("1"), repo.blob("2"));

@@ -14,6 +14,8 @@ const MAX_REFS: usize = 10;
 const MAX_WALK: u32 = 20_000;
 /// Most changed paths that are counted.
 const MAX_PATHS: u32 = 10_000;
+/// What they may take in memory, in bytes.
+const MAX_PATH_BYTES: u64 = 16 << 20;
 /// How long all of it may take.
 const BUDGET: Duration = Duration::from_secs(3);
 
@@ -21,7 +23,12 @@ const BUDGET: Duration = Duration::from_secs(3);
 pub(super) fn look(ruling: &mut Ruling<'_>, updates: &[RefUpdate], seen: &mut [Seen]) {
     let end = clock::now().boot.saturating_add(BUDGET);
     let expired = || clock::now().boot >= end;
-    let limits = Limits { max_commits: MAX_WALK, max_paths: MAX_PATHS, expired: &expired };
+    let limits = Limits {
+        max_commits: MAX_WALK,
+        max_paths: MAX_PATHS,
+        max_path_bytes: MAX_PATH_BYTES,
+        expired: &expired,
+    };
     let mut room = Room::default();
     for one in seen.iter_mut().take(MAX_REFS) {
         let update = updates.iter().find(|update| update.name.to_string() == one.name);

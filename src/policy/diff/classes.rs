@@ -93,7 +93,7 @@ pub(super) fn paths(
     let machine = Machine::new(&expressions)?;
     let globs: Vec<_> = patterns.iter().filter_map(|pattern| pattern.as_glob()).collect();
     let folders = |path: &[u8], first: &[usize]| {
-        let folders: Vec<bool> = globs.iter().map(|g| g.folder_matches(path, user)).collect();
+        let folders: Vec<bool> = globs.iter().map(|g| g.passes_through(path, user)).collect();
         (!first.contains(&0)).then_some(folders)
     };
     let mut seen = HashSet::new();

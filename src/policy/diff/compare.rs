@@ -353,7 +353,7 @@ impl Touching {
         let included = looking.filter_map(|e| e.paths.as_ref()).flat_map(|paths| &paths.include);
         let matching = included.filter(|pattern| {
             let folder =
-                link && pattern.as_glob().is_some_and(|g| g.folder_matches(&path.path, user));
+                link && pattern.as_glob().is_some_and(|g| g.passes_through(&path.path, user));
             folder || pattern.matches(&path.path, user).unwrap_or(true)
         });
         let mut patterns: Vec<String> = matching.map(ToString::to_string).collect();

@@ -95,14 +95,25 @@ impl Glob {
         matches!(&*self.alternatives, [one] if one.as_slice() == [Component::AnyDepth])
     }
 
-    /// For a glob that ends in `/**`, whether the part before it matches `subject`.
+    /// Whether `subject` is a folder that the glob spells out on its way to something below: `x` of
+    /// `x/**`, `a` and `a/b` of `a/b/*.sh`. Behind a `**` no folder is spelled out but the whole part
+    /// before a `/**` at the end.
     #[must_use]
-    pub fn folder_matches(&self, subject: &[u8], user: Option<&UserName>) -> bool {
-        self.alternatives.iter().any(|components| match components.split_last() {
-            Some((Component::AnyDepth, folder)) if !folder.is_empty() => {
-                matching::components_match(folder, subject, user)
-            }
-            _ => false,
+    pub fn passes_through(&self, subject: &[u8], user: Option<&UserName>) -> bool {
+        let depth = subject.split(|&byte| byte == b'/').count();
+        self.alternatives.iter().any(|components| {
+            let whole = match components.split_last() {
+                Some((Component::AnyDepth, folder)) if !folder.is_empty() => {
+                    matching::components_match(folder, subject, user)
+                }
+                _ => false,
+            };
+            let way = components.split_at_checked(depth).filter(|(_, rest)| !rest.is_empty());
+            whole
+                || way.is_some_and(|(way, _)| {
+                    !way.contains(&Component::AnyDepth)
+                        && matching::components_match(way, subject, user)
+                })
         })
     }
 

@@ -123,6 +123,57 @@ fn a_new_link_where_no_folder_was_is_covered_too() {
 }
 
 #[test]
+fn a_link_above_a_protected_folder_is_no_way_around_it() {
+    let forbidden = forbid("write", r#"paths = ["infra/deploy/**", "ops/key.txt"]"#);
+    let excepted = permit("bob", "write", r#"except-paths = ["infra/deploy/**", "ops/key.txt"]"#);
+    let site = Site::new(&Policy::new(&[permit("alice", "write", ""), forbidden]));
+    let other = Site::new(&Policy::new(&[permit("alice", "write", ""), excepted]));
+    for (site, user) in [(site, "alice"), (other, "bob")] {
+        let (_repo, alice) = site.started();
+        let pusher = alice.as_user(user);
+        alice.commit("docs/deploy/prod.sh", "evil\n");
+        pusher.push(&["main"]).silent();
+        for place in ["infra", "ops"] {
+            std::os::unix::fs::symlink("docs", alice.path.join(place)).unwrap();
+            alice.run(&["add", "--all"]);
+            alice.commit_index("a link above");
+            pusher.push(&["main"]).refused("RW203").says(place);
+            alice.run(&["reset", "--quiet", "--hard", "HEAD~1"]);
+        }
+    }
+}
+
+#[test]
+fn a_few_small_trees_that_stand_for_very_many_paths_are_refused_at_once() {
+    let site = Site::new(&Policy::new(&[
+        permit("alice", "write", ""),
+        forbid("write", r#"paths = ["secret/**"]"#),
+    ]));
+    let (_repo, alice) = site.started();
+    let made = |arguments: &[&str], input: String| {
+        let path = alice.path.join("input");
+        std::fs::write(&path, input).unwrap();
+        let mut command = alice.command();
+        command.args(arguments).stdin(std::fs::File::open(&path).unwrap());
+        let done = command.output().unwrap();
+        assert!(done.status.success(), "{done:?}");
+        String::from_utf8(done.stdout).unwrap().trim().to_owned()
+    };
+    let mut id = made(&["hash-object", "-w", "--stdin"], "x".to_owned());
+    let mut kind = "100644 blob";
+    for _ in 0..4 {
+        let line = |number: i32| format!("{kind} {id}\t{}{number:04}\n", "n".repeat(246));
+        id = made(&["mktree"], (0..34).map(line).collect());
+        kind = "040000 tree";
+    }
+    let commit = made(&["commit-tree", &id, "-p", "main", "-m", "bomb"], String::new());
+    let refspec = format!("{commit}:refs/heads/bomb");
+    let begun = std::time::Instant::now();
+    alice.push(&[&refspec]).refused("RW308").says("MiB of changed paths");
+    assert!(begun.elapsed().as_secs() < 25, "{:?}", begun.elapsed());
+}
+
+#[test]
 fn a_new_branch_is_compared_with_the_base() {
     let (_site, _repo, alice) = closed();
     alice.commit("open", "2\n");
