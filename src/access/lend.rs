@@ -5,6 +5,7 @@ use super::record::State;
 use super::request::Request;
 use crate::policy::entry::{Enforce, Entry, Holder, Kind, Permissions, Place};
 use crate::policy::model::Entitlement;
+use crate::policy::name::UserName;
 use crate::policy::refs::RefScope;
 use crate::policy::window::Window;
 use chrono::{DateTime, Utc};
@@ -72,9 +73,21 @@ pub fn lent(id: &Id, state: State, version: u32, within: &Entitlement) -> Option
     Some(Lent { id: id.clone(), state, entries, version })
 }
 
-/// A lock as an entry of the decision.
+/// A lock as an entry of the decision about `user`, a service of `owner` where that is somebody: what
+/// is locked for the owner is locked for the service.
 #[must_use]
-pub fn lock(lock: &super::Lock) -> Entry {
+pub fn lock_for(lock: &super::Lock, user: Option<&UserName>, owner: Option<&UserName>) -> Entry {
+    let mut entry = self::lock(lock);
+    if let (Some(user), Some(_)) =
+        (user, owner.filter(|owner| lock.scope.person.as_ref() == Some(owner)))
+    {
+        entry.to = Some(vec![Holder::User(user.clone())]);
+    }
+    entry
+}
+
+/// A lock as an entry of the decision.
+fn lock(lock: &super::Lock) -> Entry {
     Entry {
         kind: Kind::Lock(lock.id.as_str().into()),
         place: Place { file: 0, line: 0 },

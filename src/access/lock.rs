@@ -53,6 +53,17 @@ impl Lock {
         self.until.is_none_or(|until| now < until)
     }
 
+    /// Whom it takes everything from: the person, wherever they are and whatever they would do. Such
+    /// a one also decides nothing about others while it holds.
+    #[must_use]
+    pub fn suspends(&self) -> Option<&UserName> {
+        let narrower = LockScope { person: None, ..self.scope.clone() } != LockScope::default();
+        let every =
+            [Permissions::CREATE, Permissions::UPDATE, Permissions::FORCE, Permissions::DELETE];
+        let all = every.iter().all(|one| self.permissions.intersects(*one));
+        self.scope.person.as_ref().filter(|_| all && !narrower)
+    }
+
     /// Whether it is about the repository at all.
     ///
     /// # Errors

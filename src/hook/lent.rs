@@ -156,11 +156,17 @@ pub(crate) fn lay_locks(
     let locks = store.locks(desk.now.wall).map_err(|error| refusal(&error))?;
     if locks.is_empty() {
         desk.take_brief(store);
+        return Ok(());
     }
+    let declared = ground.standing.user.as_ref().map(|user| desk.policy.user(user)).transpose();
+    let declared = declared.map_err(|error| Refusal::server(error.code(), &error))?.flatten();
+    let owner = declared.and_then(|user| user.declared.owner);
     for lock in locks {
         let about = lock.is_about(&ground.name, place);
         if about.map_err(|broken| Refusal::server(Code::Internal, &broken))? {
-            ground.entries.push(lend::lock(&lock));
+            let user = ground.standing.user.as_ref();
+            let entry = lend::lock_for(&lock, user, owner.as_ref());
+            ground.entries.push(entry);
         }
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use super::caller::Caller;
 use super::failure::{damaged, store_failure};
-use super::people::People;
+use super::people::{People, locked};
 use crate::access::{Id, Lock, Record, State};
 use crate::cli::Failure;
 use crate::cli::exit::Exit;
@@ -31,6 +31,8 @@ pub struct Office<'a> {
     pub store: Box<dyn AccessStore>,
     /// Who is who.
     pub people: People<'a>,
+    /// Whether anything may be changed.
+    mode: Mode,
 }
 
 impl<'a> Office<'a> {
@@ -45,8 +47,9 @@ impl<'a> Office<'a> {
             let words = "this site has no store of requests yet: run `refwarden store init`";
             Failure::new(Exit::Unavailable, words)
         })?;
-        let people = People::new(&here.policy, site.account_uid);
-        Ok(Self { here, caller, store, people })
+        let locks = store.locks(clock::now().wall).map_err(|error| store_failure(&error))?;
+        let people = People::new(&here.policy, site.account_uid).under(locks);
+        Ok(Self { here, caller, store, people, mode })
     }
 
     /// The present time, where trail, store and clock agree: nothing may be widened by a store that
@@ -74,13 +77,19 @@ impl<'a> Office<'a> {
     /// The person who acts.
     ///
     /// # Errors
-    /// Nobody is named, or nobody of that name is active.
+    /// Nobody is named, nobody of that name is active, or they are locked and would change something.
     pub fn person(&self) -> anyhow::Result<&UserName> {
         let Some(name) = self.caller.person() else {
             let words = "on the server this is done for a person: say who with --as NAME";
             return Err(Failure::new(Exit::Usage, words).into());
         };
         if self.people.active(name).map_err(damaged)?.is_some() {
+            // Looking harms nobody; whoever is locked changes nothing, least of all their own lock.
+            if let (Mode::Write, Some(lock)) =
+                (self.mode, self.people.suspended(name).map_err(damaged)?)
+            {
+                return Err(Failure::new(Exit::Refused, locked(name, lock)).into());
+            }
             return Ok(name);
         }
         let words = format!("`{name}` is not an active user of the policy");

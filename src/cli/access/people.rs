@@ -3,7 +3,7 @@
 //! Looked-up groups are asked about, and what nobody could answer is a no with a reason.
 
 use crate::access::quorum::{self, Approver};
-use crate::access::{Actor, State};
+use crate::access::{Actor, Lock, State};
 use crate::hook::desk::Payload;
 use crate::os::groups;
 use crate::policy::compiled::{Compiled, CompiledError};
@@ -20,6 +20,7 @@ pub struct People<'a> {
     policy: &'a Compiled<Payload>,
     account: u32,
     answers: RefCell<BTreeMap<UserName, Answers>>,
+    locks: Vec<Lock>,
 }
 
 /// How far a quorum is.
@@ -48,7 +49,35 @@ impl<'a> People<'a> {
     /// Of `policy`; commands that look groups up run as the account with the uid `account`.
     #[must_use]
     pub fn new(policy: &'a Compiled<Payload>, account: u32) -> Self {
-        Self { policy, account, answers: RefCell::default() }
+        Self { policy, account, answers: RefCell::default(), locks: Vec::new() }
+    }
+
+    /// The same, of a moment in which these locks hold.
+    #[must_use]
+    pub fn under(self, locks: Vec<Lock>) -> Self {
+        Self { locks, ..self }
+    }
+
+    /// The lock by which somebody does nothing at all, under whatever name of theirs.
+    ///
+    /// # Errors
+    /// The applied policy is damaged.
+    pub fn suspended(&self, name: &UserName) -> Result<Option<&Lock>, CompiledError> {
+        if self.locks.is_empty() {
+            return Ok(None);
+        }
+        let human = self.human(name)?;
+        let about = |lock: &&Lock| lock.suspends().is_some_and(|who| who == name || *who == human);
+        Ok(self.locks.iter().find(about))
+    }
+
+    /// Whether a lock names somebody, or the person behind the name.
+    ///
+    /// # Errors
+    /// The applied policy is damaged.
+    pub fn is_named(&self, name: &UserName, lock: &Lock) -> Result<bool, CompiledError> {
+        let human = self.human(name)?;
+        Ok(lock.scope.person.as_ref().is_some_and(|who| who == name || *who == human))
     }
 
     /// An active user.
@@ -162,7 +191,10 @@ impl<'a> People<'a> {
             Some(user) if user.service => {
                 Ok(Some(format!("{name} is a service, and services approve nothing")))
             }
-            Some(_) => self.same_as_asker(name, state),
+            Some(_) => match self.suspended(name)? {
+                Some(lock) => Ok(Some(locked(name, lock))),
+                None => self.same_as_asker(name, state),
+            },
         }
     }
 
@@ -223,6 +255,12 @@ impl<'a> People<'a> {
         let lists = lists.map(|(_, list)| holders(&list.from)).collect();
         Ok(Quorum { missing, lists })
     }
+}
+
+/// Words about somebody who is locked.
+#[must_use]
+pub fn locked(name: &UserName, lock: &Lock) -> String {
+    format!("{name} is locked ({}): {}", lock.id, lock.message)
 }
 
 /// `1 of role:maintainer, lead and 2 of @security`

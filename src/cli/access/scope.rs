@@ -111,7 +111,11 @@ impl<'b> Bench<'b> {
         asked: Asked,
     ) -> anyhow::Result<Self> {
         let locks = office.locks(&ground.name, &request.repository, asked.from)?;
-        ground.entries.extend(locks.iter().map(lend::lock));
+        let (user, owner) = (&request.person, office.people.human(&request.person));
+        let owner = owner.map_err(damaged)?;
+        ground
+            .entries
+            .extend(locks.iter().map(|lock| lend::lock_for(lock, Some(user), Some(&owner))));
         let pieces = pieces(request, entitlement);
         let told_apart = pieces
             .iter()

@@ -20,7 +20,7 @@ use std::collections::HashMap;
 /// Locks and lent rights of a moment.
 #[derive(Default)]
 pub struct Live {
-    locks: Vec<(Lock, Entry)>,
+    locks: Vec<(Entry, Lock)>,
     /// By person and repository.
     lent: HashMap<UserName, HashMap<Vec<u8>, Vec<Grant>>>,
 }
@@ -48,11 +48,19 @@ impl Live {
             anyhow::Error::from(Failure::new(Exit::Unavailable, error.to_string()))
         };
         let locks = store.locks(now).map_err(unusable)?;
-        let entry = |lock: Lock| {
-            let entry = lend::lock(&lock);
-            (lock, entry)
-        };
-        let mut live = Self { locks: locks.into_iter().map(entry).collect(), ..Self::default() };
+        let mut live = Self::default();
+        for lock in locks {
+            live.locks.push((lend::lock_for(&lock, None, None), lock.clone()));
+            // For the services of whom it is about.
+            let services = policy
+                .users
+                .iter()
+                .filter(|(_, user)| user.owner.is_some() && user.owner == lock.scope.person);
+            for (name, user) in services {
+                let entry = lend::lock_for(&lock, Some(name), user.owner.as_ref());
+                live.locks.push((entry, lock.clone()));
+            }
+        }
         let filter = Filter {
             person: person.and_then(|name| UserName::parse(name).ok()),
             repository: repository.map(str::to_owned),
@@ -87,7 +95,7 @@ impl Live {
         (user, repository): (Option<&UserName>, &[u8]),
     ) -> Result<Vec<&Entry>, Broken> {
         let mut found = Vec::new();
-        for (lock, entry) in &self.locks {
+        for (entry, lock) in &self.locks {
             if lock.is_about(project, repository)? {
                 found.push(entry);
             }

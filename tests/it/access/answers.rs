@@ -276,3 +276,59 @@ fn server_approvals_off_means_that_nobody_is_acted_for_where_a_person_must() {
     site.access(&["attest", &id, "--as", "ann"]).ends(3, "server-approvals = false");
     site.access(&["deny", &id, "--as", "ann"]).ends(0, "denied");
 }
+
+#[test]
+fn whoever_is_locked_decides_nothing_and_never_lifts_their_own_lock() {
+    let site = site(&hotfix("eligible = [\"bob\", \"carol\", \"bot\"]"));
+    let lock = |who: &str| {
+        let run = site.refwarden(&["--json", "lock", "--user", who, "--message", "stolen"]);
+        run.ends(0, "");
+        let value: Value = serde_json::from_str(&run.stdout).unwrap();
+        value["id"].as_str().unwrap().to_owned()
+    };
+    let id = site.asks_as("carol", &MAIN);
+    let of_ann = lock("ann");
+    site.access(&["approve", &id, "--as", "ann"]).ends(3, "ann is locked");
+    site.access(&["deny", &id, "--as", "ann"]).ends(3, "ann is locked");
+    // An administrator who is locked stays so, whatever their rights.
+    let of_alice = lock("alice");
+    site.refwarden(&["unlock", &of_alice, "--as", "alice"]).ends(3, "alice is locked");
+    site.refwarden(&["unlock", &of_ann, "--as", "alice"]).ends(3, "alice is locked");
+    // A narrower lock on oneself is for another to lift, too.
+    site.refwarden(&["unlock", &of_alice]).ends(0, "");
+    let narrow = ["lock", "--user", "alice", "--branches", "main", "--message", "wait"];
+    let narrow = site.refwarden(&[&["--json"], &narrow[..]].concat());
+    let narrow: Value = serde_json::from_str(&narrow.stdout).unwrap();
+    let narrow = narrow["id"].as_str().unwrap().to_owned();
+    site.refwarden(&["unlock", &narrow, "--as", "alice"])
+        .ends(3, "nobody lifts a lock on themselves");
+    site.refwarden(&["unlock", &of_ann, "--as", "alice"]).ends(0, "");
+    site.access(&["approve", &id, "--as", "ann"]).ends(0, "active");
+    // What is locked for a person is locked for their services.
+    lock("bob");
+    site.access(&request("hotfix", "bot", &MAIN)).ends(3, "bot is locked");
+    let about = ["--as", "bot", "--repository", "app", "--action", "update", "--ref", "main"];
+    site.refwarden(&[&["policy", "explain", "--no-paths"], &about[..]].concat()).ends(3, "RW205");
+}
+
+#[test]
+fn an_earlier_yes_of_somebody_who_was_locked_since_does_not_count() {
+    let site = site(&hotfix("approval = [{ from = [\"ann\", \"amy\", \"@leads\"], count = 2 }]"));
+    let id = site.asks_as("carol", &MAIN);
+    site.access(&["approve", &id, "--as", "ann"]).ends(5, "1 more");
+    site.refwarden(&["lock", "--user", "ann", "--message", "stolen"]).ends(0, "");
+    site.access(&["approve", &id, "--as", "amy"]).ends(5, "1 more");
+}
+
+#[test]
+fn a_lock_on_a_person_stops_the_pushes_of_their_services() {
+    let table = "[[schemes.default.permit]]\npermissions = [\"write\"]\nto = [\"bot\"]\n";
+    let (site, _repo, alice) = super::started(&policy(&(hotfix("") + table)));
+    let bot = alice.as_user("bot");
+    alice.commit("a", "1\n");
+    bot.push(&["main"]).silent();
+    site.refwarden(&["lock", "--user", "bob", "--message", "stolen"]).ends(0, "");
+    alice.commit("a", "2\n");
+    bot.push(&["main"]).refused("RW205").says("stolen");
+    alice.push(&["main"]).silent();
+}

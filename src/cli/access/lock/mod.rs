@@ -3,7 +3,7 @@
 mod read;
 mod words;
 
-use super::failure::{ledger_failure, store_failure};
+use super::failure::{damaged, ledger_failure, store_failure};
 use super::moves;
 use super::office::Office;
 use super::view;
@@ -274,6 +274,15 @@ pub fn lift(office: &Office<'_>, args: &UnlockArgs, out: &Out) -> anyhow::Result
         let now = office.sound_now()?;
         let locks = office.store.locks(now).map_err(|error| store_failure(&error))?;
         let wanted = find(&args.ids, &locks)?;
+        if let Some(person) = office.caller.person() {
+            for lock in &wanted {
+                if office.people.is_named(person, lock).map_err(damaged)? {
+                    let words =
+                        format!("nobody lifts a lock on themselves: {} names {person}", lock.id);
+                    return Err(Failure::new(Exit::Refused, words).into());
+                }
+            }
+        }
         let by = office.caller.actor.to_string();
         let lifts = wanted.iter().map(|lock| (lock.id.clone(), now, by.clone()));
         let told = wanted.iter().flat_map(|lock| notices(office, lock, OfLock::Lifted(now, &by)));
