@@ -14,26 +14,50 @@ use crate::policy::entry::{self, Kind};
 use crate::policy::scope::Ground;
 use crate::push::RefUpdate;
 use gix::ObjectId;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 
-/// How many refs are kept of a refusal that is too long for one line.
+/// How many refs are kept of a refusal: anybody who may push at all can be refused, and must not be
+/// able to fill the disk, or to keep others from the trail while a long line is written.
 const KEPT: usize = 100;
+/// The same for the bytes of their names.
+const KEPT_BYTES: usize = 128 << 10;
 /// How many locks are named.
 const MAX_LOCKS: usize = 20;
 
-/// Records a refusal. One with more refs than a line can hold is recorded with the first of them
-/// and the number of the others: what a push names must not keep it out of the trail.
+/// Records a refusal. Of very many refs those are kept that were refused, then others, as many as
+/// fit, with the number of those left out and a SHA-256 over all of them.
 ///
 /// # Errors
 /// As [`crate::audit::Trail::append`].
-pub fn refused(desk: &Desk, mut line: Record) -> Result<Appended, TrailError> {
-    match desk.trail().append(&line, desk.now.wall) {
-        Err(TrailError::TooLong(_)) if line.refs.len() > KEPT => {
-            let left_out = line.refs.split_off(KEPT).len();
-            desk.trail().append(&line.with("refs-left-out", left_out.to_string()), desk.now.wall)
-        }
-        other => other,
+pub fn refused(desk: &Desk, line: Record) -> Result<Appended, TrailError> {
+    desk.trail().append(&shortened(line), desk.now.wall)
+}
+
+fn shortened(mut line: Record) -> Record {
+    let bytes =
+        line.refs.iter().map(|one| one.name.to_bytes().len()).fold(0, usize::saturating_add);
+    if line.refs.len() <= KEPT && bytes <= KEPT_BYTES {
+        return line;
     }
+    let mut all = Sha256::new();
+    for one in &line.refs {
+        for part in [&one.name, &one.old, &one.new] {
+            all.update(part.to_bytes());
+            all.update([0]);
+        }
+    }
+    line.refs.sort_by_key(|one| one.verdict != Some(Verdict::Refused));
+    let mut room = KEPT_BYTES;
+    let fits = |one: &RefRecord| {
+        let length = one.name.to_bytes().len();
+        let fits = length <= room;
+        room = room.saturating_sub(length);
+        fits
+    };
+    let kept = line.refs.iter().map(fits).take(KEPT).take_while(|fits| *fits).count();
+    let left_out = line.refs.split_off(kept).len();
+    line.with("refs-left-out", left_out.to_string()).with("refs-sha256", hex(&all.finalize()))
 }
 
 /// A record that has what is known of the push, and no answer yet.

@@ -1,6 +1,6 @@
 //! The audit trail: no yes without a line on the disk, and no damage in silence.
 
-use crate::support::{Site, Wire, chmod, null, pack_of, skip};
+use crate::support::{Policy, Site, Wire, chmod, null, pack_of, permit, skip};
 use std::io::Write;
 use std::path::Path;
 use std::process::Command;
@@ -301,6 +301,27 @@ fn a_refused_push_too_long_for_a_line_is_recorded_all_the_same() {
     assert_eq!(after.len(), before + 1);
     let last = after.last().unwrap();
     assert_eq!((&last["verdict"], &last["actor"]["user"]), (&"refused".into(), &"alice".into()));
+    // However much a refused push names, its line stays short: nobody fills the disk with them.
+    assert_eq!(last["refs"].as_array().unwrap().len(), 2);
+    let text = last.to_string();
+    assert!(text.contains("\"refs-left-out\":\"218\"") && text.contains("refs-sha256"));
+    assert!(text.len() < 1 << 20);
+}
+
+#[test]
+fn a_refused_push_of_very_many_refs_leaves_a_short_line_with_those_that_were_refused() {
+    let site =
+        Site::new(&Policy::new(&[permit("alice", "write", r#"branches = ["main", "ok/**"]"#)]));
+    let (_repo, alice) = site.started();
+    let id = alice.id("main");
+    let names: Vec<Vec<u8>> =
+        (0..3000).map(|n| format!("refs/heads/ok/{n}").into_bytes()).collect();
+    let mut commands: Vec<_> =
+        names.iter().map(|name| (null(), id.clone(), name.as_slice())).collect();
+    commands.push((null(), id.clone(), b"refs/heads/not/mine".as_slice()));
+    Wire::push(&alice, &commands, &pack_of(&alice, &format!("{id} ^{id}"))).refused("RW201");
+    let last = site.trail().last_decision();
     assert_eq!(last["refs"].as_array().unwrap().len(), 100);
-    assert!(last.to_string().contains("\"refs-left-out\":\"120\""));
+    assert_eq!(last["refs"][0]["name"], "refs/heads/not/mine");
+    assert!(last.to_string().contains("\"refs-left-out\":\"2901\""));
 }
