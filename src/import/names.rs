@@ -52,6 +52,12 @@ impl Names {
         self.made.get(foreign).map(String::as_str)
     }
 
+    /// Every foreign name with what stands for it.
+    #[must_use]
+    pub fn all(&self) -> BTreeSet<(String, String)> {
+        self.made.iter().map(|(from, to)| (from.clone(), to.clone())).collect()
+    }
+
     /// Those that could not stay as they were.
     pub fn changed(&self) -> impl Iterator<Item = (&str, &str)> {
         let all = self.made.iter().map(|(from, to)| (from.as_str(), to.as_str()));

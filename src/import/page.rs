@@ -52,7 +52,11 @@ impl Entry {
         let places: Vec<String> = self.places.iter().map(ToString::to_string).collect();
         out.push('\n');
         if let Some((first, others)) = places.split_first() {
-            let more = if others.len() > 3 { format!(" and {} more", others.len() - 3) } else { String::new() };
+            let more = if others.len() > 3 {
+                format!(" and {} more", others.len() - 3)
+            } else {
+                String::new()
+            };
             let others: String = others.iter().take(3).map(|place| format!(", {place}")).collect();
             comment(out, &format!("{first}{others}{more}"));
         }

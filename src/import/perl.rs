@@ -101,9 +101,7 @@ impl Branch {
             nodes.pop();
             open_back = false;
         }
-        let all = |node: Option<&Node>| {
-            matches!(node, Some(Node::Repeat(inner, 0, None)) if **inner == Node::Any)
-        };
+        let all = |node: Option<&Node>| matches!(node, Some(Node::Repeat(inner, 0, None)) if **inner == Node::Any);
         while all(nodes.first()) {
             nodes.remove(0);
             open_front = true;

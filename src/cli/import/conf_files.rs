@@ -126,7 +126,8 @@ fn repository(path: &Path, name: &str, known: &BTreeSet<String>) -> anyhow::Resu
         let line = line.trim();
         let line = line.strip_prefix('@').unwrap_or(line);
         let mut words = line.split_ascii_whitespace().map(str::to_owned);
-        let Some(role) = words.next().filter(|role| known.contains(role) || role == "CREATOR") else {
+        let Some(role) = words.next().filter(|role| known.contains(role) || role == "CREATOR")
+        else {
             continue;
         };
         roles.entry(role).or_default().extend(words);

@@ -5,6 +5,8 @@
 
 mod conf_files;
 mod gitolite;
+mod jira;
+mod keys;
 mod verify;
 
 use super::Failure;
@@ -19,12 +21,20 @@ use clap::Subcommand;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
+/// Longest file that is read, in bytes.
+const MAX_FILE: usize = 64 << 20;
+
 /// From what to import.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// A gitolite configuration, as a policy with the same verdicts. What can't be carried over is
     /// listed with file and line, and makes the exit code 1.
     Gitolite(gitolite::Args),
+    /// A permission scheme of Jira, as a scheme of permits: the JSON of
+    /// `GET /permissionscheme/{id}?expand=all`, of Cloud or Data Center.
+    JiraScheme(jira::Args),
+    /// Users with their public keys, of `authorized_keys` and of gitolite's `keydir/USER@HOST.pub`.
+    AuthorizedKeys(keys::Args),
 }
 
 /// Where a policy that was made goes, and what counts as a failure.
@@ -45,6 +55,8 @@ pub struct Outcome {
 pub fn run(verb: &Verb, out: &Out) -> anyhow::Result<Exit> {
     match verb {
         Verb::Gitolite(args) => gitolite::run(args, out),
+        Verb::JiraScheme(args) => jira::run(args, out),
+        Verb::AuthorizedKeys(args) => keys::run(args, out),
     }
 }
 
@@ -83,13 +95,16 @@ fn told(imported: &Imported, outcome: &Outcome, out: &Out) -> anyhow::Result<Exi
         let projects = counted(policy.projects.len(), "project", "projects");
         let schemes = counted(policy.schemes.len(), "scheme", "schemes");
         let warnings = counted(warnings.len(), "warning", "warnings");
-        out.note(format!("{users}, {projects}, {schemes}; {lost} not carried over; {warnings} by `policy check`"));
+        out.note(format!(
+            "{users}, {projects}, {schemes}; {lost} not carried over; {warnings} by `policy check`"
+        ));
     }
     Ok(if lost > 0 && !outcome.partial { Exit::Failed } else { Exit::Done })
 }
 
-fn text_of(path: &Path, max: usize) -> anyhow::Result<String> {
-    let bytes = files::read_limited(path, max).map_err(|error| {
+/// The whole of a file.
+fn text_of(path: &Path) -> anyhow::Result<String> {
+    let bytes = files::read_limited(path, MAX_FILE).map_err(|error| {
         let exit = if error.is_absent() { Exit::NotFound } else { Exit::Failed };
         Failure::new(exit, error.to_string())
     })?;

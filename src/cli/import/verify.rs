@@ -53,7 +53,10 @@ pub(super) fn differences(
             tell(case, theirs, out);
         }
     }
-    let (all, of) = (counted(questions.cases.len(), "question", "questions"), counted(differ, "difference", "differences"));
+    let (all, of) = (
+        counted(questions.cases.len(), "question", "questions"),
+        counted(differ, "difference", "differences"),
+    );
     if out.json {
         out.value(&json!({ "questions": questions.cases.len(), "differences": differ, "all": !questions.cut }));
     } else {
@@ -76,7 +79,12 @@ fn tell(case: &Case, theirs: bool, out: &Out) {
     let path = case.path.as_ref().map_or(String::new(), |path| format!(" changing {path}"));
     out.note(format!(
         "differs: {} {} {}{path} in {}: gitolite {}, the policy {}",
-        case.user, case.action, case.reference, case.repository, words(theirs), words(!theirs)
+        case.user,
+        case.action,
+        case.reference,
+        case.repository,
+        words(theirs),
+        words(!theirs)
     ));
 }
 
@@ -118,7 +126,8 @@ impl Home {
     fn new(bed: &Bed<'_>) -> anyhow::Result<Self> {
         let place = env::variable("TMPDIR").map_or(PathBuf::from("/tmp"), PathBuf::from);
         let number = u64::from_ne_bytes(random::bytes::<8>());
-        let home = Self(std::fs::canonicalize(place)?.join(format!("refwarden-gitolite-{number:016x}")));
+        let home =
+            Self(std::fs::canonicalize(place)?.join(format!("refwarden-gitolite-{number:016x}")));
         files::ensure_folder(&home.0)?;
         let conf = home.0.join(".gitolite/conf");
         for folder in [&conf, &home.0.join(".gitolite/logs"), &home.0.join("repositories")] {
@@ -131,7 +140,8 @@ impl Home {
                 home.write(&conf.join(name), text)?;
             }
         }
-        let roles: Vec<String> = bed.options.roles.iter().map(|role| format!("{role} => 1")).collect();
+        let roles: Vec<String> =
+            bed.options.roles.iter().map(|role| format!("{role} => 1")).collect();
         let rc = format!(
             "%RC = (UMASK => 0077, GIT_CONFIG_KEYS => '.*', ROLES => {{ {} }}, \
              SYNTACTIC_SUGAR => ['continuation-lines']);\n1;\n",
@@ -194,8 +204,11 @@ impl Home {
 
     /// One run for each letter and ref, about all pairs at once.
     fn ask(&self, questions: &Questions) -> anyhow::Result<Answers> {
-        let pairs: String =
-            questions.pairs.iter().map(|(repository, user)| format!("{repository} {user}\n")).collect();
+        let pairs: String = questions
+            .pairs
+            .iter()
+            .map(|(repository, user)| format!("{repository} {user}\n"))
+            .collect();
         let mut all = Answers::new();
         for (letter, on) in &questions.keys {
             let stdout = self.run(&["access", "%", "%", letter, on], pairs.as_bytes())?;

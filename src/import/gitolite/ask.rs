@@ -78,9 +78,10 @@ impl Case {
         if self.action == Action::Read {
             return allowed("R", ANY);
         }
-        let path = self.path.as_ref().is_none_or(|path| {
-            answer(&(letter, format!("VREF/NAME/{path}"))) != Answer::Denied
-        });
+        let path = self
+            .path
+            .as_ref()
+            .is_none_or(|path| answer(&(letter, format!("VREF/NAME/{path}"))) != Answer::Denied);
         allowed("W", ANY) && allowed(letter, &self.reference) && path
     }
 
@@ -139,15 +140,20 @@ impl Asked {
     pub fn questions(&self, scopes: &mut Scopes<'_>) -> Questions {
         let mut all = Questions::default();
         for site in &self.sites {
-            let mut known: HashMap<Option<&str>, (BTreeSet<String>, BTreeSet<String>)> = HashMap::new();
+            let mut known: HashMap<Option<&str>, (BTreeSet<String>, BTreeSet<String>)> =
+                HashMap::new();
             let names = site.refs.iter().chain(&site.paths).any(Set::has_user);
             for repository in &site.repositories {
                 for (user, name) in &self.users {
                     let _ = scopes.scope(Some(name), repository.as_bytes(), &[]);
                     let entries = scopes.entries(repository.as_bytes());
-                    let (refs, paths) = known.entry(names.then_some(user.as_str())).or_insert_with(|| {
-                        (self.refs(&site.refs, &entries, user, name), paths(site, &entries, user, name))
-                    });
+                    let (refs, paths) =
+                        known.entry(names.then_some(user.as_str())).or_insert_with(|| {
+                            (
+                                self.refs(&site.refs, &entries, user, name),
+                                paths(site, &entries, user, name),
+                            )
+                        });
                     all.add((repository, user, name), refs, paths);
                 }
             }
@@ -155,7 +161,13 @@ impl Asked {
         all
     }
 
-    fn refs(&self, sets: &[Set], entries: &[&Entry], user: &str, name: &UserName) -> BTreeSet<String> {
+    fn refs(
+        &self,
+        sets: &[Set],
+        entries: &[&Entry],
+        user: &str,
+        name: &UserName,
+    ) -> BTreeSet<String> {
         let mut texts = vec![BAD_REF.to_owned()];
         texts.extend(sets.iter().map(|set| set.to_regex(Some(user))).collect::<BTreeSet<_>>());
         let prefixes = self.folders.iter().map(|folder| format!("refs/{folder}/"));
@@ -163,7 +175,11 @@ impl Asked {
         found.extend(classes::ref_names(entries, Some(name)).unwrap_or_default());
         let found = found.into_iter().filter_map(|name| String::from_utf8(name).ok());
         let prefixes: Vec<String> = prefixes.collect();
-        found.filter(|name| prefixes.iter().any(|prefix| name.starts_with(prefix)) && can_be_asked(name)).collect()
+        found
+            .filter(|name| {
+                prefixes.iter().any(|prefix| name.starts_with(prefix)) && can_be_asked(name)
+            })
+            .collect()
     }
 }
 
@@ -217,12 +233,17 @@ fn paths(site: &Site, entries: &[&Entry], user: &str, name: &UserName) -> BTreeS
     let mut texts = vec![r"[^\x00-\xff]".to_owned()];
     texts.extend(site.paths.iter().map(|set| set.to_regex(Some(user))).collect::<BTreeSet<_>>());
     let found = examples(&texts, &["VREF/NAME/".to_owned()]);
-    let mut all: BTreeSet<Vec<u8>> =
-        found.iter().filter_map(|name| name.strip_prefix(b"VREF/NAME/".as_slice())).map(<[u8]>::to_vec).collect();
+    let mut all: BTreeSet<Vec<u8>> = found
+        .iter()
+        .filter_map(|name| name.strip_prefix(b"VREF/NAME/".as_slice()))
+        .map(<[u8]>::to_vec)
+        .collect();
     let own = classes::paths(entries, Some(name)).unwrap_or_default();
     all.extend(own.into_iter().filter(|path| !path.link).map(|path| path.path));
     let bad = regex::bytes::Regex::new(BAD_PATH).ok();
-    let real = |path: &String| can_be_asked(path) && bad.as_ref().is_some_and(|bad| !bad.is_match(path.as_bytes()));
+    let real = |path: &String| {
+        can_be_asked(path) && bad.as_ref().is_some_and(|bad| !bad.is_match(path.as_bytes()))
+    };
     all.into_iter().filter_map(|path| String::from_utf8(path).ok()).filter(real).collect()
 }
 
@@ -232,9 +253,9 @@ fn examples(texts: &[String], prefixes: &[String]) -> BTreeSet<Vec<u8>> {
     let alphabet: Vec<u8> =
         (b'a'..=b'z').chain(b'0'..=b'9').chain(b'A'..=b'Z').chain(*b"/-_.@+").collect();
     let real = |_: &[u8], found: &[usize]| (!found.contains(&0)).then_some(());
-    let all = prefixes.iter().filter_map(|prefix| {
-        walk(prefix.as_bytes(), &alphabet, (&machine, None), real).ok()
-    });
+    let all = prefixes
+        .iter()
+        .filter_map(|prefix| walk(prefix.as_bytes(), &alphabet, (&machine, None), real).ok());
     all.flatten().map(|found| found.name).collect()
 }
 

@@ -54,7 +54,6 @@ pub(super) struct Setting {
     pub key: String,
     pub value: String,
     pub repos: BTreeSet<String>,
-    pub place: Place,
 }
 
 /// A group: of users, of repositories, or of refs.
@@ -153,8 +152,8 @@ impl Reader<'_> {
         }
         if let Some((key, value, _)) = parts(&self.forms.config) {
             let bare = value.trim_matches(['\'', '"']).to_owned();
-            let (repos, place) = (self.repos.clone(), place.clone());
-            self.conf.settings.push(Setting { key, value: bare, repos, place });
+            let repos = self.repos.clone();
+            self.conf.settings.push(Setting { key, value: bare, repos });
         } else if let Some(name) = line.text.strip_prefix("subconf ") {
             name.clone_into(&mut self.subconf);
         } else if line.text.starts_with("macro ") {

@@ -183,11 +183,15 @@ impl Gathering<'_> {
         let own = self.forms.group.captures(line);
         let own = own.and_then(|found| found.get(1)).map(|name| name.as_str().to_owned());
         let known = &self.prefixed;
-        let mut text = self.forms.at_name.replace_all(line, |found: &regex::Captures<'_>| {
-            let part = |at: usize| found.get(at).map_or("", |part| part.as_str());
-            let key = (subconf.to_owned(), part(2).to_owned());
-            format!("{}{}", part(1), known.get(&key).map_or(part(2), String::as_str))
-        }).into_owned();
+        let mut text = self
+            .forms
+            .at_name
+            .replace_all(line, |found: &regex::Captures<'_>| {
+                let part = |at: usize| found.get(at).map_or("", |part| part.as_str());
+                let key = (subconf.to_owned(), part(2).to_owned());
+                format!("{}{}", part(1), known.get(&key).map_or(part(2), String::as_str))
+            })
+            .into_owned();
         if let Some(own) = own {
             let full = format!("@{subconf}.{own}");
             let rest = text.split_once(" = ").map_or(String::new(), |(_, rest)| rest.to_owned());

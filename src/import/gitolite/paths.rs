@@ -36,7 +36,9 @@ impl Ground<'_> {
     fn programs(&self, rule: &Rule, notes: &mut Notes) {
         for text in &rule.programs {
             let words = match rule.perm.is_deny() {
-                true => format!("`{text}` asks a program of gitolite's: what it denies is no longer denied"),
+                true => format!(
+                    "`{text}` asks a program of gitolite's: what it denies is no longer denied"
+                ),
                 false => format!("`{text}` asks a program of gitolite's"),
             };
             notes.lost(&rule.place, words);
@@ -52,7 +54,8 @@ impl Ground<'_> {
     /// gitolite takes the deletion of a ref for the deletion of all files below it.
     fn deletions(&self, deny: &Rule, notes: &mut Notes) {
         let deletes = |rule: &&&Rule| {
-            rule.perm.writes() && self.permissions(rule).intersects(Permissions::DELETE)
+            rule.perm.writes()
+                && self.permissions(rule).intersects(Permissions::DELETE)
                 && self.people.iter().any(|p| self.is_in(p, rule) && self.is_in(p, deny))
         };
         if let Some(rule) = self.rules.iter().find(|rule| deletes(rule)) {
@@ -65,9 +68,14 @@ impl Ground<'_> {
     }
 
     fn path_forbids(&self, at: usize, deny: &Rule, entries: &mut Vec<Entry>) {
-        let earlier: Vec<(usize, &Rule)> = self.rules.iter().enumerate().take(at)
+        let earlier: Vec<(usize, &Rule)> = self
+            .rules
+            .iter()
+            .enumerate()
+            .take(at)
             .filter(|(_, rule)| rule.perm.writes() && self.paths_meet(&rule.paths, &deny.paths))
-            .map(|(at, rule)| (at, *rule)).collect();
+            .map(|(at, rule)| (at, *rule))
+            .collect();
         let mut found: BTreeMap<Cut, Permissions> = BTreeMap::new();
         for action in MOVES {
             let allowing: Vec<(usize, &Rule)> =
@@ -83,9 +91,14 @@ impl Ground<'_> {
                 entry.add("to", deny.users.iter().cloned());
             }
             entry.add("except", except);
-            let shields: Vec<&Set> = shields.iter().filter_map(|at| self.rules.get(*at))
-                .flat_map(|rule| &rule.paths).collect();
-            let all = |paths: Vec<String>| if paths.iter().any(|path| path == "**") { vec!["**".to_owned()] } else { paths };
+            let shields: Vec<&Set> = shields
+                .iter()
+                .filter_map(|at| self.rules.get(*at))
+                .flat_map(|rule| &rule.paths)
+                .collect();
+            let all = |paths: Vec<String>| {
+                if paths.iter().any(|path| path == "**") { vec!["**".to_owned()] } else { paths }
+            };
             let denied = all(deny.paths.iter().flat_map(said).collect());
             let spared: Vec<String> = shields.iter().flat_map(|set| spared(set)).collect();
             match denied.first().map(String::as_str) {
@@ -104,13 +117,20 @@ impl Ground<'_> {
         for person in self.people.iter().filter(|person| self.is_in(person, deny)) {
             let (mine, others): (Vec<_>, Vec<_>) =
                 allowing.iter().partition(|(_, rule)| self.is_in(person, rule));
-            let whole = |deny: &Set| mine.iter().flat_map(|(_, rule)| &rule.paths)
-                .any(|allow| self.overlaps.paths(deny, allow).inside);
+            let whole = |deny: &Set| {
+                mine.iter()
+                    .flat_map(|(_, rule)| &rule.paths)
+                    .any(|allow| self.overlaps.paths(deny, allow).inside)
+            };
             if deny.paths.iter().all(whole) {
                 continue;
             }
-            let except = others.iter().flat_map(|(_, rule)| &rule.users)
-                .filter(|word| self.touches(word, deny)).cloned().collect();
+            let except = others
+                .iter()
+                .flat_map(|(_, rule)| &rule.users)
+                .filter(|word| self.touches(word, deny))
+                .cloned()
+                .collect();
             cuts.insert((except, mine.iter().map(|(at, _)| *at).collect()));
         }
         cuts

@@ -44,7 +44,9 @@ impl Ground<'_> {
 
     /// What the letters of a rule allow here.
     pub(super) fn permissions(&self, rule: &Rule) -> Permissions {
-        let when = |is: bool, permission: Permissions| if is { permission } else { Permissions::default() };
+        let when = |is: bool, permission: Permissions| {
+            if is { permission } else { Permissions::default() }
+        };
         let (force, class) = (rule.perm.has('+'), self.class);
         let create = !class.create_is_c || rule.perm.has('C');
         let delete = if class.delete_is_d { rule.perm.has('D') } else { force };
@@ -69,7 +71,8 @@ impl Ground<'_> {
 
     /// A list of people by name that means exactly these, where there is one.
     pub(super) fn by_name(&self, wanted: &[&Person]) -> Option<Vec<String>> {
-        let names: Option<BTreeSet<String>> = wanted.iter().map(|person| person.name.clone()).collect();
+        let names: Option<BTreeSet<String>> =
+            wanted.iter().map(|person| person.name.clone()).collect();
         let names: Vec<String> = names?.into_iter().collect();
         let meant = self.meant(&names, &BTreeSet::new());
         meant.iter().all(|person| wanted.contains(person)).then_some(names)
@@ -90,7 +93,8 @@ impl Ground<'_> {
 
     /// Whether the denial takes nothing from what was allowed before to those whom it names.
     fn is_forbid(&self, at: usize) -> bool {
-        let Some(deny) = self.rules.get(at).filter(|r| r.perm.is_deny() && !r.refs.is_empty()) else {
+        let Some(deny) = self.rules.get(at).filter(|r| r.perm.is_deny() && !r.refs.is_empty())
+        else {
             return false;
         };
         let earlier = self.rules.iter().take(at).filter(|r| r.perm.writes() && !r.refs.is_empty());
@@ -146,10 +150,14 @@ impl Ground<'_> {
             let (inside, outside): (Vec<&Rule>, Vec<&Rule>) = {
                 let (inside, outside): (Vec<_>, Vec<_>) =
                     cuts.iter().partition(|(at, _)| cut.contains(at));
-                (inside.iter().map(|(_, r)| *r).collect(), outside.iter().map(|(_, r)| *r).collect())
+                (
+                    inside.iter().map(|(_, r)| *r).collect(),
+                    outside.iter().map(|(_, r)| *r).collect(),
+                )
             };
             let Some((include, exclude)) = self.left(&rule.refs, &inside) else { continue };
-            let except: BTreeSet<String> = outside.iter().flat_map(|deny| &deny.users).cloned().collect();
+            let except: BTreeSet<String> =
+                outside.iter().flat_map(|deny| &deny.users).cloned().collect();
             let mut entry = Entry { permissions, ..Entry::default() };
             if !self.speaks_for(&mut entry, rule, &except, &people) {
                 let words = "only some of these people, whom no list of holders can tell from the others: \
@@ -159,15 +167,23 @@ impl Ground<'_> {
             }
             entry.places.insert(rule.place.clone());
             entry.places.extend(inside.iter().map(|deny| deny.place.clone()));
-            if self.with_refs(&mut entry, &include, true) && self.without_refs(&mut entry, &exclude) {
+            if self.with_refs(&mut entry, &include, true) && self.without_refs(&mut entry, &exclude)
+            {
                 entries.push(entry);
             }
         }
     }
 
     /// Says whom a permit is for: those of the rule but for some, or these people by name.
-    fn speaks_for(&self, entry: &mut Entry, rule: &Rule, except: &BTreeSet<String>, people: &[&Person]) -> bool {
-        let except: BTreeSet<String> = except.iter().filter(|word| self.touches(word, rule)).cloned().collect();
+    fn speaks_for(
+        &self,
+        entry: &mut Entry,
+        rule: &Rule,
+        except: &BTreeSet<String>,
+        people: &[&Person],
+    ) -> bool {
+        let except: BTreeSet<String> =
+            except.iter().filter(|word| self.touches(word, rule)).cloned().collect();
         let meant = self.meant(&rule.users, &except);
         // Those from whom fewer denials take are meant too, by a permit for no more than they have.
         if meant.iter().all(|person| self.may_write(person)) {
@@ -186,7 +202,9 @@ impl Ground<'_> {
 
     /// Whether a word means anybody whom the rule is about.
     pub(super) fn touches(&self, word: &str, rule: &Rule) -> bool {
-        self.people.iter().any(|person| self.world.is_meant(person, word) && self.is_in(person, rule))
+        self.people
+            .iter()
+            .any(|person| self.world.is_meant(person, word) && self.is_in(person, rule))
     }
 
     /// What denials leave of refs, and what of them has to be named as left out; `None` where nothing
@@ -201,7 +219,9 @@ impl Ground<'_> {
         if left.is_empty() {
             return None;
         }
-        let needed = denied.into_iter().filter(|deny| left.iter().any(|one| self.overlaps.refs(one, deny).meets));
+        let needed = denied
+            .into_iter()
+            .filter(|deny| left.iter().any(|one| self.overlaps.refs(one, deny).meets));
         let needed: Vec<Set> = needed.cloned().collect();
         Some((left, needed))
     }

@@ -17,8 +17,12 @@ impl Ground<'_> {
         }
         let mut entries: Vec<Entry> = Vec::new();
         // Rules that say no more than reading first: they are what people wrote down for it.
-        let (plain, writing): (Vec<_>, Vec<_>) = self.rules.iter().enumerate()
-            .filter(|(_, rule)| rule.perm.reads()).partition(|(_, rule)| !rule.perm.writes());
+        let (plain, writing): (Vec<_>, Vec<_>) = self
+            .rules
+            .iter()
+            .enumerate()
+            .filter(|(_, rule)| rule.perm.reads())
+            .partition(|(_, rule)| !rule.perm.writes());
         for (at, rule) in plain.into_iter().chain(writing) {
             let entry = self.read(at, rule);
             let mut new = self.covered(&entry);
@@ -44,7 +48,8 @@ impl Ground<'_> {
         entry.add("to", rule.users.iter().cloned());
         if self.class.deny_rules {
             let denials = self.rules.iter().take(at).filter(|deny| deny.perm.is_deny());
-            let named = denials.flat_map(|deny| &deny.users).filter(|word| self.touches(word, rule));
+            let named =
+                denials.flat_map(|deny| &deny.users).filter(|word| self.touches(word, rule));
             entry.add("except", named.cloned());
         }
         entry

@@ -70,9 +70,11 @@ impl<'c> World<'c> {
     }
 
     fn people(&mut self, options: &Options, notes: &mut Notes) {
-        let all = self.conf.rules.iter().flat_map(|rule| {
-            rule.users.iter().map(move |user| (user.as_str(), &rule.place))
-        });
+        let all = self
+            .conf
+            .rules
+            .iter()
+            .flat_map(|rule| rule.users.iter().map(move |user| (user.as_str(), &rule.place)));
         let told = options.found.iter().flat_map(|one| one.roles.values().flatten());
         let mut named: BTreeSet<&str> = told.map(String::as_str).collect();
         for (user, place) in all {
@@ -123,19 +125,30 @@ impl<'c> World<'c> {
 
     /// Everybody whom the rules of a class may tell apart.
     pub(super) fn everybody(&self, class: &Class, roles: &BTreeSet<String>) -> Vec<Person> {
-        let used: BTreeSet<&str> = self.rules(class).flat_map(|rule| &rule.users)
-            .filter_map(|word| word.strip_prefix('@')).filter(|word| roles.contains(*word)).collect();
+        let used: BTreeSet<&str> = self
+            .rules(class)
+            .flat_map(|rule| &rule.users)
+            .filter_map(|word| word.strip_prefix('@'))
+            .filter(|word| roles.contains(*word))
+            .collect();
         let mut sets: Vec<BTreeSet<String>> = vec![BTreeSet::new()];
         for role in used.into_iter().take(6) {
-            let more: Vec<BTreeSet<String>> = sets.iter().map(|set| {
-                let mut set = set.clone();
-                set.insert(role.to_owned());
-                set
-            }).collect();
+            let more: Vec<BTreeSet<String>> = sets
+                .iter()
+                .map(|set| {
+                    let mut set = set.clone();
+                    set.insert(role.to_owned());
+                    set
+                })
+                .collect();
             sets.extend(more);
         }
         let names = self.users.iter().cloned().map(Some).chain([None]);
-        names.flat_map(|name| sets.iter().map(move |roles| Person { name: name.clone(), roles: roles.clone() })).collect()
+        names
+            .flat_map(|name| {
+                sets.iter().map(move |roles| Person { name: name.clone(), roles: roles.clone() })
+            })
+            .collect()
     }
 
     pub(super) fn rules(&self, class: &Class) -> impl Iterator<Item = &'c Rule> {
@@ -175,7 +188,8 @@ impl<'c> World<'c> {
         for found in &options.found {
             all.insert(found.name.clone(), found.clone());
         }
-        let mut sites: BTreeMap<(Class, BTreeMap<String, BTreeSet<String>>), Vec<String>> = BTreeMap::new();
+        let mut sites: BTreeMap<(Class, BTreeMap<String, BTreeSet<String>>), Vec<String>> =
+            BTreeMap::new();
         for found in all.into_values() {
             let class = self.class(&self.selectors(&found, &patterns));
             let used = self.roles_of(&class);
@@ -205,11 +219,14 @@ impl<'c> World<'c> {
                 notes.lost(&rule.place, words);
             }
             let is_role = |word: &&String| {
-                word.strip_prefix('@').is_some_and(|role| role == "CREATOR" || options.roles.contains(role))
+                word.strip_prefix('@')
+                    .is_some_and(|role| role == "CREATOR" || options.roles.contains(role))
             };
-            if let Some(role) = rule.users.iter().find(is_role).filter(|_| options.found.is_empty()) {
+            if let Some(role) = rule.users.iter().find(is_role).filter(|_| options.found.is_empty())
+            {
                 let words = format!(
-                    "who is `{}` in which repository stands in the repositories: give --root", role.trim_start_matches('@')
+                    "who is `{}` in which repository stands in the repositories: give --root",
+                    role.trim_start_matches('@')
                 );
                 notes.lost(&rule.place, words);
             }
@@ -243,7 +260,8 @@ impl<'c> World<'c> {
         let rules = (0..).zip(&self.conf.rules).filter(|(_, rule)| is_here(&rule.repos));
         let option = |name: &str| {
             let key = format!("gitolite-options.{name}");
-            let set = self.conf.settings.iter().rev().find(|one| one.key == key && is_here(&one.repos));
+            let set =
+                self.conf.settings.iter().rev().find(|one| one.key == key && is_here(&one.repos));
             set.is_some_and(|one| !matches!(one.value.as_str(), "" | "0"))
         };
         Class {
@@ -303,7 +321,9 @@ impl<'c> World<'c> {
         classes: Option<&[BTreeSet<usize>]>,
     ) -> Result<(Class, Vec<String>), String> {
         if text.contains("CREATOR") {
-            return Err(format!("`{text}`: repositories made from now on, for no pattern holds who made them"));
+            return Err(format!(
+                "`{text}`: repositories made from now on, for no pattern holds who made them"
+            ));
         }
         let globs: Option<Vec<Vec<String>>> = set.branches().map(Branch::globs).collect();
         let Some(globs) = globs else {
@@ -321,14 +341,17 @@ impl<'c> World<'c> {
         match (classes.len(), classes.pop_first()) {
             (1, Some(class)) => Ok((class, globs.concat())),
             (0, _) => Err(format!("`{text}` matches no repository that there can be")),
-            _ => Err(format!("`{text}`: repositories made from now on, for some of them match other patterns too")),
+            _ => Err(format!(
+                "`{text}`: repositories made from now on, for some of them match other patterns too"
+            )),
         }
     }
 }
 
 /// Whether a member of a group is a user that a policy can know.
 fn is_user(name: &str) -> bool {
-    !name.starts_with('@') && !DAEMONS.contains(&name)
+    !name.starts_with('@')
+        && !DAEMONS.contains(&name)
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._@+".contains(&b))
 }
 
@@ -362,12 +385,19 @@ impl Patterns {
     fn classes(&self) -> Option<Vec<BTreeSet<usize>>> {
         let nothing = || r"[^\x00-\xff]".to_owned();
         let mut texts = vec![BAD_PATH.to_owned()];
-        texts.extend(self.all.iter().map(|(_, set)| set.as_ref().map_or_else(nothing, |set| set.to_regex(None))));
+        texts.extend(
+            self.all
+                .iter()
+                .map(|(_, set)| set.as_ref().map_or_else(nothing, |set| set.to_regex(None))),
+        );
         let machine = Machine::new(&texts).ok()?;
-        let alphabet: Vec<u8> = (b'a'..=b'z').chain(b'A'..=b'Z').chain(b'0'..=b'9').chain(*b"/-._@+").collect();
+        let alphabet: Vec<u8> =
+            (b'a'..=b'z').chain(b'A'..=b'Z').chain(b'0'..=b'9').chain(*b"/-._@+").collect();
         let real = |_: &[u8], found: &[usize]| (!found.contains(&0)).then_some(());
         let found = walk(b"", &alphabet, (&machine, None), real).ok()?;
-        let each = found.into_iter().map(|one| one.first.into_iter().filter_map(|at| at.checked_sub(1)).collect());
+        let each = found
+            .into_iter()
+            .map(|one| one.first.into_iter().filter_map(|at| at.checked_sub(1)).collect());
         Some(each.collect())
     }
 }

@@ -87,27 +87,43 @@ impl Writer<'_> {
         for (from, to) in self.people.changed() {
             notes.decided(&whole, format!("the user `{from}` is called `{to}`"));
         }
-        let sets = || self.world.conf.rules.iter().flat_map(|rule| rule.refs.iter().chain(&rule.paths).map(move |set| (set, rule)));
+        let sets =
+            || {
+                self.world.conf.rules.iter().flat_map(|rule| {
+                    rule.refs.iter().chain(&rule.paths).map(move |set| (set, rule))
+                })
+            };
         let changed: BTreeSet<&str> = self.people.changed().map(|(from, _)| from).collect();
-        let odd = |name: &&String| name.bytes().any(|b| !(b.is_ascii_alphanumeric() || b"-_".contains(&b)));
+        let odd = |name: &&String| {
+            name.bytes().any(|b| !(b.is_ascii_alphanumeric() || b"-_".contains(&b)))
+        };
         if let Some((_, rule)) = sets().find(|(set, _)| set.has_user()) {
             if !changed.is_empty() {
                 let words = "`/USER/` stands for the new name of those whose name changed";
                 notes.lost(&rule.place, words);
             }
             if let Some(user) = self.world.users.iter().find(odd) {
-                let words = format!("`/USER/` is taken literally; gitolite reads `{user}` as an expression");
+                let words = format!(
+                    "`/USER/` is taken literally; gitolite reads `{user}` as an expression"
+                );
                 notes.decided(&rule.place, words);
             }
         }
         let every = |set: &Set| set.branches().any(|branch| branch.refs() == Said::All);
-        let wide = self.world.conf.rules.iter().find(|rule| rule.perm.writes() && rule.refs.iter().any(every));
+        let wide = self
+            .world
+            .conf
+            .rules
+            .iter()
+            .find(|rule| rule.perm.writes() && rule.refs.iter().any(every));
         if let Some(rule) = wide.filter(|_| self.options.folders.is_empty()) {
             let words = "a rule about every ref covers heads and tags; refs elsewhere, as refs/notes, \
                          only where --refs names their folder";
             notes.decided(&rule.place, words);
         }
-        if let Some(rule) = self.world.conf.rules.iter().find(|rule| rule.repos.contains("gitolite-admin")) {
+        if let Some(rule) =
+            self.world.conf.rules.iter().find(|rule| rule.repos.contains("gitolite-admin"))
+        {
             let words = "a push to gitolite-admin changes gitolite's rules, not this policy; \
                          who may change it owns its file";
             notes.decided(&rule.place, words);
@@ -175,7 +191,8 @@ impl Writer<'_> {
         &self,
         all: Vec<(&'s Site, BTreeSet<Entry>)>,
     ) -> (BTreeMap<String, (Vec<Entry>, bool)>, Vec<Project<'s>>) {
-        let default = all.iter().find(|(site, _)| site.everything).map(|(_, entries)| entries.clone());
+        let default =
+            all.iter().find(|(site, _)| site.everything).map(|(_, entries)| entries.clone());
         let default = default.unwrap_or_default();
         let mut names = Names::default();
         let mut projects = Vec::new();
@@ -186,7 +203,9 @@ impl Writer<'_> {
         for (site, entries) in all {
             let name = names_project(&mut names, &self.title(site));
             let has_paths = entries.iter().any(has_paths);
-            let scheme = by_content.entry(entries).or_insert_with(|| names_project(&mut scheme_names, &name));
+            let scheme = by_content
+                .entry(entries)
+                .or_insert_with(|| names_project(&mut scheme_names, &name));
             projects.push(Project { name, scheme: scheme.clone(), site, has_paths });
         }
         let schemes = by_content.into_iter().map(|(entries, name)| {
@@ -209,7 +228,8 @@ impl Writer<'_> {
         let mut groups = groups.filter(|key| key.starts_with('@') && *key != "@all");
         let has_all = |group: &&String| {
             let members = self.world.conf.groups.get(*group);
-            members.is_some_and(|group| site.names.iter().all(|name| group.members.contains_key(name)))
+            members
+                .is_some_and(|group| site.names.iter().all(|name| group.members.contains_key(name)))
         };
         match (site.names.as_slice(), groups.find(has_all)) {
             ([_, _, ..], Some(group)) => group.trim_start_matches('@').to_owned(),
@@ -245,13 +265,21 @@ impl Writer<'_> {
             open.extend(members.iter().filter(|word| word.starts_with('@')).cloned());
             done.insert(group, (members, flat));
         }
-        let everybody = self.world.sites.iter().any(|site| site.roles.values().flatten().any(|word| word == "@all"));
+        let everybody = self
+            .world
+            .sites
+            .iter()
+            .any(|site| site.roles.values().flatten().any(|word| word == "@all"));
         if everybody || !done.is_empty() {
             out.push_str("\n[groups]\n");
         }
         if everybody {
-            comment(out, "members of roles are users and groups, so `@all` is a group of all users");
-            let all: Vec<String> = self.world.users.iter().filter_map(|user| self.holder(user)).collect();
+            comment(
+                out,
+                "members of roles are users and groups, so `@all` is a group of all users",
+            );
+            let all: Vec<String> =
+                self.world.users.iter().filter_map(|user| self.holder(user)).collect();
             let _ = writeln!(out, "{EVERYBODY} = {}", list(&all));
         }
         for (group, (members, flat)) in done {
@@ -259,7 +287,8 @@ impl Writer<'_> {
             if flat {
                 comment(out, "groups in it stood for the members that they had then");
             }
-            let members: Vec<String> = members.iter().filter_map(|word| self.holder(word)).collect();
+            let members: Vec<String> =
+                members.iter().filter_map(|word| self.holder(word)).collect();
             let _ = writeln!(out, "{} = {}", key(name), list(&members));
         }
     }
@@ -271,11 +300,16 @@ impl Writer<'_> {
         let all = self.world.members(name);
         let nested = |word: &&String| {
             let inner = self.world.conf.groups.get(*word);
-            inner.is_some_and(|inner| inner.order < group.order) && !self.world.members(word).is_empty()
+            inner.is_some_and(|inner| inner.order < group.order)
+                && !self.world.members(word).is_empty()
         };
-        let (groups, users): (Vec<&String>, Vec<&String>) = group.written.iter()
-            .filter(|word| *word != "@all").partition(|word| word.starts_with('@'));
-        let mut reached: BTreeSet<&str> = groups.iter().flat_map(|word| self.world.members(word)).collect();
+        let (groups, users): (Vec<&String>, Vec<&String>) = group
+            .written
+            .iter()
+            .filter(|word| *word != "@all")
+            .partition(|word| word.starts_with('@'));
+        let mut reached: BTreeSet<&str> =
+            groups.iter().flat_map(|word| self.world.members(word)).collect();
         reached.extend(users.iter().map(|user| user.as_str()).filter(|user| all.contains(user)));
         let empty = |word: &&&String| self.world.members(word).is_empty();
         if reached == all && groups.iter().filter(|word| !empty(word)).all(|word| nested(word)) {
@@ -290,7 +324,8 @@ impl Writer<'_> {
     fn used_roles(&self, schemes: &BTreeMap<String, (Vec<Entry>, bool)>, out: &mut String) {
         let entries = schemes.values().flat_map(|(entries, _)| entries);
         let holders = entries.flat_map(|entry| entry.list("to").iter().chain(entry.list("except")));
-        let mut used: BTreeSet<String> = holders.filter_map(|word| word.strip_prefix("role:").map(str::to_owned)).collect();
+        let mut used: BTreeSet<String> =
+            holders.filter_map(|word| word.strip_prefix("role:").map(str::to_owned)).collect();
         let given = self.world.sites.iter().flat_map(|site| site.roles.keys());
         used.extend(given.map(|role| role_name(role)));
         if !used.is_empty() {
@@ -346,7 +381,8 @@ fn has_paths(entry: &Entry) -> bool {
 
 /// A name as a key of TOML.
 fn key(name: &str) -> String {
-    let bare = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+    let bare =
+        !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
     if bare { name.to_owned() } else { quoted(name) }
 }
 
@@ -356,7 +392,9 @@ fn joined(entries: Vec<Entry>) -> BTreeSet<Entry> {
     for entry in entries {
         let reads = |entry: &Entry| entry.permissions.intersects(Permissions::READ);
         let same = |other: &&mut Entry| {
-            other.forbid == entry.forbid && other.lists == entry.lists && reads(other) == reads(&entry)
+            other.forbid == entry.forbid
+                && other.lists == entry.lists
+                && reads(other) == reads(&entry)
         };
         match by_lists.iter_mut().find(same) {
             Some(other) => {
@@ -398,7 +436,8 @@ fn differ_by_refs(one: &Entry, other: &Entry) -> bool {
 }
 
 fn write_schemes(schemes: &BTreeMap<String, (Vec<Entry>, bool)>, out: &mut String) {
-    let (default, others): (Vec<_>, Vec<_>) = schemes.iter().partition(|(name, _)| *name == "default");
+    let (default, others): (Vec<_>, Vec<_>) =
+        schemes.iter().partition(|(name, _)| *name == "default");
     for (name, (entries, extends)) in default.into_iter().chain(others) {
         let name = key(name);
         let _ = writeln!(out, "\n[schemes.{name}]");

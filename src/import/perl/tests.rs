@@ -33,7 +33,9 @@ fn an_alternative_that_no_end_ties_is_found_anywhere() {
     let all = refs("refs/heads/master|dev");
     assert_eq!(all, [Said::Branch("regex:master.*".into()), Said::Refs("regex:.*dev.*".into())]);
     let set = Set::read("^foo|bar$", false).unwrap();
-    assert!(set.contains("fool", None) && set.contains("xbar", None) && !set.contains("xfoo", None));
+    assert!(
+        set.contains("fool", None) && set.contains("xbar", None) && !set.contains("xfoo", None)
+    );
 }
 
 #[test]
@@ -79,8 +81,8 @@ fn globs_over_repositories_are_given_only_where_they_say_the_same() {
 }
 
 const PARTS: [&str; 16] = [
-    "a", "b", "/", ".", "[ab]", "[^a]", "[^/]+", "[^/]*", "(a|b)", "x*", "a?", "|", "$", "^", r"\.",
-    "b{1,2}",
+    "a", "b", "/", ".", "[ab]", "[^a]", "[^/]+", "[^/]*", "(a|b)", "x*", "a?", "|", "$", "^",
+    r"\.", "b{1,2}",
 ];
 
 proptest! {

@@ -15,7 +15,7 @@ const TABLE: [(&str, &[&str]); 17] = [
     ("access", &["code", "text", "push", "pusher", "policy", "decision"]),
     ("report", &["code", "text", "push", "pusher", "policy", "decision"]),
     // What comes out is a policy's text; how its entries would answer is asked of the policy.
-    ("import", &["code", "text", "push", "pusher", "policy"]),
+    ("import", &["code", "text", "push", "pusher", "policy", "decision"]),
     ("os", &PURE),
     ("git", &EFFECT),
     ("store", &EFFECT),
@@ -39,8 +39,8 @@ const EVERYTHING: [&str; 13] = [
 
 /// The command does some of what the hooks do: it opens the applied policy, and settles.
 const COMMAND: [&str; 16] = [
-    "import", "code", "text", "push", "pusher", "policy", "access", "decision", "report", "os", "git",
-    "store", "audit", "notify", "hook", "door",
+    "import", "code", "text", "push", "pusher", "policy", "access", "decision", "report", "os",
+    "git", "store", "audit", "notify", "hook", "door",
 ];
 const DOOR: [&str; 14] = [
     "code", "text", "push", "pusher", "policy", "access", "decision", "report", "os", "git",
