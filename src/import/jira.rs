@@ -130,11 +130,7 @@ pub fn import(file: &str, text: &str, branches: &Branches) -> Result<Imported, J
         let Some(permissions) = scheme.permissions else {
             return Err(JiraError::NotExpanded(scheme.name));
         };
-        let mut title = scheme.name.clone();
-        while names.get(&title).is_some() {
-            title.push('-');
-        }
-        let name = names.name(&title);
+        let name = names.fresh(&scheme.name);
         let key = if name.contains('.') { quoted(&name) } else { name.clone() };
         let _ = writeln!(body, "\n[schemes.{key}]");
         let described = scheme.description.unwrap_or_default();

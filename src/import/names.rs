@@ -46,6 +46,14 @@ impl Names {
         made
     }
 
+    /// A name that nothing had before, for one of several things of the same title.
+    pub fn fresh(&mut self, title: &str) -> String {
+        let numbered = (2_u32..).map(|number| format!("{title}-{number}"));
+        let mut all = std::iter::once(title.to_owned()).chain(numbered);
+        let unused = all.find(|text| !self.made.contains_key(text));
+        self.name(&unused.unwrap_or_default())
+    }
+
     /// The name that stands for `foreign`, if it was named before.
     #[must_use]
     pub fn get(&self, foreign: &str) -> Option<&str> {

@@ -61,8 +61,10 @@ impl Entry {
             comment(out, &format!("{first}{others}{more}"));
         }
         let _ = writeln!(out, "[[schemes.{scheme}.{kind}]]");
-        let words: Vec<String> =
-            self.permissions.to_string().split(", ").map(str::to_owned).collect();
+        let said = self.permissions.to_string();
+        let mut words: Vec<String> = said.split(", ").map(str::to_owned).collect();
+        // What covers most first.
+        words.sort_by_key(|word| !matches!(word.as_str(), "read" | "push" | "write"));
         let _ = writeln!(out, "permissions = {}", list(&words));
         for (key, words) in self.lists.iter().filter(|(_, words)| !words.is_empty()) {
             let _ = writeln!(out, "{key} = {}", list(words));

@@ -105,6 +105,7 @@ impl Branch {
         while all(nodes.first()) {
             nodes.remove(0);
             open_front = true;
+            open_back |= nodes.is_empty();
         }
         while all(nodes.last()) {
             nodes.pop();

@@ -124,6 +124,11 @@ pub(super) fn is_plain(text: &str) -> bool {
     first && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._@/+".contains(&b))
 }
 
+/// Whether a pattern needs no `refs/heads/` before it.
+fn is_full(text: &str) -> bool {
+    text.starts_with("refs/") || text.starts_with("VREF/")
+}
+
 struct Reader<'a> {
     conf: Conf,
     repos: BTreeSet<String>,
@@ -253,6 +258,9 @@ impl Reader<'_> {
         if refs.is_empty() {
             refs.push("refs/.*".into());
         }
+        for text in refs.iter_mut().filter(|text| !is_full(text)) {
+            text.insert_str(0, "refs/heads/");
+        }
         if let Some(bad) = refs.iter().find(|text| !self.forms.pattern.is_match(text)) {
             return Err(Wrong::new(place, format!("`{bad}` can't be a pattern of refs")));
         }
@@ -299,11 +307,7 @@ impl Reader<'_> {
             } else if text.starts_with("VREF/") {
                 rule.programs.push(text.clone());
             } else {
-                let full = match text.starts_with("refs/") {
-                    true => text.clone(),
-                    false => format!("refs/heads/{text}"),
-                };
-                match Set::read(&format!("^{full}"), true) {
+                match Set::read(&format!("^{text}"), true) {
                     Ok(set) => rule.refs.push(set),
                     Err(why) => broken |= self.broken(&rule, text, &why),
                 }

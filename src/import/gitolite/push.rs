@@ -159,7 +159,7 @@ impl Ground<'_> {
             let except: BTreeSet<String> =
                 outside.iter().flat_map(|deny| &deny.users).cloned().collect();
             let mut entry = Entry { permissions, ..Entry::default() };
-            if !self.speaks_for(&mut entry, rule, &except, &people) {
+            if !self.speaks_for(&mut entry, (at, rule), &except, &people) {
                 let words = "only some of these people, whom no list of holders can tell from the others: \
                              they have nothing by this rule";
                 notes.lost(&rule.place, words);
@@ -178,26 +178,28 @@ impl Ground<'_> {
     fn speaks_for(
         &self,
         entry: &mut Entry,
-        rule: &Rule,
+        (at, rule): (usize, &Rule),
         except: &BTreeSet<String>,
         people: &[&Person],
     ) -> bool {
-        let except: BTreeSet<String> =
-            except.iter().filter(|word| self.touches(word, rule)).cloned().collect();
-        let meant = self.meant(&rule.users, &except);
-        // Those from whom fewer denials take are meant too, by a permit for no more than they have.
-        if meant.iter().all(|person| self.may_write(person)) {
-            entry.add("to", rule.users.iter().cloned());
-            entry.add("except", except);
-            return true;
-        }
-        match self.by_name(people) {
-            Some(names) => {
-                entry.add("to", names);
-                true
+        // Where denials count before a ref is known, they shut people out altogether.
+        let denials = self.rules.iter().take(at).filter(|r| r.perm.is_deny() && self.class.deny_rules);
+        let mut shut = except.clone();
+        shut.extend(denials.flat_map(|deny| deny.users.iter().cloned()));
+        for except in [except, &shut] {
+            let except = except.iter().filter(|word| self.touches(word, rule)).cloned().collect();
+            let meant = self.meant(&rule.users, &except);
+            // Those from whom fewer denials take are meant too, by a permit for no more than they have.
+            let fits = meant.iter().all(|person| self.may_write(person));
+            if fits && people.iter().all(|person| meant.contains(person)) {
+                entry.add("to", rule.users.iter().cloned());
+                entry.add("except", except);
+                return true;
             }
-            None => false,
         }
+        let names = self.by_name(people);
+        entry.add("to", names.iter().flatten().cloned());
+        names.is_some()
     }
 
     /// Whether a word means anybody whom the rule is about.
@@ -248,6 +250,21 @@ impl Ground<'_> {
             }
         }
         ["branches", "tags", "refs"].iter().any(|key| !entry.list(key).is_empty())
+    }
+
+    /// Refs outside heads and tags are covered by what spells their folder out, and no expression does.
+    fn elsewhere(&self, rule: &Rule, refs: &[Set], notes: &mut Notes) {
+        let expressions = refs.iter().flat_map(Set::branches);
+        let expressions = expressions.filter(|branch| matches!(branch.refs(), Said::Refs(_)));
+        let meets = |branch: &Branch, folder: &String| {
+            self.overlaps.has_below(&branch.alone(), &format!("refs/{folder}/"))
+        };
+        for branch in expressions {
+            if let Some(folder) = self.folders.iter().find(|folder| meets(branch, folder)) {
+                let words = format!("no pattern says which refs of refs/{folder} are meant");
+                notes.lost(&rule.place, words);
+            }
+        }
     }
 
     /// Whether a permit with an expression for it would cover anything.

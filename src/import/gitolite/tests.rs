@@ -61,7 +61,6 @@ fn a_denial_before_everything_is_a_forbid_and_one_after_cuts_later_permits() {
         "[[schemes.a.forbid]]\npermissions = [\"write\"]\nbranches = [\"master\"]\nto = [\"bob\"]\n",
         "[[schemes.a.permit]]\npermissions = [\"write\"]\nbranches = [\"dev/**\"]\nto = [\"bob\"]\n",
         "permissions = [\"push\"]\nto = [\"authenticated\"]\nexcept = [\"bob\"]\n",
-        "permissions = [\"read\"]\nto = [\"authenticated\"]\n",
     ] {
         assert!(bare.contains(part), "{part}\n---\n{bare}");
     }

@@ -201,11 +201,11 @@ impl Writer<'_> {
         scheme_names.reserve("default");
         by_content.insert(default.clone(), "default".into());
         for (site, entries) in all {
-            let name = names_project(&mut names, &self.title(site));
+            let name = names.fresh(&self.title(site));
             let has_paths = entries.iter().any(has_paths);
             let scheme = by_content
                 .entry(entries)
-                .or_insert_with(|| names_project(&mut scheme_names, &name));
+                .or_insert_with(|| scheme_names.fresh(&name));
             projects.push(Project { name, scheme: scheme.clone(), site, has_paths });
         }
         let schemes = by_content.into_iter().map(|(entries, name)| {
@@ -359,15 +359,6 @@ impl Writer<'_> {
             let _ = writeln!(out, "{} = {}", key(&role_name(role)), list(&members));
         }
     }
-}
-
-fn names_project(names: &mut Names, title: &str) -> String {
-    // Two titles may be the same; each needs a name of its own.
-    let mut unique = title.to_owned();
-    while names.get(&unique).is_some() {
-        unique.push('-');
-    }
-    names.name(&unique).trim_end_matches('-').to_owned()
 }
 
 fn role_name(role: &str) -> String {

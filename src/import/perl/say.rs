@@ -96,10 +96,13 @@ impl Branch {
         text.is_some_and(|text| whole.starts_with(&text))
     }
 
-    /// What follows a plain beginning.
+    /// What follows a plain beginning; nothing where a place is asked for that was not the same there.
     fn below(&self, prefix: &[u8]) -> Option<Self> {
         let plain = self.nodes.iter().zip(prefix).all(|(node, byte)| *node == Node::Byte(*byte));
         let rest = self.nodes.get(prefix.len()..).filter(|_| plain && !self.open_front)?;
+        if looks_back(rest) {
+            return None;
+        }
         Some(Self { open_front: false, nodes: rest.to_vec(), open_back: self.open_back })
     }
 
@@ -169,6 +172,16 @@ impl Branch {
         }
         text
     }
+}
+
+/// Whether what matches depends on what stands before.
+fn looks_back(nodes: &[Node]) -> bool {
+    nodes.iter().any(|node| match node {
+        Node::Start | Node::Edge(_) => true,
+        Node::Group(all) => all.iter().any(|nodes| looks_back(nodes)),
+        Node::Repeat(inner, ..) => looks_back(std::slice::from_ref(&**inner)),
+        _ => false,
+    })
 }
 
 fn said_or_nothing(text: String) -> Said {
