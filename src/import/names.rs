@@ -74,8 +74,8 @@ impl Names {
 
     fn unused(&self, base: &str) -> String {
         let free = |text: &str| {
-            !self.taken.contains(&text.to_lowercase())
-                && !(self.people && HOLDER_WORDS.contains(&text))
+            let is_word = self.people && HOLDER_WORDS.contains(&text);
+            !is_word && !self.taken.contains(&text.to_lowercase())
         };
         if free(base) {
             return base.to_owned();

@@ -167,6 +167,7 @@ impl Ground<'_> {
             }
             entry.places.insert(rule.place.clone());
             entry.places.extend(inside.iter().map(|deny| deny.place.clone()));
+            self.elsewhere(rule, &include, notes);
             if self.with_refs(&mut entry, &include, true) && self.without_refs(&mut entry, &exclude)
             {
                 entries.push(entry);
@@ -183,7 +184,8 @@ impl Ground<'_> {
         people: &[&Person],
     ) -> bool {
         // Where denials count before a ref is known, they shut people out altogether.
-        let denials = self.rules.iter().take(at).filter(|r| r.perm.is_deny() && self.class.deny_rules);
+        let denials =
+            self.rules.iter().take(at).filter(|r| r.perm.is_deny() && self.class.deny_rules);
         let mut shut = except.clone();
         shut.extend(denials.flat_map(|deny| deny.users.iter().cloned()));
         for except in [except, &shut] {

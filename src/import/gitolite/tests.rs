@@ -38,7 +38,7 @@ pub(super) fn options() -> Options {
 }
 
 fn imported(text: &str) -> Imported {
-    super::import(&Thought::one(text), &options()).unwrap().0
+    import(&Thought::one(text), &options()).unwrap().0
 }
 
 /// The policy without comments and blank lines.
@@ -110,7 +110,7 @@ fn a_group_stands_for_the_members_that_it_had_when_it_was_named() {
 fn the_quirks_of_the_text_are_gitolites() {
     let text = "# c\n@g=ann  ben \\\n   cat # more\nrepo a # \"x\n RW+=@g\n desc = \"a # b\"\n\
                 =begin testconf\nnothing here\n=end\nrepo \"\n";
-    let error = super::import(&Thought::one(text), &options()).unwrap_err();
+    let error = import(&Thought::one(text), &options()).unwrap_err();
     assert_eq!(error.to_string(), "gitolite.conf:10: `\"` can't name a repository");
     let made = imported(text.trim_end_matches("repo \"\n"));
     assert!(bare(&made).contains("g = [\"ann\", \"ben\", \"cat\"]\n"), "{}", made.text);
@@ -129,7 +129,7 @@ fn a_subconf_speaks_only_about_what_was_given_to_it() {
         ]
         .into(),
     );
-    let (made, _) = super::import(&files, &options()).unwrap();
+    let (made, _) = import(&files, &options()).unwrap();
     let bare = bare(&made);
     assert!(bare.contains("\"team.dev\" = [\"ann\"]\n"), "{bare}");
     assert!(bare.contains("repositories = [\"team/a\"]\n") && !bare.contains("other"), "{bare}");
@@ -170,7 +170,7 @@ fn who_is_in_which_role_is_taken_from_the_repositories() {
     };
     options.found = vec![found("u/ann/x", "ann", "ben"), found("u/ben/y", "ben", "@all")];
     let text = "repo u/CREATOR/..*\n C = @all\n RW+ = CREATOR\n R = READERS\n";
-    let (made, _) = super::import(&Thought::one(text), &options).unwrap();
+    let (made, _) = import(&Thought::one(text), &options).unwrap();
     let bare = bare(&made);
     for part in [
         "everybody = [\"ann\", \"ben\"]\n",

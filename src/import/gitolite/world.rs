@@ -10,6 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Users of gitolite's own, who are no people.
 pub(super) const DAEMONS: [&str; 2] = ["daemon", "gitweb"];
 
+/// Who has which role: users and `@groups`.
+pub type Roles = BTreeMap<String, BTreeSet<String>>;
+
 /// A repository that exists.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Found {
@@ -18,7 +21,7 @@ pub struct Found {
     /// Who made it, of a wild one.
     pub creator: Option<String>,
     /// Who has which role in it: users and `@groups`.
-    pub roles: BTreeMap<String, BTreeSet<String>>,
+    pub roles: Roles,
 }
 
 /// A list of rules with what decides how it is read.
@@ -47,7 +50,7 @@ pub(super) struct Site {
     /// Names, and globs.
     pub names: Vec<String>,
     /// Who has which role: `CREATOR` included.
-    pub roles: BTreeMap<String, BTreeSet<String>>,
+    pub roles: Roles,
     /// Whether it is the one of `repo @all`, or of a pattern that matches everything.
     pub everything: bool,
 }
@@ -188,8 +191,7 @@ impl<'c> World<'c> {
         for found in &options.found {
             all.insert(found.name.clone(), found.clone());
         }
-        let mut sites: BTreeMap<(Class, BTreeMap<String, BTreeSet<String>>), Vec<String>> =
-            BTreeMap::new();
+        let mut sites: BTreeMap<(Class, Roles), Vec<String>> = BTreeMap::new();
         for found in all.into_values() {
             let class = self.class(&self.selectors(&found, &patterns));
             let used = self.roles_of(&class);

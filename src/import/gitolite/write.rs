@@ -33,6 +33,9 @@ struct Project<'a> {
     has_paths: bool,
 }
 
+/// By name: own entries, and whether it extends the default scheme.
+type Schemes = BTreeMap<String, (Vec<Entry>, bool)>;
+
 struct Writer<'a> {
     world: &'a World<'a>,
     options: &'a Options,
@@ -187,10 +190,7 @@ impl Writer<'_> {
         group.map(|group| format!("@{group}"))
     }
 
-    fn projects<'s>(
-        &self,
-        all: Vec<(&'s Site, BTreeSet<Entry>)>,
-    ) -> (BTreeMap<String, (Vec<Entry>, bool)>, Vec<Project<'s>>) {
+    fn projects<'s>(&self, all: Vec<(&'s Site, BTreeSet<Entry>)>) -> (Schemes, Vec<Project<'s>>) {
         let default =
             all.iter().find(|(site, _)| site.everything).map(|(_, entries)| entries.clone());
         let default = default.unwrap_or_default();
@@ -203,9 +203,7 @@ impl Writer<'_> {
         for (site, entries) in all {
             let name = names.fresh(&self.title(site));
             let has_paths = entries.iter().any(has_paths);
-            let scheme = by_content
-                .entry(entries)
-                .or_insert_with(|| scheme_names.fresh(&name));
+            let scheme = by_content.entry(entries).or_insert_with(|| scheme_names.fresh(&name));
             projects.push(Project { name, scheme: scheme.clone(), site, has_paths });
         }
         let schemes = by_content.into_iter().map(|(entries, name)| {
@@ -312,7 +310,7 @@ impl Writer<'_> {
             groups.iter().flat_map(|word| self.world.members(word)).collect();
         reached.extend(users.iter().map(|user| user.as_str()).filter(|user| all.contains(user)));
         let empty = |word: &&&String| self.world.members(word).is_empty();
-        if reached == all && groups.iter().filter(|word| !empty(word)).all(|word| nested(word)) {
+        if reached == all && groups.iter().filter(|word| !empty(word)).all(&nested) {
             let words = group.written.iter().filter(|word| {
                 if word.starts_with('@') { nested(word) } else { all.contains(word.as_str()) }
             });
@@ -321,7 +319,7 @@ impl Writer<'_> {
         (all.into_iter().map(str::to_owned).collect(), !groups.is_empty())
     }
 
-    fn used_roles(&self, schemes: &BTreeMap<String, (Vec<Entry>, bool)>, out: &mut String) {
+    fn used_roles(&self, schemes: &Schemes, out: &mut String) {
         let entries = schemes.values().flat_map(|(entries, _)| entries);
         let holders = entries.flat_map(|entry| entry.list("to").iter().chain(entry.list("except")));
         let mut used: BTreeSet<String> =
@@ -426,7 +424,7 @@ fn differ_by_refs(one: &Entry, other: &Entry) -> bool {
         && rest(one) == rest(other)
 }
 
-fn write_schemes(schemes: &BTreeMap<String, (Vec<Entry>, bool)>, out: &mut String) {
+fn write_schemes(schemes: &Schemes, out: &mut String) {
     let (default, others): (Vec<_>, Vec<_>) =
         schemes.iter().partition(|(name, _)| *name == "default");
     for (name, (entries, extends)) in default.into_iter().chain(others) {

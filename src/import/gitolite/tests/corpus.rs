@@ -133,7 +133,8 @@ fn compare(theirs: &Theirs, text: &str, found: &[Found]) -> (usize, bool) {
     let questions = asked.questions(&mut scopes);
     let answers = theirs.answers(&questions);
     // These people have less, and that is told; nothing else may differ.
-    let narrower = ["without a merge", "only some of these people", "can't be said", "no pattern says"];
+    let narrower =
+        ["without a merge", "only some of these people", "can't be said", "no pattern says"];
     let less =
         made.notes.iter().any(|n| n.lost && narrower.iter().any(|words| n.words.contains(words)));
     for case in &questions.cases {
