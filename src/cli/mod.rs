@@ -7,8 +7,10 @@ pub mod audit;
 pub mod doctor;
 pub mod exit;
 pub mod explain;
+pub mod export;
 pub mod finding;
 pub mod http;
+pub mod import;
 
 pub mod out;
 pub mod policy;
@@ -62,6 +64,12 @@ enum Verb {
     /// Read, verify, rotate and export the audit trail.
     #[command(subcommand)]
     Audit(audit::Verb),
+    /// Make a policy of what another program's rules say.
+    #[command(subcommand)]
+    Import(import::Verb),
+    /// Write what a policy knows for other programs.
+    #[command(subcommand)]
+    Export(export::Verb),
     /// Put the hooks into repositories, take them out, say where they are.
     Repo(repo::RepoArgs),
     /// Look for what fails open or is broken, each finding with its cure; exit code 1 if anything
@@ -120,6 +128,8 @@ fn run(verb: &Verb, out: &Out) -> anyhow::Result<Exit> {
         Verb::Unlock(args) => access::lock::unlock(args, out),
         Verb::Token(args) => token::run(args, out),
         Verb::Audit(verb) => audit::run(verb, out),
+        Verb::Import(verb) => import::run(verb, out),
+        Verb::Export(verb) => export::run(verb, out),
         Verb::Repo(args) => repo::run(args, out),
         Verb::Doctor(args) => doctor::run(args, doctor::APPLIED, out),
         Verb::Sweep(args) => sweep::run(args, out),

@@ -10,6 +10,7 @@ use super::site::{self, Here};
 use crate::door::ssh::keys::{self, Certified, Offered};
 use crate::os::files;
 use crate::os::site::Site;
+use crate::policy::model::Policy;
 use crate::policy::name::UserName;
 use crate::pusher::Source;
 use crate::pusher::keys::ssh_fingerprint;
@@ -130,24 +131,34 @@ fn is_active(here: &Here, user: &UserName) -> anyhow::Result<bool> {
 }
 
 /// The program that sshd is to start: itself, not a link that somebody could lead elsewhere.
-fn program() -> anyhow::Result<PathBuf> {
+pub(super) fn program() -> anyhow::Result<PathBuf> {
     Ok(Site::home()?.join("refwarden"))
 }
 
-fn write(here: &Here, path: &Path, out: &Out) -> anyhow::Result<Exit> {
-    let program = program()?;
-    let policy = here.policy.policy()?;
-    let mut lines = Vec::new();
-    let people = policy.users.iter().filter(|(_, user)| user.active);
-    let open = here.settings().sources.contains(&Source::Ssh);
-    for (name, user) in people.filter(|_| open) {
+/// Every active user's keys: the name, `TYPE BASE64`, the fingerprint.
+pub(super) fn keys_of(policy: &Policy) -> anyhow::Result<Vec<(&UserName, String, String)>> {
+    let mut all = Vec::new();
+    for (name, user) in policy.users.iter().filter(|(_, user)| user.active) {
         for key in &user.ssh_keys {
             let line: Vec<&str> = key.split_ascii_whitespace().take(2).collect();
             let line = line.join(" ");
             let fingerprint = ssh_fingerprint(&line)?;
-            lines.push(keys::key_line(&program, name, &line, &fingerprint)?);
+            all.push((name, line, fingerprint));
         }
     }
+    Ok(all)
+}
+
+/// The lines by which sshd lets every active user in.
+pub(super) fn lines_of(policy: &Policy, program: &Path) -> anyhow::Result<Vec<String>> {
+    let all = keys_of(policy)?.into_iter();
+    all.map(|(name, line, fingerprint)| Ok(keys::key_line(program, name, &line, &fingerprint)?))
+        .collect()
+}
+
+fn write(here: &Here, path: &Path, out: &Out) -> anyhow::Result<Exit> {
+    let open = here.settings().sources.contains(&Source::Ssh);
+    let lines = if open { lines_of(&here.policy.policy()?, &program()?)? } else { Vec::new() };
     let block = keys::block(&lines);
     if path == Path::new("-") {
         out.line(String::from_utf8_lossy(&block).trim_end());

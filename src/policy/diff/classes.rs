@@ -8,7 +8,7 @@ use super::walk::{BAD_PATH, BAD_REF, Machine, TooLarge, path_alphabet, ref_alpha
 use std::collections::{BTreeSet, HashSet};
 
 /// A ref name for every way in which the entries can cover refs.
-pub(super) fn ref_names(
+pub(crate) fn ref_names(
     entries: &[&Entry],
     user: Option<&UserName>,
 ) -> Result<Vec<Vec<u8>>, TooLarge> {
@@ -77,7 +77,7 @@ pub(super) fn covers(entry: &Entry, name: &[u8], user: Option<&UserName>) -> boo
 }
 
 /// A changed path for every way in which the entries can cover paths; none where no entry looks.
-pub(super) fn paths(
+pub(crate) fn paths(
     entries: &[&Entry],
     user: Option<&UserName>,
 ) -> Result<Vec<ChangedPath>, TooLarge> {

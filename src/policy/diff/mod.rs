@@ -16,7 +16,7 @@
 //!
 //! What is too large to compute is said to be, and what changed is listed instead.
 
-mod classes;
+pub(crate) mod classes;
 mod compare;
 mod contents;
 mod crowd;
@@ -29,7 +29,7 @@ mod people;
 mod render;
 mod settings;
 mod sites;
-mod walk;
+pub(crate) mod walk;
 mod when;
 
 pub use first::summary;

@@ -19,17 +19,17 @@ const START_LIMIT: usize = 4096;
 
 /// The patterns are too many or too intricate to be compared state by state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct TooLarge;
+pub(crate) struct TooLarge;
 
 /// Patterns as one automaton, each anchored at both ends.
-pub(super) struct Machine {
+pub(crate) struct Machine {
     dfa: dense::DFA<Vec<u32>>,
     start: StateID,
 }
 
 impl Machine {
     /// `patterns` in the syntax of [`regex_syntax`], as `Pattern::to_regex` gives them.
-    pub(super) fn new(patterns: &[String]) -> Result<Self, TooLarge> {
+    pub(crate) fn new(patterns: &[String]) -> Result<Self, TooLarge> {
         let dfa = dense::Builder::new()
             .syntax(syntax::Config::new().unicode(false).utf8(false).dot_matches_new_line(true))
             .thompson(thompson::Config::new().utf8(false).nfa_size_limit(Some(SIZE_LIMIT)))
@@ -114,15 +114,17 @@ impl<'m> Component<'m> {
 
 /// A name, and the numbers of the patterns that match it: of the first machine, then of the second.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Found {
+pub(crate) struct Found {
+    /// The name.
     pub name: Vec<u8>,
+    /// Numbers of the first machine's patterns.
     pub first: Vec<usize>,
 }
 
 /// Walks all names that begin with `prefix` and consist of `alphabet`, whose bytes come in order of
 /// preference. `first` reads the whole name, `second` what follows the prefix. `keep` says of a name
 /// and its first machine's matches whether it is one, and what else distinguishes it.
-pub(super) fn walk<K: Eq + std::hash::Hash>(
+pub(crate) fn walk<K: Eq + std::hash::Hash>(
     prefix: &[u8],
     alphabet: &[u8],
     (first, second): (&Machine, Option<&Machine>),
@@ -188,13 +190,13 @@ fn distinct(alphabet: &[u8], first: &Machine, second: Option<&Machine>) -> Vec<u
 }
 
 /// Bytes of ref names, those that read well first (git-check-ref-format(1)).
-pub(super) fn ref_alphabet() -> Vec<u8> {
+pub(crate) fn ref_alphabet() -> Vec<u8> {
     let forbidden = b"~^:?*[\\";
     readable().filter(|b| !forbidden.contains(b)).chain(0x80..=0xff).collect()
 }
 
 /// Bytes of paths: all but NUL.
-pub(super) fn path_alphabet() -> Vec<u8> {
+pub(crate) fn path_alphabet() -> Vec<u8> {
     readable().chain([b' ']).chain(0x80..=0xff).chain(0x01..=0x1f).chain([0x7f]).collect()
 }
 
@@ -204,9 +206,9 @@ fn readable() -> impl Iterator<Item = u8> {
 }
 
 /// Ref names that no push can have.
-pub(super) const BAD_REF: &str = r"(?s-u)\A(?:.*\.\..*|(?:.*/)?[.\-].*|.*@\{.*|.*\.lock(?:/.*)?|.*\.|.*//.*|.*/|refs/heads/HEAD)\z";
+pub(crate) const BAD_REF: &str = r"(?s-u)\A(?:.*\.\..*|(?:.*/)?[.\-].*|.*@\{.*|.*\.lock(?:/.*)?|.*\.|.*//.*|.*/|refs/heads/HEAD)\z";
 /// Paths that no tree can have, and names that no repository can have.
-pub(super) const BAD_PATH: &str = r"(?s-u)\A(?:.*/)?(?:\.\.?|(?i:\.git))?(?:/.*)?\z";
+pub(crate) const BAD_PATH: &str = r"(?s-u)\A(?:.*/)?(?:\.\.?|(?i:\.git))?(?:/.*)?\z";
 
 #[cfg(test)]
 mod tests {

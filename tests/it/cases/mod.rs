@@ -11,6 +11,7 @@ mod grants;
 mod groups;
 mod hosts;
 mod identity;
+mod import;
 mod kills;
 pub mod lent;
 mod notices;
