@@ -6,9 +6,26 @@ pub mod csv;
 
 use gix::bstr::ByteSlice;
 use std::fmt::{self, Write};
+use std::path::Path;
 
 /// What replaces the part that did not fit.
 const CUT: &str = "...";
+
+/// A word as a shell reads it back.
+#[must_use]
+pub fn shell(word: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:@+,".contains(&byte);
+    if !word.is_empty() && word.bytes().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+/// A path as a word of a command to type.
+#[must_use]
+pub fn shell_path(path: &Path) -> String {
+    shell(&path.to_string_lossy())
+}
 
 /// Text from outside as printable ASCII: what is shown can neither move a cursor nor hide.
 ///
