@@ -122,6 +122,12 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    #[test]
+    fn a_path_with_a_blank_is_one_word_of_a_command() {
+        assert_eq!(shell_path(Path::new("/srv/git/a.git")), "/srv/git/a.git");
+        assert_eq!(shell_path(Path::new("/srv/noti zen.git")), "'/srv/noti zen.git'");
+    }
+
     fn safe(bytes: &[u8]) -> String {
         Safe::new(bytes, 1000).to_string()
     }

@@ -52,3 +52,35 @@ pub fn warn(settings: &Settings, site: &Site, out: &Out) {
         out.note(format!("warning: {what}: nobody would be told; {cure}"));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::repo::bed::file;
+
+    #[test]
+    fn a_program_is_there_executable_and_trusted() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mail it");
+        let uid = rustix::process::geteuid().as_raw();
+        let home = folder.path().to_owned();
+        let account = Account { name: "git".into(), uid, home, groups: vec![] };
+        let judged = || judge(&path, uid, Some(&account));
+        assert!(judged().unwrap().0.ends_with("is not there"));
+        for (mode, wrong) in [
+            (0o755, None),
+            (0o644, Some("the hosting account may not execute")),
+            (0o777, Some("can be written by its group or by others")),
+        ] {
+            file(&path, "#!/bin/sh\n", mode);
+            match (judged(), wrong) {
+                (None, None) => {}
+                (Some((what, cure)), Some(words)) => {
+                    assert!(what.contains(words), "{what}");
+                    assert!(cure.ends_with(&format!("'{}'", path.display())), "{cure}");
+                }
+                (found, _) => panic!("{mode:o}: {found:?}"),
+            }
+        }
+    }
+}

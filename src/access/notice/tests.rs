@@ -388,6 +388,10 @@ fn what_is_told_to_copy_works_where_it_is_read() {
     let commands = told(&first, &state, &around("refwarden", &[]));
     assert_eq!(commands["approve"], "refwarden access approve 7f3k-92qd --as NAME");
     assert_eq!(commands["show"], "refwarden access show 7f3k-92qd");
+    let nobody = Around { answered_on_server: false, ..around("refwarden", &[]) };
+    let commands = told(&first, &state, &nobody);
+    assert_eq!(commands["approve"], Value::Null, "--as does not approve there");
+    assert_eq!(commands["deny"], "refwarden access deny 7f3k-92qd --as NAME");
     let over_ssh = told(&first, &state, &around("ssh git@git.example.org", &[]));
     assert_eq!(over_ssh["approve"], "ssh git@git.example.org access approve 7f3k-92qd");
     let state = step(state, &yes(10, 3610)).unwrap();

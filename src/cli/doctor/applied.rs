@@ -51,7 +51,7 @@ pub fn policy(home: &Installation) -> Vec<Finding> {
 }
 
 /// `None` where the main file is not to be trusted, or not there: another check's finding.
-fn sources(home: &Installation) -> Option<Finding> {
+pub(super) fn sources(home: &Installation) -> Option<Finding> {
     let (path, account) = (&home.site.policy, home.site.account_uid);
     if trust::open_file(path, account).is_err() {
         return None;
