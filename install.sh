@@ -422,33 +422,51 @@ apply_policy() {
     act "apply the policy $policy" as_account "$lib/refwarden" policy apply --yes
     reached 'the applied policy'
     stage='making the store'
-    act 'make the store of access records' as_account "$lib/refwarden" store init
+    if [ -e "$state/door.key" ] && [ -e "$state/state.db" ]; then
+        # What an older version made may lack something.
+        if [ "$dry_run" = no ]; then as_account "$lib/refwarden" store init; fi
+    else
+        act 'make the store of access records' as_account "$lib/refwarden" store init
+    fi
     reached 'the store'
 }
 
+# Whether a text was put in place because it was another one before.
+put_text() {
+    if cmp -s -- "$1" "$2"; then return 0; fi
+    mkdir -p -- "$(dirname -- "$2")"
+    cp -- "$1" "$2.new"
+    mv -f -- "$2.new" "$2"
+    texts_changed=yes
+}
 # Where shells and man look; a program that does not know the verbs has none.
 install_texts() {
     if [ "$dry_run" = yes ]; then
-        say "install completions and man pages below $prefix/share"
+        if ! cmp -s -- "$built/refwarden" "$lib/refwarden" ||
+            [ ! -e "$prefix/share/man/man1/refwarden.1" ]; then
+            say "install completions and man pages below $prefix/share"
+        fi
         return 0
     fi
+    texts_changed=no
     stage='installing completions and man pages'
     work=$(mktemp -d)
     for pair in bash:bash-completion/completions/refwarden \
         zsh:zsh/site-functions/_refwarden fish:fish/vendor_completions.d/refwarden.fish; do
         file="$prefix/share/${pair#*:}"
         if "$lib/refwarden" completions "${pair%%:*}" >"$work/text" 2>/dev/null; then
-            mkdir -p -- "$(dirname -- "$file")"
-            cp -- "$work/text" "$file.new"
-            mv -f -- "$file.new" "$file"
+            put_text "$work/text" "$file"
         fi
     done
     mkdir "$work/man"
     if "$lib/refwarden" man "$work/man" >/dev/null 2>&1; then
-        mkdir -p -- "$prefix/share/man/man1"
         for page in "$work/man"/*.1; do
-            if [ -f "$page" ]; then cp -- "$page" "$prefix/share/man/man1/"; fi
+            if [ -f "$page" ]; then
+                put_text "$page" "$prefix/share/man/man1/$(basename -- "$page")"
+            fi
         done
+    fi
+    if [ "$texts_changed" = yes ]; then
         say "install completions and man pages below $prefix/share"
     fi
 }
@@ -757,6 +775,17 @@ remove_doors() {
         say 'sshd still starts the door until you reload it, and nobody comes in by it'
     fi
 }
+# Once sshd reads the account's own file again, what stands in it counts again.
+tell_of_keys() {
+    home=$(getent passwd "$(site_value account)" 2>/dev/null | cut -d: -f6) || return 0
+    [ -n "$home" ] || return 0
+    for file in "$home/.ssh/authorized_keys" "$home/.ssh/authorized_keys2"; do
+        if ! grep -q '^# refwarden: begin' "$file" 2>/dev/null; then continue; fi
+        say "$file keeps the lines of \`refwarden ssh-keys --write\`: they count again"
+        say '  once sshd is reloaded. To take them away:'
+        say "  sed -i '/^# refwarden: begin/,/^# refwarden: end/d' $file"
+    done
+}
 
 # `refwarden repo VERB` with the options that were given; repositories are the arguments.
 repo() {
@@ -779,8 +808,24 @@ install_hooks() {
         for path in "$@"; do say "$path: put the hooks in, keep those that are there"; done
         return 0
     fi
-    repo install "$@"
-    reached 'the hooks'
+    if repo install "$@"; then
+        reached 'the hooks'
+        return 0
+    fi
+    # It fails for every other side path too, with the hooks in place: they close one themselves.
+    if have_hooks "$@"; then
+        reached 'the hooks'
+        stage='holding the host to secure mode, which is not met'
+    fi
+    return 1
+}
+have_hooks() {
+    [ $# -gt 0 ] || return 1
+    have=$("$lib/refwarden" repo list) || return 1
+    for path in "$@"; do
+        real=$(real_folder "$path") || return 1
+        printf '%s\n' "$have" | grep -Fxq -e "$real" -e "$real/.git" || return 1
+    done
 }
 look_at_it() {
     if [ "$dry_run" = yes ]; then return 0; fi
@@ -790,7 +835,7 @@ look_at_it() {
         "$lib/refwarden" doctor --quiet --secure-mode
         return 0
     fi
-    say 'look at the result: refwarden doctor'
+    say "look at the result: $prefix/bin/refwarden doctor"
     # As who reads it: its cures are for them to type.
     "$lib/refwarden" doctor --quiet "$@"
 }
@@ -933,6 +978,7 @@ uninstall() {
         say "remove the programs in $lib, when no repository needs them any more"
         if units_are_ours; then say "and with them $units/refwarden-sweep.service and .timer"; fi
         remove_doors
+        tell_of_keys
         say 'nothing was changed (--dry-run)'
         return 0
     fi
@@ -946,6 +992,7 @@ uninstall() {
     stage='removing the programs'
     if units_are_ours; then act "remove $units/refwarden-sweep.service and .timer" remove_units; fi
     remove_doors
+    tell_of_keys
     act "remove the programs in $lib" remove_programs
     say "uninstalled; $stays stay, and the trail"
 }
@@ -1053,6 +1100,7 @@ demo() {
     # An own setting comes after a core.hooksPath of the account's.
     git -C repositories/app.git config core.hooksPath "$demo/repositories/app.git/hooks"
     git -C repositories/app.git config receive.fsckObjects true
+    tell 'release/ is what a release holds: install.sh, and the programs beside it.'
     show release/install.sh --prefix prefix --policy policy.toml repositories/app.git ||
         say '(doctor names what this machine could do better; the demo goes on)'
     [ -x repositories/app.git/hooks/pre-receive ] || fail 'the hooks were not installed'

@@ -6,9 +6,26 @@ pub mod csv;
 
 use gix::bstr::ByteSlice;
 use std::fmt::{self, Write};
+use std::path::Path;
 
 /// What replaces the part that did not fit.
 const CUT: &str = "...";
+
+/// A word as a shell reads it back.
+#[must_use]
+pub fn shell(word: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:@+,".contains(&byte);
+    if !word.is_empty() && word.bytes().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+/// A path as a word of a command to type.
+#[must_use]
+pub fn shell_path(path: &Path) -> String {
+    shell(&path.to_string_lossy())
+}
 
 /// Text from outside as printable ASCII: what is shown can neither move a cursor nor hide.
 ///
@@ -104,6 +121,12 @@ impl fmt::Display for Safe {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_path_with_a_blank_is_one_word_of_a_command() {
+        assert_eq!(shell_path(Path::new("/srv/git/a.git")), "/srv/git/a.git");
+        assert_eq!(shell_path(Path::new("/srv/noti zen.git")), "'/srv/noti zen.git'");
+    }
 
     fn safe(bytes: &[u8]) -> String {
         Safe::new(bytes, 1000).to_string()

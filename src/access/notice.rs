@@ -12,6 +12,7 @@ use super::lock::Lock;
 use super::record::{Phase, Standing, State};
 use crate::policy::model::{Notify, NotifyTo};
 use crate::policy::name::{ProjectName, UserName};
+use crate::policy::window::Zone;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -90,6 +91,10 @@ pub struct Around<'a> {
     pub server: Option<&'a str>,
     /// What a command to copy begins with: `ssh git@git.example.org`, or `refwarden`.
     pub command: &'a str,
+    /// Whether people may approve on the server, by `--as`.
+    pub answered_on_server: bool,
+    /// `[server] timezone`, for the lines that people read.
+    pub zone: Zone,
     /// Who can answer; empty where nobody is asked.
     pub approvers: &'a [UserName],
 }
@@ -126,6 +131,12 @@ pub fn of_use(
 #[must_use]
 pub fn is_told(settings: &[Notify], word: &str) -> bool {
     settings.iter().any(|one| wants(one, word))
+}
+
+/// Whether somebody is told that access in `project` was asked for.
+#[must_use]
+pub fn is_told_of_request(settings: &[Notify], project: &ProjectName) -> bool {
+    settings.iter().any(|one| is_about(one, Some(project)) && wants(one, "access.requested"))
 }
 
 fn of_part(

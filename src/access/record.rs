@@ -8,6 +8,8 @@ use super::id::Id;
 use super::request::Request;
 use crate::policy::name::UserName;
 use crate::policy::span::Span;
+use crate::policy::window::Zone;
+use crate::policy::zone;
 use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
 
@@ -148,19 +150,32 @@ impl Standing {
 
 /// A move that the record's state does not allow.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{words}")]
+#[error("{}", self.told(Zone::default()))]
 pub struct Illegal {
     /// Why, and who moved it before.
     pub words: String,
+    /// When that was; it ends the words.
+    pub at: Option<DateTime<Utc>>,
 }
 
 impl Illegal {
     fn nothing() -> Self {
-        Self { words: "the record has no request".into() }
+        Self::because("the record has no request")
     }
 
     fn because(words: impl Into<String>) -> Self {
-        Self { words: words.into() }
+        Self { words: words.into(), at: None }
+    }
+
+    fn at(words: impl Into<String>, at: DateTime<Utc>) -> Self {
+        Self { words: words.into(), at: Some(at) }
+    }
+
+    /// As a line, its time by the site's clock.
+    #[must_use]
+    pub fn told(&self, zone: Zone) -> String {
+        let at = self.at.map(|at| format!(" {}", zone::told(at, zone))).unwrap_or_default();
+        format!("{}{at}", self.words)
     }
 }
 
@@ -219,18 +234,29 @@ impl State {
     }
 
     fn moved_before(&self, wanted: &str) -> Illegal {
-        let (word, by, at) = &self.last;
-        let at = at.format("%Y-%m-%d %H:%M:%S UTC");
-        Illegal::because(format!("it can't be {wanted}: {by} moved it before ({word}, {at})"))
+        Illegal::at(format!("it can't be {wanted}: {},", self.moved()), self.last.2)
+    }
+
+    /// What moved it last, and who: `it was returned by bob`.
+    #[must_use]
+    pub fn moved(&self) -> String {
+        let (word, by, _) = &self.last;
+        match *word {
+            "requested" => format!("it was asked for by {by}"),
+            "broke-glass" => format!("it was taken by breaking glass, by {by}"),
+            "extension-asked" => format!("more time was asked for by {by}"),
+            "extension-approved" => format!("{by} said yes to more time"),
+            "extension-denied" => format!("more time was denied by {by}"),
+            word => format!("it was {word} by {by}"),
+        }
     }
 
     fn pending(&self, event: &Event) -> Result<(), Illegal> {
         match self.phase {
             Phase::Pending if event.at < self.request.pending_until => Ok(()),
-            Phase::Pending => Err(Illegal::because(format!(
-                "nobody answered until {}: ask again",
-                self.request.pending_until.format("%Y-%m-%d %H:%M:%S UTC")
-            ))),
+            Phase::Pending => {
+                Err(Illegal::at("ask again: nobody answered until", self.request.pending_until))
+            }
             _ => Err(self.moved_before(event.what.word())),
         }
     }
@@ -238,10 +264,7 @@ impl State {
     fn lent(&self, event: &Event) -> Result<&Terms, Illegal> {
         match &self.phase {
             Phase::Approved(terms) if event.at < terms.until => Ok(terms),
-            Phase::Approved(terms) => Err(Illegal::because(format!(
-                "the grant ended {}",
-                terms.until.format("%Y-%m-%d %H:%M:%S UTC")
-            ))),
+            Phase::Approved(terms) => Err(Illegal::at("the grant ended", terms.until)),
             Phase::Pending => Err(Illegal::because("it is not approved yet")),
             Phase::Closed => Err(self.moved_before(event.what.word())),
         }
@@ -276,7 +299,12 @@ impl State {
         };
         let same_key = event.by.key.is_some() && event.by.key == self.asked_by.key;
         if self.is_asker(&event.by) || same_key {
-            return Err(Illegal::because("nobody approves their own request"));
+            let words = match &event.what {
+                What::Attested { .. } => "nobody attests what they took themselves",
+                What::Denied { .. } => "nobody denies their own request: withdraw it",
+                _ => "nobody approves their own request",
+            };
+            return Err(Illegal::because(words));
         }
         let voted = |(actor, _): &(Actor, _)| actor.user.as_ref() == Some(user);
         match before.iter().any(voted) {

@@ -4,6 +4,8 @@ use super::line::SealError;
 use crate::code::Code;
 use crate::os::files::FileError;
 use crate::os::trust::TrustError;
+use crate::policy::window::Zone;
+use crate::policy::zone;
 use chrono::{DateTime, Utc};
 use std::path::PathBuf;
 
@@ -12,7 +14,8 @@ use std::path::PathBuf;
 pub enum TrailError {
     /// The clock is behind the last line of the trail.
     #[error(
-        "the clock says {now} but the last audit line is of {last}: set the clock, or if that line was wrong run `refwarden store reset-clock`"
+        "the clock says {} but the last audit line is of {}: set the clock, or if that line was wrong run `refwarden store reset-clock`",
+        zone::told(*.now, Zone::default()), zone::told(*.last, Zone::default())
     )]
     Clock {
         /// What the clock says, UTC.

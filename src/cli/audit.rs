@@ -57,7 +57,7 @@ pub struct Selection {
     /// Only lines about a ref that this glob matches: of a branch, or of a full name.
     #[arg(long = "ref", value_name = "PATTERN")]
     pub(in crate::cli) reference: Option<String>,
-    /// Only what was let through by this grant.
+    /// Only what is about this grant: its approval, each push under it, its end if somebody ended it.
     #[arg(long, value_name = "ID")]
     pub(in crate::cli) grant: Option<String>,
     /// Only events of this kind, such as push.decided, push.landed, policy.applied.

@@ -158,7 +158,8 @@ fn tell(args: &DoctorArgs, findings: &[Finding], repositories: usize, out: &Out)
     for line in shown.flat_map(Finding::lines) {
         out.line(line);
     }
-    let count = |level| findings.iter().filter(|finding| finding.level == level).count();
+    let single = || findings.iter().filter(|finding| !side::is_sum(finding));
+    let count = |level| single().filter(|finding| finding.level == level).count();
     out.line(format!(
         "{}: {} fail open, {} broken, {}",
         counted(repositories, "repository", "repositories"),

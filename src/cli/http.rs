@@ -11,6 +11,14 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+/// What there is to know of a verb without arguments.
+pub const HELP: &str = "It takes no arguments and reads no terminal: the request comes in the environment and on\n\
+    standard input, as CGI (RFC 3875) has it, and the answer goes to standard output.\n\n\
+    The web server starts it as LIB/refwarden-http, through fcgiwrap, as the hosting account;\n\
+    `install.sh --http-door` writes systemd's units and prints nginx's lines.\n\
+    People then use:  git clone https://HOST/NAME  with a token (refwarden token create) as password.\n\
+    Programs use:     https://HOST/-/refwarden/v1/";
+
 /// Serves one request.
 #[must_use]
 pub fn run() -> std::process::ExitCode {

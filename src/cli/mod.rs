@@ -14,6 +14,7 @@ pub mod import;
 
 pub mod out;
 pub mod policy;
+pub mod receivers;
 pub mod repo;
 pub mod rights;
 
@@ -86,7 +87,8 @@ enum Verb {
     Ssh(ssh::Args),
     /// Tell sshd whose a key is (AuthorizedKeysCommand), or write an `authorized_keys` file.
     SshKeys(ssh_keys::Args),
-    /// The HTTP door: a CGI that a web server runs in front of git-http-backend.
+    /// The HTTP door: a CGI that a web server runs in front of git-http-backend; nobody types it.
+    #[command(after_help = http::HELP)]
     Http,
     /// Print completions for a shell.
     Completions(shell::CompletionsArgs),

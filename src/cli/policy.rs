@@ -15,6 +15,7 @@ use super::Failure;
 use super::exit::Exit;
 use super::explain;
 use super::out::{Out, counted};
+use super::receivers;
 use super::rights;
 use super::site;
 use crate::audit::{Actor, Event, PolicyRecord, Record, Text};
@@ -28,6 +29,7 @@ use crate::policy::diag::{self, Problem};
 use crate::policy::diff::{self, Diff};
 use crate::policy::model::{Policy, User};
 use crate::policy::source::Sources;
+use crate::policy::zone;
 use crate::pusher::{keys, openpgp};
 use crate::store::{applied, epoch};
 use clap::Subcommand;
@@ -173,6 +175,9 @@ fn check(file: Option<&Path>, out: &Out) -> anyhow::Result<Exit> {
     };
     let loaded = load(&path, account, out)?;
     tell(&loaded.warnings, &loaded.sources, out);
+    if file.is_none() {
+        receivers::warn(&loaded.policy.settings, &site::find()?, out);
+    }
     let unbuilt = diag::unbuilt(&loaded.policy, &loaded.sources);
     if !unbuilt.is_empty() && !out.json {
         out.note("not built into this version yet, so `policy apply` refuses the policy:");
@@ -224,6 +229,7 @@ enum Then {
 /// Shows what changes, and makes it count.
 fn put(site: &Site, loaded: &Loaded, then: Then, how: &str, out: &Out) -> anyhow::Result<Exit> {
     tell(&loaded.warnings, &loaded.sources, out);
+    receivers::warn(&loaded.policy.settings, site, out);
     let unbuilt = diag::unbuilt(&loaded.policy, &loaded.sources);
     if !unbuilt.is_empty() {
         tell(&unbuilt, &loaded.sources, out);
@@ -349,12 +355,12 @@ fn list(out: &Out) -> anyhow::Result<Exit> {
     let site = site::find()?;
     site::require_rights(&site)?;
     let present = applied::digest(&site.state, site.account_uid).ok();
+    let zone = desk::open_policy(&site).map(|(policy, _)| policy.settings().timezone);
+    let zone = zone.unwrap_or_default();
     for number in applied::history(&site.state)? {
         let kept = applied::open_kept(&site.state, site.account_uid, number)?;
         let time = kept.file.metadata().ok().and_then(|meta| meta.modified().ok());
-        let time = time.map(|t| {
-            chrono::DateTime::<chrono::Utc>::from(t).format("%Y-%m-%d %H:%M:%S UTC").to_string()
-        });
+        let time = time.map(|time| zone::told(time.into(), zone));
         let digest = desk::hex(&kept.digest);
         match out.json {
             true => out.value(&json!({ "number": number, "digest": digest, "kept": time })),

@@ -10,6 +10,7 @@ use crate::policy::model::{Member, Policy, Project, may_meet};
 use crate::policy::name::ProjectName;
 use crate::policy::refs::Space;
 use crate::policy::spoken::sentence;
+use crate::policy::zone;
 use serde_json::json;
 
 /// Most lines of a difference that are printed.
@@ -165,7 +166,7 @@ fn line(policy: &Policy, entry: &Entry) -> String {
         ));
     }
     if let Some(until) = entry.when.until {
-        text.push_str(&format!(" until {}", until.format("%Y-%m-%d %H:%M UTC")));
+        text.push_str(&format!(" until {}", zone::told(until, policy.settings.timezone)));
     }
     let file = policy.files.get(usize::from(entry.place.file)).map_or("policy", String::as_str);
     format!("{text}, {file}:{}", entry.place.line)

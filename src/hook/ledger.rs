@@ -217,6 +217,8 @@ fn around(
         host: &host,
         server: settings.name.as_deref(),
         command: &command(settings),
+        zone: settings.timezone,
+        answered_on_server: settings.access.server_approvals,
         approvers: &approvers,
     };
     make(&settings.notify, &around)

@@ -13,6 +13,8 @@ use crate::code::Code;
 use crate::policy::model::Entitlement;
 use crate::policy::name::EntitlementName;
 use crate::policy::scope::Ground;
+use crate::policy::window::Zone;
+use crate::policy::zone;
 use crate::push::RefUpdate;
 use crate::report::Raw;
 use crate::store::access::{AccessStore, Filter, StoreError};
@@ -138,7 +140,8 @@ fn sound(now: DateTime<Utc>, newest: Option<DateTime<Utc>>) -> Result<(), Refusa
                 ["the server's clock is behind its own records; tell the server's admin"],
             );
             refusal.admin = Some(format!(
-                "the newest event in the store is of {newest}: `refwarden store reset-clock` once the clock is right"
+                "the newest event in the store is of {}: `refwarden store reset-clock` once the clock is right",
+                zone::told(newest, Zone::default())
             ));
             Err(refusal)
         }
@@ -322,7 +325,8 @@ fn earlier(
             state.request.parts().any(|(_, refs)| refs.permits(name, None).unwrap_or(false))
         };
         let covering = states.iter().find(|(_, state)| covers(state));
-        let line = covering.and_then(|(record, state)| became(record, state, now));
+        let zone = ruling.desk.policy.settings().timezone;
+        let line = covering.and_then(|(record, state)| became(record, state, (now, zone)));
         if let Some(line) = line.filter(|line| !lines.contains(line)) {
             lines.push(line);
         }
@@ -331,15 +335,15 @@ fn earlier(
 }
 
 /// What became of a request or grant, as a line for its asker.
-fn became(record: &Record, state: &State, now: DateTime<Utc>) -> Option<Raw> {
+fn became(record: &Record, state: &State, (now, zone): (DateTime<Utc>, Zone)) -> Option<Raw> {
     let id = &record.id;
     let said = record.events.iter().rev().find(|event| event.what.word() == state.last.0);
     let said = said.and_then(|event| event.what.note()).map(|note| format!(": {note}"));
     let said = said.unwrap_or_default();
-    let at = |time: DateTime<Utc>| time.format("%Y-%m-%d %H:%M:%S UTC");
+    let at = |time: DateTime<Utc>| zone::told(time, zone);
     let (word, by, when) = &state.last;
     let end = |terms: &Option<crate::access::Terms>| {
-        terms.as_ref().map(|terms| at(terms.until).to_string()).unwrap_or_default()
+        terms.as_ref().map(|terms| at(terms.until)).unwrap_or_default()
     };
     let (code, words) = match (state.standing(now + super::ruling::MARGIN), *word) {
         (Standing::Pending, _) => {

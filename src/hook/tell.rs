@@ -1,12 +1,12 @@
 //! Puts what was decided into the pusher's words.
 
 use super::ask::{self, Came};
-use super::desk::{self, Desk};
+use super::desk::Desk;
 use super::judge::{Answer, Known, Ruled};
 use super::lent::Access;
 use super::{ledger, record};
-use crate::access::State;
 use crate::access::lend::Lent;
+use crate::access::{State, notice};
 use crate::code::Code;
 use crate::decision::{Decision, Verdict};
 use crate::policy::entry::Kind;
@@ -157,14 +157,13 @@ pub fn asked(desk: &Desk, came: &Came, report: &mut PushReport) {
         if let Came::Waiting(.., Some(words)) = came {
             facts.push(words.clone().into_bytes());
         }
-        let then = if report.held { "look" } else { "when approved, push again; look" };
-        report.hints.push(
-            format!(
-                "{then} with:  {} access show {id}",
-                desk::door(&desk.site, desk.policy.settings())
-            )
-            .into_bytes(),
-        );
+        let then = if report.held { "" } else { "when approved, push again; " };
+        // Without a door that carries verbs the pusher has no command to look with.
+        let next = match ssh_door(desk.policy.settings(), &desk.site.account) {
+            Some(door) => format!("{then}look with:  {door} access show {id}"),
+            None => format!("{then}tell who approves:  {id}"),
+        };
+        report.hints.push(next.into_bytes());
     }
     report.asked = Some((code, facts));
 }
@@ -176,7 +175,7 @@ pub fn ssh_door(settings: &Settings, account: &str) -> Option<String> {
     Some(format!("ssh {account}@{name}"))
 }
 
-/// `can approve: alice (told just now)`
+/// `can approve: alice; a notice is on its way`
 fn who_can(desk: &Desk, state: &State, code: Code) -> Raw {
     let people = ledger::approvers(&desk.policy, state);
     let mut names: Vec<&str> =
@@ -187,9 +186,11 @@ fn who_can(desk: &Desk, state: &State, code: Code) -> Raw {
     if names.is_empty() {
         names.push("people whose membership is looked up elsewhere");
     }
-    let told = !desk.policy.settings().notify.is_empty() && code == Code::RequestFiled;
-    format!("can approve: {}{}", names.join(", "), if told { " (told just now)" } else { "" })
-        .into_bytes()
+    let notify = &desk.policy.settings().notify;
+    let told =
+        code == Code::RequestFiled && notice::is_told_of_request(notify, &state.request.project);
+    let told = if told { "; a notice is on its way" } else { "" };
+    format!("can approve: {}{told}", names.join(", ")).into_bytes()
 }
 
 /// Why nothing was asked for.

@@ -24,7 +24,7 @@ pub enum SecretError {
     #[error(transparent)]
     File(#[from] FileError),
     /// Its group or others can read it.
-    #[error("`{}` (mode {mode:04o}) can be read by its group or by others: chmod 600 {}", path.display(), path.display())]
+    #[error("`{}` (mode {mode:04o}) can be read by its group or by others: chmod 600 {}", path.display(), crate::text::shell_path(path))]
     Readable {
         /// The file.
         path: PathBuf,

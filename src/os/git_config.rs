@@ -271,6 +271,16 @@ pub fn git_says(arguments: &[&str], home: &Path) -> Result<Option<String>, Child
     Ok(Some(text.trim().to_owned()).filter(|_| output.status.success()))
 }
 
+/// The git that is run here and by the hooks: the first in the search path that children have.
+#[must_use]
+pub fn git_program() -> Option<PathBuf> {
+    let folders = child::PATH.split(':').map(Path::new);
+    let may_run = |path: &PathBuf| {
+        path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+    };
+    folders.map(|folder| folder.join("git")).find(may_run)
+}
+
 fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }

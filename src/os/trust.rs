@@ -6,6 +6,7 @@
 //! `system/audit.rs` and OpenSSH's `StrictModes`.
 
 use super::files::{self, FileError};
+use crate::text::shell_path;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use std::fs::File;
@@ -25,7 +26,7 @@ pub enum TrustError {
     /// Somebody else owns it, or a folder above it.
     #[error(
         "`{}` belongs to uid {owner} (mode {mode:04o}), neither root nor the hosting account: chown {account} {}",
-        path.display(), path.display()
+        path.display(), shell_path(path)
     )]
     Owner {
         /// The file or the folder above it.
@@ -40,7 +41,7 @@ pub enum TrustError {
     /// Group or others can write it, or a folder above it.
     #[error(
         "`{}` (owner uid {owner}, mode {mode:04o}) can be written by its group or by others: chmod go-w {}",
-        path.display(), path.display()
+        path.display(), shell_path(path)
     )]
     Writable {
         /// The file or the folder above it.

@@ -3,6 +3,7 @@
 //! Knows the turns of all time zones since 1970, as `build.rs` took them from `chrono-tz`; before,
 //! a zone has its first offset. `chrono-tz` itself stays out of the hooks: see there.
 
+use super::window::Zone;
 use chrono::{DateTime, FixedOffset, Offset, Utc};
 use chrono_tz::Tz;
 
@@ -14,6 +15,19 @@ pub fn wall(zone: Tz, at: DateTime<Utc>) -> (DateTime<FixedOffset>, &'static str
     let (east, name) = kind(zone, at).unwrap_or((0, "UTC"));
     let offset = FixedOffset::east_opt(east).unwrap_or_else(|| Utc.fix());
     (at.with_timezone(&offset), name)
+}
+
+/// An instant as people read it: by the site's wall clock, and UTC; to the second.
+///
+/// `2026-11-22 14:30:05 CET (2026-11-22 13:30:05 UTC)`, the latter alone where the site's zone is that.
+#[must_use]
+pub fn told(at: DateTime<Utc>, zone: Zone) -> String {
+    let utc = at.format("%Y-%m-%d %H:%M:%S UTC");
+    if zone == Zone::default() {
+        return utc.to_string();
+    }
+    let (local, name) = wall(zone.0, at);
+    format!("{} {name} ({utc})", local.format("%Y-%m-%d %H:%M:%S"))
 }
 
 /// Seconds east of UTC, and the name.
@@ -60,6 +74,14 @@ mod tests {
                 at += Duration::hours(if near { 23 } else { 24 * 11 + 7 });
             }
         }
+    }
+
+    #[test]
+    fn an_instant_is_told_by_the_sites_clock_without_fractions() {
+        let at = "2026-11-22T13:30:05.123456789Z".parse().unwrap();
+        assert_eq!(told(at, Zone::default()), "2026-11-22 13:30:05 UTC");
+        let berlin = told(at, Zone(Tz::Europe__Berlin));
+        assert_eq!(berlin, "2026-11-22 14:30:05 CET (2026-11-22 13:30:05 UTC)");
     }
 
     #[test]

@@ -10,7 +10,6 @@ use crate::policy::refs::{RefPattern, RefScope, Space};
 use crate::policy::window::Zone;
 use crate::policy::zone;
 use crate::push::Action;
-use chrono::{DateTime, Utc};
 
 /// Most entries that are named as a way in.
 const MAX_WAYS: usize = 5;
@@ -174,7 +173,7 @@ fn way_in(entry: &Entry, outcome: &Outcome, b: &Background<'_>) -> Option<Raw> {
         }
         (Outcome::Excepted(holder), _) => format!("{what} excepts you as {holder}, {place}"),
         (Outcome::Ended, _) => {
-            let until = entry.when.until.map(|until| time(until, b.zone)).unwrap_or_default();
+            let until = entry.when.until.map(|until| zone::told(until, b.zone)).unwrap_or_default();
             format!("{what} gave you `{}` but has ended ({until}), {place}", entry.permissions)
         }
         (Outcome::NotNow, _) => {
@@ -189,17 +188,6 @@ fn way_in(entry: &Entry, outcome: &Outcome, b: &Background<'_>) -> Option<Raw> {
         _ => return None,
     };
     Some(text.into())
-}
-
-/// A time for people: the site's zone, and UTC.
-fn time(at: DateTime<Utc>, zone: Zone) -> String {
-    let (local, name) = zone::wall(zone.0, at);
-    let utc = at.format("%Y-%m-%d %H:%M:%S UTC");
-    if zone == Zone::default() {
-        utc.to_string()
-    } else {
-        format!("{} {name}, {utc}", local.format("%Y-%m-%d %H:%M:%S"))
-    }
 }
 
 /// Refs of a request in words.

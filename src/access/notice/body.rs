@@ -283,7 +283,10 @@ fn commands(word: &str, id: &Id, person: &UserName, around: &Around<'_>) -> Comm
         }
         (*verb, line)
     };
-    verbs.iter().map(line).collect()
+    // What does not work is not shown to be copied.
+    let in_person = on_server && !around.answered_on_server;
+    let works = |verb: &&&str| !in_person || !matches!(**verb, "approve" | "attest");
+    verbs.iter().filter(works).map(line).collect()
 }
 
 fn by(actor: &Actor) -> By {

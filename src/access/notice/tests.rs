@@ -83,6 +83,8 @@ fn notices(settings: &[Notify], events: &[Event]) -> Vec<Notice> {
         host: "git1",
         server: Some("git.example.org"),
         command: "ssh git@git.example.org",
+        zone: Zone::default(),
+        answered_on_server: true,
         approvers: &approvers,
     };
     of_event(settings, &Happened { id: &id(), seq, event, after: &after }, &around)
@@ -338,7 +340,14 @@ fn lock(project: Option<&str>) -> Lock {
 
 #[test]
 fn a_lock_is_told_when_laid_and_when_lifted() {
-    let around = Around { host: "git1", server: None, command: "refwarden", approvers: &[] };
+    let around = Around {
+        host: "git1",
+        server: None,
+        command: "refwarden",
+        zone: Zone(chrono_tz::Tz::Europe__Berlin),
+        answered_on_server: true,
+        approvers: &[],
+    };
     let mut mine = notify(&["lock.*"], url(false));
     mine.projects = [ProjectName::parse("PAY").unwrap()].into();
     let told = |lock: &Lock, what| of_lock(std::slice::from_ref(&mine), lock, what, &around);
@@ -348,7 +357,7 @@ fn a_lock_is_told_when_laid_and_when_lifted() {
     assert_eq!(
         sent["data"]["text"].as_str().unwrap(),
         "git1: root@git1 laid a lock\n\
-         7f3k-92qd: no write until 2026-03-01 10:01:00 UTC\n\
+         7f3k-92qd: no write until 2026-03-01 11:01:00 CET (2026-03-01 10:01:00 UTC)\n\
          message: \"incident <42>\"\n\
          unlock: refwarden unlock 7f3k-92qd"
     );
@@ -364,6 +373,8 @@ fn what_is_told_to_copy_works_where_it_is_read() {
         host: "git1",
         server: None,
         command,
+        zone: Zone::default(),
+        answered_on_server: true,
         approvers,
     };
     let told = |event: &Event, state: &State, around: &Around<'_>| -> Value {
@@ -377,6 +388,10 @@ fn what_is_told_to_copy_works_where_it_is_read() {
     let commands = told(&first, &state, &around("refwarden", &[]));
     assert_eq!(commands["approve"], "refwarden access approve 7f3k-92qd --as NAME");
     assert_eq!(commands["show"], "refwarden access show 7f3k-92qd");
+    let nobody = Around { answered_on_server: false, ..around("refwarden", &[]) };
+    let commands = told(&first, &state, &nobody);
+    assert_eq!(commands["approve"], Value::Null, "--as does not approve there");
+    assert_eq!(commands["deny"], "refwarden access deny 7f3k-92qd --as NAME");
     let over_ssh = told(&first, &state, &around("ssh git@git.example.org", &[]));
     assert_eq!(over_ssh["approve"], "ssh git@git.example.org access approve 7f3k-92qd");
     let state = step(state, &yes(10, 3610)).unwrap();

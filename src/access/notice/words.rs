@@ -9,8 +9,9 @@ use crate::access::lock::Lock;
 use crate::access::record::{Phase, Standing};
 use crate::access::request::{Request, spelled};
 use crate::policy::refs::{RefPattern, RefScope};
+use crate::policy::window::Zone;
+use crate::policy::zone;
 use crate::text::Safe;
-use chrono::{DateTime, Utc};
 
 /// Longest text from outside, in bytes once it is escaped.
 const MAX_WORDS: usize = 600;
@@ -83,7 +84,7 @@ pub fn of_event(
     };
     let mut lines = vec![
         headline(&title(what, by, &state.request, style), around, style),
-        scope(happened, style),
+        scope(happened, around.zone, style),
     ];
     let person = &state.request.person;
     let asked = match what {
@@ -119,7 +120,7 @@ pub fn of_lock(
     about.extend(scope.project.as_ref().map(|project| format!("in project {project}")));
     let repository = scope.repository.as_ref().map(ToString::to_string);
     about.extend(repository.map(|text| format!("in {}", style.name(&text))));
-    about.extend(lock.until.map(|until| format!("until {}", time(until))));
+    about.extend(lock.until.map(|until| format!("until {}", zone::told(until, around.zone))));
     let mut lines = vec![headline(&title, around, style)];
     lines.push(format!("{}: {}", lock.id, about.join(" ")));
     if !lock.message.is_empty() {
@@ -169,7 +170,8 @@ fn title(what: Option<&What>, by: &Actor, request: &Request, style: Style) -> St
 }
 
 /// What, where, for how long.
-fn scope(happened: &Happened<'_>, style: Style) -> String {
+fn scope(happened: &Happened<'_>, zone: Zone, style: Style) -> String {
+    let time = |at| zone::told(at, zone);
     let (state, request) = (happened.after, &happened.after.request);
     let long = match &state.phase {
         Phase::Approved(terms) => {
@@ -220,8 +222,4 @@ fn of_refs(refs: &RefScope, style: Style) -> String {
         true => listed,
         false => format!("{listed} except {}", style.listed(&names(&refs.exclude))),
     }
-}
-
-fn time(at: DateTime<Utc>) -> String {
-    at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }

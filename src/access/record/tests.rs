@@ -115,7 +115,7 @@ fn approving_again_neither_moves_the_end_nor_revives() {
     for state in [lent(), closed()] {
         let before = state.clone();
         let again = step(state, &event(20, by("carol"), yes(Some(terms(20, 99_999)))));
-        assert!(words(again).contains("moved it before"));
+        assert!(words(again).contains("it was approved by"));
         assert_eq!(before.terms, Some(terms(10, 3610)));
     }
 }
@@ -130,7 +130,7 @@ fn whoever_comes_too_late_is_told_who_was_first() {
     let late = step(denied, &event(6, by("carol"), yes(None)));
     assert_eq!(
         words(late),
-        "it can't be approved: alice moved it before (denied, 2023-11-14 22:13:25 UTC)"
+        "it can't be approved: it was denied by alice, 2023-11-14 22:13:25 UTC"
     );
 }
 

@@ -83,26 +83,30 @@ fn is_open(
         (About::Request, Some(asked)) => {
             let command = command(office, &format!("{verb} {id} --extension"), &who);
             let words = format!(
-                "{id} is lent already; what is open is that {person} asks for {} more: {command}",
-                asked.duration
+                "{id} is lent already; what is open is that {person} asks for {} more{}",
+                asked.duration,
+                after_colon(command)
             );
             refuse(Exit::Refused, words)
         }
         (About::Extension, None) if pending => {
             let command = command(office, &format!("{verb} {id}"), &who);
             let words = format!(
-                "nobody asks for more time of {id}; what is open is the request itself: {command}"
+                "nobody asks for more time of {id}; what is open is the request itself{}",
+                after_colon(command)
             );
             refuse(Exit::Refused, words)
         }
         (About::Extension, None) => {
-            let (word, by, at) = &state.last;
-            let at = at.format("%Y-%m-%d %H:%M:%S UTC");
-            let words =
-                format!("nobody asks for more time of {id}: {by} moved it last ({word}, {at})");
+            let at = view::time(state.last.2, office.here.settings().timezone);
+            let words = format!("nobody asks for more time of {id}: {}, {at}", state.moved());
             refuse(Exit::NotFound, words)
         }
     }
+}
+
+fn after_colon(command: Option<String>) -> String {
+    command.map(|command| format!(": {command}")).unwrap_or_default()
 }
 
 /// Says yes.

@@ -6,17 +6,23 @@ use crate::access::{Id, Phase, State};
 use crate::hook::ssh_door;
 use chrono::{DateTime, Utc};
 
-/// `refwarden access approve 7f3k-92qd --as alice`, and the same over the ssh door where there is one.
+/// `refwarden access approve 7f3k-92qd --as alice`, and the same over the ssh door where there is one;
+/// `None` where nothing of it would work.
 #[must_use]
-pub fn command(office: &Office<'_>, words: &str, who: &str) -> String {
-    let server = format!("refwarden access {words} --as {who}");
-    let door = ssh_door(office.here.settings(), &office.here.site.account);
+pub fn command(office: &Office<'_>, words: &str, who: &str) -> Option<String> {
+    let settings = office.here.settings();
+    let door = ssh_door(settings, &office.here.site.account);
     let door = door.map(|door| format!("{door} access {words}"));
-    match (door, office.caller.actor.server.is_some()) {
+    let in_person = words.starts_with("approve ") || words.starts_with("attest ");
+    if in_person && !settings.access.server_approvals {
+        return door;
+    }
+    let server = format!("refwarden access {words} --as {who}");
+    Some(match (door, office.caller.actor.server.is_some()) {
         (None, _) => server,
         (Some(door), true) => format!("{server}  (or {door})"),
         (Some(door), false) => door,
-    }
+    })
 }
 
 /// How what is open can be answered, verb by verb; empty where nothing is open.
@@ -30,7 +36,7 @@ pub fn answers(
 ) -> Vec<(&'static str, String)> {
     let who = name(office, approvers);
     let one = |verb: &'static str, more: &str| {
-        (verb, command(office, &format!("{verb} {id}{more}"), &who))
+        command(office, &format!("{verb} {id}{more}"), &who).map(|line| (verb, line))
     };
     let mut all = Vec::new();
     if state.extension_pending(now).is_some() {
@@ -41,7 +47,7 @@ pub fn answers(
     if state.unattested {
         all.push(one("attest", ""));
     }
-    all
+    all.into_iter().flatten().collect()
 }
 
 /// Who acts where that is a person, the only one who could, or a place to write a name in.

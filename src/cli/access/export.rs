@@ -28,7 +28,8 @@ const PAGE: usize = 2000;
 /// Arguments of `access export`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example: refwarden access export --from 2026-07-01T00:00:00Z --to 2026-10-01T00:00:00Z --format csv"
+    after_help = "Example: refwarden access export --from 2026-07-01T00:00:00Z \\\n             \
+    --to 2026-10-01T00:00:00Z --format csv"
 )]
 pub struct Args {
     /// From this time on: 2026-11-22T10:00:00Z, or 30d, 12h, 15m ago.

@@ -4,6 +4,7 @@
 use super::failure::{damaged, ledger_failure};
 use super::moves;
 use super::office::Office;
+use super::people;
 use super::request::{file, tell};
 use super::wish::{self, Scoped, Wanted};
 use super::{bounded, told};
@@ -31,9 +32,8 @@ pub struct GlassArgs {
 
 /// Arguments of `access attest`.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Example: refwarden access attest 7f3k-92qd --as alice --note 'looked at the three commits, fine'"
-)]
+#[command(after_help = "Example: refwarden access attest 7f3k-92qd --as alice \\\n             \
+    --note 'looked at the three commits, fine'")]
 pub struct AttestArgs {
     /// The grant, its id whole.
     id: String,
@@ -85,8 +85,10 @@ fn take(office: &Office<'_>, wanted: &Wanted, id: &Id) -> anyhow::Result<State> 
         terms.break_glass = true;
         let what = What::Approved { note: None, terms: Some(terms) };
         let event = Event { at: now, by: office.caller.actor.clone(), what };
-        let next = step(state, &event)
-            .map_err(|illegal| Failure::new(Exit::Refused, format!("{id}: {illegal}")))?;
+        let next = step(state, &event).map_err(|illegal| {
+            let why = illegal.told(office.here.settings().timezone);
+            Failure::new(Exit::Refused, format!("{id}: {why}"))
+        })?;
         let change = Change { person: Some(others.human), ..Change::default() };
         match office.add(id, record.version(), &next, &event, Effect::MayWiden, change) {
             Ok(_) => return Ok(next),
@@ -114,6 +116,7 @@ pub fn attest(office: &Office<'_>, args: &AttestArgs, out: &Out) -> anyhow::Resu
         if state.unattested
             && let Err(words) = office.could_attest(state)?
         {
+            let words = words.replacen(people::OWN, "nobody attests what they took themselves", 1);
             return Err(Failure::new(Exit::Refused, words).into());
         }
         Ok((office.caller.actor.clone(), What::Attested { note: note.clone() }))

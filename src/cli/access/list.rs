@@ -111,7 +111,7 @@ pub fn run(office: &Office<'_>, args: &Args, out: &Out) -> anyhow::Result<Exit> 
     Ok(Exit::Done)
 }
 
-/// Lines of a kind, for a page that shows several.
+/// Lines of a kind, for a page that shows several; of one's own, what waits or is live.
 ///
 /// # Errors
 /// The store can't be read.
@@ -119,8 +119,17 @@ pub fn lines(office: &Office<'_>, which: Which) -> anyhow::Result<Vec<String>> {
     let args = Args { which: Some(which), ..Args::default() };
     let now = clock::now().wall;
     let zone = office.here.settings().timezone;
-    let found = gather(office, &args, now)?;
+    let mut found = gather(office, &args, now)?;
+    if which == Which::Mine {
+        found.retain(|(_, state)| !is_over(state, now));
+    }
     Ok(found.iter().map(|(id, state)| view::line(id, state, now, zone)).collect())
+}
+
+/// Nothing comes of it any more, and nobody has to do anything about it.
+fn is_over(state: &State, now: DateTime<Utc>) -> bool {
+    let over = [Standing::Unanswered, Standing::Ended, Standing::Closed];
+    over.contains(&state.standing(now)) && !state.unattested
 }
 
 fn gather(

@@ -26,7 +26,7 @@ pub(super) mod wish;
 
 pub use caller::Caller;
 pub use office::Office;
-pub use rights::{is_among, may_ask_in};
+pub use rights::{is_among, may_ask_for, may_ask_in};
 
 use super::Failure;
 use super::exit::Exit;

@@ -71,8 +71,10 @@ impl Office<'_> {
             };
             let (by, what) = decide(&state, now)?;
             let event = Event { at: now, by, what };
-            let next = step(state, &event)
-                .map_err(|illegal| Failure::new(Exit::Refused, format!("{id}: {illegal}")))?;
+            let next = step(state, &event).map_err(|illegal| {
+                let why = illegal.told(self.here.settings().timezone);
+                Failure::new(Exit::Refused, format!("{id}: {why}"))
+            })?;
             match self.add(id, record.version(), &next, &event, effect, Change::default()) {
                 Ok(made) => {
                     let unrecorded = made.unrecorded;

@@ -23,7 +23,8 @@ pub struct Args {
 /// Arguments of `access extend`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example: refwarden access extend 7f3k-92qd --as bob --for 30m --reason 'the fix needs a second round'"
+    after_help = "Example: refwarden access extend 7f3k-92qd --as bob --for 30m \\\n             \
+    --reason 'the fix needs a second round'"
 )]
 pub struct ExtendArgs {
     /// The grant, its id whole.

@@ -15,6 +15,9 @@ use chrono::{DateTime, Utc};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Why somebody does not answer what is their own.
+pub const OWN: &str = "nobody approves their own request";
+
 /// The people of the applied policy.
 pub struct People<'a> {
     policy: &'a Compiled<Payload>,
@@ -206,7 +209,7 @@ impl<'a> People<'a> {
     ) -> Result<Option<String>, CompiledError> {
         let asker = &state.request.person;
         if name == asker {
-            return Ok(Some("nobody approves their own request".into()));
+            return Ok(Some(OWN.into()));
         }
         let user = self.policy.user(asker)?.map(|user| user.declared);
         if user.is_some_and(|user| user.service && user.owner.is_none()) {
@@ -215,15 +218,12 @@ impl<'a> People<'a> {
             )));
         }
         if self.human(name)? == self.human(asker)? {
-            return Ok(Some(format!(
-                "nobody approves their own request: {name} and {asker} are one person ([users] owner)"
-            )));
+            return Ok(Some(format!("{OWN}: {name} and {asker} are one person ([users] owner)")));
         }
         let key = state.asked_by.key.as_deref();
         let holder = key.map(|key| self.policy.by_key(key)).transpose()?.flatten();
-        Ok((holder.as_ref() == Some(name)).then(|| {
-            format!("nobody approves their own request: it was asked for with a key of {name}")
-        }))
+        Ok((holder.as_ref() == Some(name))
+            .then(|| format!("{OWN}: it was asked for with a key of {name}")))
     }
 
     /// How far the quorum is with these yeses, counting only those who still hold their list.

@@ -5,7 +5,7 @@ use super::moves;
 use super::office::Office;
 use super::wish::wait;
 use super::{bounded, view};
-use crate::access::{Event, Id, Phase, State, What, step};
+use crate::access::{Event, Id, Phase, Standing, State, What, step};
 use crate::audit::{Record as Line, TrailError};
 use crate::cli::Failure;
 use crate::cli::exit::Exit;
@@ -27,6 +27,9 @@ const TRIES: u32 = 64;
 const CHUNK: usize = 8;
 /// How often `--wait` looks.
 const LOOK: Duration = Duration::from_millis(200);
+
+/// Most requests that are named because they still wait.
+const MAX_PENDING: usize = 20;
 
 /// Arguments of `access revoke`.
 #[derive(Debug, clap::Args)]
@@ -65,6 +68,8 @@ struct Running {
 
 #[derive(Default)]
 struct Done {
+    /// Requests that were meant as little as they are hit: each can still be approved.
+    pending: Vec<Id>,
     revoked: Vec<(Id, State)>,
     left: BTreeMap<Id, String>,
     unrecorded: Option<TrailError>,
@@ -77,8 +82,8 @@ struct Done {
 pub fn run(office: &Office<'_>, args: &Args, out: &Out) -> anyhow::Result<Exit> {
     let note = bounded(args.note.as_ref(), "--note")?;
     let wait = args.wait.as_deref().map(wait).transpose()?;
-    let wanted = which(office, args)?;
-    let mut done = Done::default();
+    let (wanted, pending) = which(office, args)?;
+    let mut done = Done { pending, ..Done::default() };
     for chunk in wanted.chunks(CHUNK) {
         end(office, chunk, note.as_deref(), &mut done)?;
     }
@@ -114,8 +119,8 @@ fn exit(done: &Done, args: &Args) -> Exit {
     }
 }
 
-/// The records to end, by id or by what they are about.
-fn which(office: &Office<'_>, args: &Args) -> anyhow::Result<Vec<Id>> {
+/// The records to end, by id or by what they are about; then also the requests about that which wait.
+fn which(office: &Office<'_>, args: &Args) -> anyhow::Result<(Vec<Id>, Vec<Id>)> {
     if !args.ids.is_empty() {
         let ids: anyhow::Result<Vec<Id>> = args.ids.iter().map(|text| office.id(text)).collect();
         let mut ids = ids?;
@@ -126,7 +131,7 @@ fn which(office: &Office<'_>, args: &Args) -> anyhow::Result<Vec<Id>> {
         for id in &ids {
             office.record(id)?;
         }
-        return Ok(ids);
+        return Ok((ids, Vec::new()));
     }
     let now = clock::now().wall;
     let person = args.user.as_deref().map(UserName::parse).transpose();
@@ -141,15 +146,16 @@ fn which(office: &Office<'_>, args: &Args) -> anyhow::Result<Vec<Id>> {
     let repository = repository.map(|name| name.strip_suffix(".git").unwrap_or(name).to_owned());
     let filter = Filter { person, repository, open_at: Some(now), ..Filter::default() };
     let found = office.store.list(&filter).map_err(|error| store_failure(&error))?;
-    let mut ids = Vec::new();
+    let (mut ids, mut pending) = (Vec::new(), Vec::new());
     for record in found {
         let Ok(state) = record.state() else { continue };
         let lent = matches!(&state.phase, Phase::Approved(terms) if now < terms.until);
-        if lent && office.could_close(&state)?.is_ok() {
-            ids.push(record.id);
+        let waits = state.standing(now) == Standing::Pending;
+        if (lent || waits) && office.could_close(&state)?.is_ok() {
+            if lent { &mut ids } else { &mut pending }.push(record.id);
         }
     }
-    Ok(ids)
+    Ok((ids, pending))
 }
 
 /// Ends a few grants in one change.
@@ -193,7 +199,10 @@ fn decide(
         let what = What::Revoked { note: note.map(str::to_owned) };
         let event = Event { at: now, by: office.caller.actor.clone(), what };
         match step(state, &event) {
-            Err(illegal) => _ = done.left.insert(id.clone(), illegal.to_string()),
+            Err(illegal) => {
+                let why = illegal.told(office.here.settings().timezone);
+                done.left.insert(id.clone(), why);
+            }
             Ok(next) => {
                 let after = record.version();
                 let seq = after.saturating_add(1);
@@ -251,7 +260,7 @@ fn tell(office: &Office<'_>, done: &Done, running: &[Running], out: &Out) {
             .map(|one| json!({ "push": one.push, "host": one.host, "grants": ids(&one.grants) }))
             .collect();
         let revoked: Vec<&str> = done.revoked.iter().map(|(id, _)| id.as_str()).collect();
-        out.value(&json!({ "revoked": revoked, "left": left, "under_way": running }));
+        out.value(&json!({ "revoked": revoked, "left": left, "pending": ids(&done.pending), "under_way": running }));
     } else {
         tell_people(office, done, running, out);
     }
@@ -275,10 +284,20 @@ fn tell_people(office: &Office<'_>, done: &Done, running: &[Running], out: &Out)
         );
     }
     for (id, why) in &done.left {
-        view::note(out, format!("{id}: {why}"));
+        view::note(out, format!("error: {id}: {why}"));
     }
     if done.revoked.is_empty() && done.left.is_empty() {
         view::say(out, "there is no such grant");
+    }
+    for id in done.pending.iter().take(MAX_PENDING) {
+        let deny = format!("{} access deny {id}", office.command());
+        view::say(
+            out,
+            format!("{id}: asked for, and can still be approved; to stop that:  {deny}"),
+        );
+    }
+    if let Some(more @ 1..) = done.pending.len().checked_sub(MAX_PENDING) {
+        view::say(out, format!("{more} more wait: {} access list waiting", office.command()));
     }
     for one in running {
         let grants: Vec<&str> = one.grants.iter().map(Id::as_str).collect();

@@ -10,8 +10,11 @@ use crate::cli::site::Here;
 use crate::policy::entry::{Enforce, Holder, Place};
 use crate::policy::members::Held;
 use crate::policy::model::Project;
-use crate::policy::name::{SchemeName, UserName};
+use crate::policy::name::{EntitlementName, ProjectName, SchemeName, UserName};
 use std::collections::BTreeMap;
+
+/// How many pairs of entitlement and project are looked at for one person's page.
+const MAX_LOOKS: usize = 5000;
 
 impl Office<'_> {
     /// `--as` is off for what only people may do.
@@ -164,6 +167,34 @@ pub fn may_ask_in(here: &Here, name: &UserName, repository: &str) -> anyhow::Res
         }
     }
     Ok(false)
+}
+
+/// What somebody may ask for in some project, by name; over all projects at most [`MAX_LOOKS`] are
+/// looked at.
+///
+/// # Errors
+/// The applied policy is damaged.
+pub fn may_ask_for(here: &Here, name: &UserName) -> anyhow::Result<Vec<EntitlementName>> {
+    let people = People::new(&here.policy, here.site.account_uid);
+    let policy = here.policy.policy().map_err(damaged)?;
+    let mut found = Vec::new();
+    let mut looks = 0;
+    for (entitlement, one) in &policy.entitlements {
+        let holders = one.entry.to.clone().unwrap_or_default();
+        let about =
+            |project: &ProjectName| !one.repositories.is_empty() || one.projects.contains(project);
+        for (_, project) in policy.projects.iter().filter(|(project, _)| about(project)) {
+            looks += 1;
+            if looks > MAX_LOOKS {
+                return Ok(found);
+            }
+            if matches!(people.held(name, project, &holders).map_err(damaged)?, Held::Yes(_)) {
+                found.push(entitlement.clone());
+                break;
+            }
+        }
+    }
+    Ok(found)
 }
 
 fn among(

@@ -8,6 +8,7 @@ use crate::cli::out::{Out, counted};
 use crate::policy::entry::Permissions;
 use crate::policy::refs::{RefPattern, RefScope, Space};
 use crate::policy::window::Zone;
+use crate::policy::zone;
 use crate::text::Safe;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
@@ -55,11 +56,7 @@ fn cut(words: &str, most: usize) -> String {
 /// A time for people: the site's zone, and UTC.
 #[must_use]
 pub fn time(at: DateTime<Utc>, zone: Zone) -> String {
-    let utc = at.format("%Y-%m-%d %H:%M:%S UTC");
-    if zone == Zone::default() {
-        return utc.to_string();
-    }
-    format!("{} ({utc})", at.with_timezone(&zone.0).format("%Y-%m-%d %H:%M:%S %Z"))
+    zone::told(at, zone)
 }
 
 /// What the state is called: `pending`, `active`, `denied`, ….

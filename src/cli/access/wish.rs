@@ -64,7 +64,7 @@ pub struct Scoped {
     /// Checks to be lifted, with `bypass`.
     #[arg(long, value_name = "NAME", num_args = 1.., value_delimiter = ',')]
     pub(in crate::cli) checks: Vec<String>,
-    /// For how long, from the approval on: 30m, 4h, 1h30m.
+    /// For how long, once it is granted: 30m, 4h, 1h30m.
     #[arg(long = "for", value_name = "DURATION")]
     pub(in crate::cli) duration: Option<String>,
     /// Why; at least 10 characters.

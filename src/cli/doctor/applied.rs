@@ -1,13 +1,16 @@
 //! The policy that counts, and the trail that it names.
 
 use super::super::finding::Finding;
+use super::super::receivers;
 use super::super::repo::target::Installation;
 use super::trail;
 use crate::cli::store::{StandingError, standing};
 use crate::hook::{desk, settle};
 use crate::os::clock;
 use crate::os::policy_files::PolicyFiles;
+use crate::os::trust;
 use crate::policy::compiled::Compiled;
+use crate::policy::zone;
 use crate::store::access::StoreError;
 use crate::store::open::Mode;
 use crate::store::tokens::TokenStore;
@@ -16,7 +19,7 @@ use std::path::Path;
 
 /// The sources are valid, something is applied, it is what the sources say, and its trail takes lines.
 pub fn policy(home: &Installation) -> Vec<Finding> {
-    let mut found = vec![sources(home)];
+    let mut found: Vec<Finding> = sources(home).into_iter().collect();
     let applied = match desk::open_policy(&home.site) {
         Ok((applied, _)) => applied,
         Err(refusal) => {
@@ -40,26 +43,34 @@ pub fn policy(home: &Installation) -> Vec<Finding> {
     found.extend(trail(Path::new(applied.settings().audit.as_ref()), home));
     found.push(store(home, &applied));
     found.extend(tokens(home, &applied));
+    let unfit = receivers::unfit(applied.settings(), &home.site).into_iter();
+    found.extend(unfit.map(|(what, cure)| Finding::broken("notify", what, cure)));
     found.push(super::sweep::runs(home, &applied));
-    found.push(clock(home, &applied.settings().audit));
+    found.push(clock(home, &applied));
     found
 }
 
-fn sources(home: &Installation) -> Finding {
-    let opened = PolicyFiles::open(&home.site.policy, Some(home.site.account_uid));
+/// `None` where the main file is not to be trusted, or not there: another check's finding.
+pub(super) fn sources(home: &Installation) -> Option<Finding> {
+    let (path, account) = (&home.site.policy, home.site.account_uid);
+    if trust::open_file(path, account).is_err() {
+        return None;
+    }
+    let opened = PolicyFiles::open(path, Some(account));
     let (main, files) = match opened {
         Ok(opened) => opened,
         Err(error) => {
-            return Finding::broken("policy-check", error.to_string(), "refwarden policy check");
+            let cure = "refwarden policy check";
+            return Some(Finding::broken("policy-check", error.to_string(), cure));
         }
     };
-    match crate::policy::load_file(main, &files.folder(), &files).1 {
+    Some(match crate::policy::load_file(main, &files.folder(), &files).1 {
         Ok(_) => Finding::ok("policy-check", "valid"),
         Err(problems) => {
             let words = format!("{} problem(s) in the policy's files", problems.len());
             Finding::warn("policy-check", words, "refwarden policy check")
         }
-    }
+    })
 }
 
 /// Hooks read the applied policy in parts; here every part of it is looked at.
@@ -118,7 +129,8 @@ fn tokens(home: &Installation, applied: &Compiled<desk::Payload>) -> Option<Find
     })
 }
 
-fn clock(home: &Installation, audit: &str) -> Finding {
+fn clock(home: &Installation, applied: &Compiled<desk::Payload>) -> Finding {
+    let (audit, zone) = (&applied.settings().audit, applied.settings().timezone);
     let host = crate::audit::Text::new(crate::os::host_name());
     let now = clock::now().wall;
     match desk::trail(&home.site, audit).end(&host, now) {
@@ -126,8 +138,8 @@ fn clock(home: &Installation, audit: &str) -> Finding {
             "clock",
             format!(
                 "the trail's last line is of {}, the clock says {}",
-                end.time.to_rfc3339(),
-                now.to_rfc3339()
+                zone::told(end.time, zone),
+                zone::told(now, zone)
             ),
             "set the clock; if the trail is wrong, refwarden store reset-clock",
         ),

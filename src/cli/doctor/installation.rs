@@ -12,6 +12,7 @@ use crate::os::host_facts;
 use crate::os::site;
 use crate::os::syslog::{self, Severity};
 use crate::os::trust::{self, TrustError};
+use crate::text::shell_path;
 use std::path::Path;
 
 const OLDEST_GIT: (u32, u32) = (2, 30);
@@ -23,9 +24,13 @@ pub fn git_version(home: &Installation) -> Vec<Finding> {
     let Ok(Some(words)) = said else {
         return vec![Finding::broken("git", "git can't be run", cure)];
     };
+    let program = git_config::git_program();
+    let program = program.map(|path| format!(", {}", path.display())).unwrap_or_default();
     match version(&words) {
-        Some(found) if found >= OLDEST_GIT => vec![Finding::ok("git", words)],
-        _ => vec![Finding::broken("git", format!("`{words}` is older than 2.30"), cure)],
+        Some(found) if found >= OLDEST_GIT => {
+            vec![Finding::ok("git", format!("{words}{program}"))]
+        }
+        _ => vec![Finding::broken("git", format!("`{words}`{program} is older than 2.30"), cure)],
     }
 }
 
@@ -70,7 +75,7 @@ fn program(name: &str, home: &Installation) -> Option<Finding> {
     }
     if let Some(closed) = home.account.kept_from_running(&path) {
         let what = format!("`{}` keeps the account from `{}`", closed.display(), path.display());
-        let cure = format!("chmod a+x {}", closed.display());
+        let cure = format!("chmod a+x {}", shell_path(&closed));
         return Some(Finding::open("programs", what, cure));
     }
     untrusted("programs", trust::open_file(&path, home.site.account_uid).map(drop), Finding::open)
@@ -96,11 +101,11 @@ pub fn state(home: &Installation) -> Vec<Finding> {
     if let Ok((owner, mode)) = host_facts::owner_and_mode(path) {
         if mode & 0o077 != 0 {
             let what = format!("`{}` has mode {mode:04o}: slips and keys lie open", path.display());
-            found.push(Finding::open("state", what, format!("chmod 0700 {}", path.display())));
+            found.push(Finding::open("state", what, format!("chmod 0700 {}", shell_path(path))));
         }
         if owner != uid {
             let what = format!("`{}` belongs to uid {owner}, not to the account", path.display());
-            let cure = format!("chown {uid} {}", path.display());
+            let cure = format!("chown {uid} {}", shell_path(path));
             found.push(Finding::broken("state", what, cure));
         }
     }
@@ -124,11 +129,11 @@ pub fn syslog(_: &Installation) -> Vec<Finding> {
 pub fn trail(path: &Path, home: &Installation) -> Vec<Finding> {
     let uid = home.site.account_uid;
     let folder = path.parent().unwrap_or(Path::new("/"));
-    let cure = format!("chown {uid} {0} && chmod 0600 {0}", path.display());
+    let cure = format!("chown {uid} {0} && chmod 0600 {0}", shell_path(path));
     // Looking must not make it: what root makes, the account can't write.
     let Ok((owner, mode)) = host_facts::owner_and_mode(path) else {
         let what = format!("`{}` is not there and can't be made", path.display());
-        let cure = format!("make {}, mode 0700, owned by uid {uid}", folder.display());
+        let cure = format!("make {}, mode 0700, owned by uid {uid}", shell_path(folder));
         return vec![match home.account.may_write(folder) {
             true => Finding::ok("trail", format!("`{}` will be made", path.display())),
             false => Finding::broken("trail", what, cure),

@@ -11,6 +11,7 @@ use crate::os::git_config::ConfigError;
 use crate::os::host_facts;
 use crate::os::trust::{self, TrustError};
 use crate::policy::scope::NoScope;
+use crate::text::shell_path;
 
 /// From here on a walk without a commit-graph is felt (facts/git.md 20).
 const MANY_OBJECTS: u64 = 100_000;
@@ -83,7 +84,7 @@ fn owner(error: &TrustError, target: &Target) -> Finding {
             Finding::open("owners", format!("{what}: who can write the files needs no push"), cure)
         }
         (what, None) => {
-            Finding::broken("owners", what, format!("look at {}", target.git_folder.display()))
+            Finding::broken("owners", what, format!("look at {}", shell_path(&target.git_folder)))
         }
     }
 }
@@ -154,7 +155,7 @@ pub fn commit_graph(target: &Target, home: &Installation) -> Vec<Finding> {
 /// A command of git in the repository. git refuses to work for root in what another account owns,
 /// and what root writes there would be root's.
 fn by_account(home: &Installation, target: &Target, command: &str) -> String {
-    let path = target.named.display();
+    let path = shell_path(&target.named);
     match rustix::process::geteuid().as_raw() == home.site.account_uid {
         true => format!("git -C {path} {command}"),
         false => format!("sudo -u {} git -C {path} {command}", home.site.account),

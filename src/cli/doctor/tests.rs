@@ -92,6 +92,7 @@ fn an_open_state_folder_and_an_absent_policy_are_found() {
     mode(&bed.home.site.state, 0o755);
     assert_eq!(levels(&installation::state(&bed.home)), [("state", Level::FailOpen)]);
     std::fs::remove_file(&bed.home.site.policy).unwrap();
+    assert_eq!(applied::sources(&bed.home), None, "one cause is found once");
     assert_eq!(levels(&installation::policy_file(&bed.home)), [("policy-file", Level::Broken)]);
 }
 

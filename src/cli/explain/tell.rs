@@ -14,6 +14,7 @@ use crate::policy::model::Entitlement;
 use crate::policy::name::EntitlementName;
 use crate::policy::refs::ChangedPath;
 use crate::policy::spoken::sentence;
+use crate::policy::zone;
 use crate::push::Action;
 use serde_json::{Value, json};
 
@@ -54,7 +55,7 @@ impl<'p> Bench<'p> {
             false => {
                 let user = args.user.as_deref().unwrap_or("somebody without an identity");
                 let space = if reference.is_empty() { "" } else { " " };
-                let time = at.format("%Y-%m-%d %H:%M:%S UTC");
+                let time = zone::told(at, self.policy.settings.timezone);
                 out.line(format!("{user}: {action}{space}{reference} in {repository}, {time}"));
                 self.tell(&question, &answered, out);
                 for (name, entitlement) in fitting {

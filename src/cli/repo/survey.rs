@@ -8,6 +8,7 @@ use super::layout::{self, Hook, Slot};
 use super::target::{Installation, Target};
 use crate::cli::finding::Finding;
 use crate::os::hooks_dir::{HookError, HooksDir, NO_EXECUTE_BIT, Standing, Way};
+use crate::text::shell_path;
 use serde::{Serialize, Serializer};
 use std::path::{Path, PathBuf};
 
@@ -110,7 +111,7 @@ fn judge(state: &HookState, home: &Installation, findings: &mut Vec<Finding>) {
         let what = format!("git skips `{path}`: {why}");
         let program = home.programs.join(state.hook);
         let cure = match why.as_str() {
-            NO_EXECUTE_BIT => format!("chmod 0755 {}", program.display()),
+            NO_EXECUTE_BIT => format!("chmod 0755 {}", shell_path(&program)),
             _ => format!(
                 "let the account `{}` reach and run {}: search bits of its folders, no noexec mount",
                 home.account.name,
@@ -147,7 +148,7 @@ fn judge_all(target: &Target, found: &mut Survey) {
         .hooks
         .iter()
         .any(|h| h.ours && h.path.starts_with(target.git_folder.join("custom_hooks")));
-    let install = format!("refwarden repo install {path}");
+    let install = format!("refwarden repo install {}", shell_path(&target.named));
     let mut findings = Vec::new();
     if !decides {
         let folder = target.hooks_path.display();

@@ -1,7 +1,7 @@
 //! What somebody sees who logs in without a command: who they are, what they may do, how to ask.
 
 use super::verbs;
-use crate::cli::access::{Office, list};
+use crate::cli::access::{self, Office, list};
 use crate::cli::exit::Exit;
 use crate::cli::out::{Out, counted};
 use crate::cli::site::Here;
@@ -11,6 +11,7 @@ use crate::door::ssh::git;
 use crate::hook::desk::{self, Desk};
 use crate::hook::judge;
 use crate::os::host_facts;
+use crate::policy::zone;
 use crate::store::open::Mode;
 use crate::text::Safe;
 use std::collections::BTreeSet;
@@ -37,10 +38,27 @@ pub fn show(desk: &Desk, visitor: &Visitor) -> anyhow::Result<Exit> {
     lent(desk, visitor, &say)?;
     let door = desk::door(&desk.site, desk.policy.settings());
     out.line("");
-    say("To ask for more, with the push that was refused:".into());
-    say("  git push -o access=NAME -o reason='why, in 10 characters or more' REMOTE BRANCH".into());
+    asking(desk, visitor, &say)?;
     say(format!("All commands:  {door} help"));
     Ok(Exit::Done)
+}
+
+/// How to ask, and for what; where there is nothing to ask for, nothing.
+fn asking(desk: &Desk, visitor: &Visitor, say: &dyn Fn(String)) -> anyhow::Result<()> {
+    if desk.store()?.is_none() {
+        return Ok(());
+    }
+    let names = access::may_ask_for(&Here::open()?, &visitor.user)?;
+    if names.is_empty() {
+        return Ok(());
+    }
+    let shown: Vec<&str> = names.iter().take(LINES).map(|name| name.as_str()).collect();
+    let more = names.len().saturating_sub(LINES);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    say("To ask for more, with the push that was refused:".into());
+    say("  git push -o access=NAME -o reason='why, in 10 characters or more' REMOTE BRANCH".into());
+    say(format!("NAME is what you may ask for, each in its place: {}{more}", shown.join(", ")));
+    Ok(())
 }
 
 /// `You are bob (Bob Builder), by ssh key SHA256:..., from 192.0.2.7.`
@@ -56,7 +74,8 @@ fn who(desk: &Desk, visitor: &Visitor) -> anyhow::Result<String> {
         }
     }
     if let Some(until) = visitor.until {
-        text.push_str(&format!(", by certificate until {}", until.format("%Y-%m-%d %H:%M:%S UTC")));
+        let until = zone::told(until, desk.policy.settings().timezone);
+        text.push_str(&format!(", by certificate until {until}"));
     }
     Ok(text + ".")
 }
@@ -100,10 +119,11 @@ fn lent(desk: &Desk, visitor: &Visitor, say: &dyn Fn(String)) -> anyhow::Result<
     }
     let here = Here::open()?;
     let office = Office::open(&here, verbs::caller(visitor), Mode::Read)?;
-    for (head, lines) in [
-        ("Yours, waiting or live:", list::lines(&office, list::Which::Mine)?),
-        ("Waiting for your answer:", list::lines(&office, list::Which::Waiting)?),
+    for (head, word, which) in [
+        ("Yours, waiting or live:", "mine", list::Which::Mine),
+        ("Waiting for your answer:", "waiting", list::Which::Waiting),
     ] {
+        let lines = list::lines(&office, which)?;
         if lines.is_empty() {
             continue;
         }
@@ -112,7 +132,7 @@ fn lent(desk: &Desk, visitor: &Visitor, say: &dyn Fn(String)) -> anyhow::Result<
         lines.iter().take(LINES).for_each(|line| say(format!("  {line}")));
         if lines.len() > LINES {
             let door = office.command();
-            say(format!("  and {} more: {door} access list", lines.len() - LINES));
+            say(format!("  and {} more: {door} access list {word}", lines.len() - LINES));
         }
     }
     Ok(())

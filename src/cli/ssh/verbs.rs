@@ -104,7 +104,37 @@ fn at_door(text: &str, door: &str) -> String {
     let text = text.replace("refwarden access", &format!("{door} access"));
     let text = text.replace("refwarden lock", &format!("{door} lock"));
     let text = text.replace("refwarden unlock", &format!("{door} unlock"));
-    [" --as alice", " --as bob"].iter().fold(text, |text, option| text.replace(option, ""))
+    let text =
+        [" --as alice", " --as bob"].iter().fold(text, |text, option| text.replace(option, ""));
+    let mut lines: Vec<String> = Vec::new();
+    let mut example = false;
+    for line in text.lines() {
+        let begins = line.starts_with("Example: ");
+        match lines.last_mut().filter(|_| example && !begins && !line.trim().is_empty()) {
+            // Whoever copies it pastes one line.
+            Some(last) => {
+                let kept = last.trim_end_matches(['\\', ' ']).len();
+                last.truncate(kept);
+                last.push(' ');
+                last.push_str(line.trim_start());
+            }
+            None => {
+                lines.push(line.to_owned());
+                example = begins;
+            }
+        }
+    }
+    lines.iter().map(|line| typed(line, door)).collect::<Vec<_>>().join("\n")
+}
+
+/// An example whose words have quotes, with another pair around what the own shell hands on.
+fn typed(line: &str, door: &str) -> String {
+    match line.split_once(door).map(|(before, said)| (before, said.trim_start())) {
+        Some((before, said)) if said.contains('\'') && !said.contains('"') => {
+            format!("{before}{door} \"{said}\"")
+        }
+        _ => line.to_owned(),
+    }
 }
 
 /// Ends with words for people: what is the server's fault goes to its log, and they learn a code.
@@ -248,5 +278,29 @@ mod tests {
     fn examples_are_those_of_the_door() {
         let text = at_door("Example: refwarden access approve 1 --as alice --note x", "ssh a@b");
         assert_eq!(text, "Example: ssh a@b access approve 1 --note x");
+    }
+
+    #[test]
+    fn examples_can_be_pasted() {
+        let help = |verb: &str| {
+            let help = spoken(&["access", verb, "--help"]).unwrap_err();
+            at_door(&help, "ssh git@git.test")
+        };
+        assert!(
+            help("request").ends_with(
+                "Example: ssh git@git.test \"access request hotfix --repository payments/api \
+                 --branches release/2.4 --update --for 1h --reason 'PAY-42 retry storm' --wait 10m\""
+            ),
+            "{}",
+            help("request")
+        );
+        for verb in ["approve", "deny", "extend", "revoke", "break-glass", "attest"] {
+            let help = help(verb);
+            let shown = help.lines().filter(|line| line.contains('\''));
+            for line in shown.filter(|line| line.contains("ssh git@")) {
+                assert!(line.contains("\"access ") && line.ends_with('"'), "{line}");
+            }
+            assert!(!help.contains('\\'), "{help}");
+        }
     }
 }

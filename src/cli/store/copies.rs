@@ -17,7 +17,13 @@ pub(super) fn backup(file: &Path, out: &Out) -> anyhow::Result<Exit> {
     // No change is between its first step and its last while the copy is made.
     let alone = ledger::change_lock(&here.site.state)?;
     let version = store.status().map_err(failed)?.version;
-    store.backup(file).map_err(failed)?;
+    store.backup(file).map_err(|error| {
+        let words = match here.by_root {
+            true => format!("{error}; the account `{}` writes it, not root", here.site.account),
+            false => error.to_string(),
+        };
+        Failure::new(Exit::Unavailable, words)
+    })?;
     drop(alone);
     let made = line(Event::STORE_BACKED_UP, version);
     record(&here, &here.actor, made.with("file", Text::new(file.as_os_str().as_encoded_bytes())))?;

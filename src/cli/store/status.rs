@@ -6,6 +6,7 @@ use crate::hook::desk;
 use crate::os::clock;
 use crate::os::site::Site;
 use crate::policy::model::Settings;
+use crate::policy::zone;
 use crate::store::access::{Status, StoreError};
 use crate::store::clock::is_sound;
 use crate::store::open::{self, Mode};
@@ -51,7 +52,7 @@ pub fn standing(site: &Site, settings: &Settings) -> Result<Standing, StandingEr
         Ok(()) if !is_sound(clock::now().wall, newest) => Some(format!(
             "its newest event is of {}, and the clock is behind that: set the clock, or if that \
              event was wrong run `refwarden store reset-clock`",
-            newest.map(|at| at.to_rfc3339()).unwrap_or_default()
+            newest.map(|at| zone::told(at, settings.timezone)).unwrap_or_default()
         )),
         Ok(()) => None,
     };
@@ -80,7 +81,7 @@ pub(super) fn run(out: &Out) -> anyhow::Result<Exit> {
     } else {
         let number =
             |number: Option<u64>| number.map_or("none".into(), |number| number.to_string());
-        let newest = newest.map_or("none".into(), |at| at.to_rfc3339());
+        let newest = newest.map_or("none".into(), |at| zone::told(at, here.settings().timezone));
         out.line(format!("store         {}", found.at));
         out.line(format!("version       {}", number(version)));
         out.line(format!("trail knows   {}", number(found.known)));

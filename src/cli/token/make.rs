@@ -192,7 +192,8 @@ pub fn revoke(office: &Office<'_>, args: &RevokeArgs, out: &Out) -> anyhow::Resu
 fn revoke_one(book: &Book<'_>, token: &Token, out: &Out) -> anyhow::Result<Exit> {
     let id = &token.id;
     if let Some((at, by)) = &token.revoked {
-        view::note(out, format!("{id}: it was revoked before, by {by}, {}", at.to_rfc3339()));
+        let at = view::time(*at, book.office.here.settings().timezone);
+        view::note(out, format!("error: {id}: it was revoked by {by}, {at}"));
         return Ok(Exit::Refused);
     }
     let now = clock::now().wall;

@@ -6,7 +6,7 @@ use crate::cli::access::view;
 use crate::os::clock;
 use crate::policy::name::UserName;
 use crate::policy::window::Zone;
-use crate::pusher::token::{Secret, Standing, Terms, Token, TokenId};
+use crate::pusher::token::{Scope, Secret, Standing, Terms, Token, TokenId};
 use crate::store::open::Mode;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
@@ -192,6 +192,10 @@ pub(super) fn secret(
     out.line("");
     out.line(secret.reveal());
     out.line("");
+    if !terms.scopes.contains(&Scope::Read) && !terms.scopes.contains(&Scope::Push) {
+        view::say(out, "it is for the interface of programs, not for git: Authorization: Bearer");
+        return;
+    }
     view::say(out, "give it to the credential helper of your git, which forgets it at its end:");
     out.line("");
     out.line("git credential approve <<'END'");

@@ -34,7 +34,14 @@ fn lent() -> Vec<Event> {
 fn outbox(settings: &[Notify], events: &[Event]) -> Outbox {
     let id = Id::parse("7f3k-92qd").unwrap();
     let outbox = Outbox::new();
-    let around = Around { host: "git1", server: None, command: "refwarden", approvers: &[] };
+    let around = Around {
+        host: "git1",
+        server: None,
+        command: "refwarden",
+        zone: crate::policy::window::Zone::default(),
+        answered_on_server: true,
+        approvers: &[],
+    };
     for (after, event) in (0..).zip(events) {
         let events = events[..=after as usize].to_vec();
         let record = Record { id: id.clone(), events };

@@ -21,7 +21,7 @@ fn asked_approved_and_given_back() {
     site.access(&["list", "live"]).ends(0, &id);
     site.access(&["return", &id, "--as", "carol"]).ends(3, "only bob can do that");
     site.access(&["return", &id, "--as", "bob"]).ends(0, "given back");
-    site.access(&["return", &id, "--as", "bob"]).ends(3, "moved it before (returned");
+    site.access(&["return", &id, "--as", "bob"]).ends(3, "it was returned by");
     assert_eq!(site.state_of(&id), "returned");
     let events = ["access.requested", "access.approved", "access.returned"];
     assert_eq!(site.access_events(), events);
@@ -34,7 +34,7 @@ fn withdrawn_and_denied_are_closed_for_good() {
     let id = site.asks(&MAIN);
     site.access(&["withdraw", &id, "--as", "ann"]).ends(3, "only bob");
     site.access(&["withdraw", &id, "--as", "bob"]).ends(0, "withdrawn");
-    site.access(&["approve", &id, "--as", "ann"]).ends(3, "moved it before (withdrawn");
+    site.access(&["approve", &id, "--as", "ann"]).ends(3, "it was withdrawn by");
     let id = site.asks(&MAIN);
     site.access(&["deny", &id, "--as", "carol"]).ends(3, "not among those who approve");
     site.access(&["deny", &id, "--as", "ann", "--note", "after the freeze"]).ends(0, "denied");
@@ -270,6 +270,10 @@ fn server_approvals_off_means_that_nobody_is_acted_for_where_a_person_must() {
     let site = site(&format!("{}{glass}[access]\nserver-approvals = false\n", hotfix("")));
     let id = site.asks(&MAIN);
     site.access(&["approve", &id, "--as", "ann"]).ends(3, "server-approvals = false");
+    // What does not work is not shown to be copied.
+    let again = site.access(&request("hotfix", "bob", &MAIN));
+    again.ends(5, "deny: refwarden access deny");
+    assert!(!again.stdout.contains("approve: "), "{again:#?}");
     let mut glass = request("emergency", "bob", &MAIN);
     glass[0] = "break-glass";
     site.access(&glass).ends(3, "server-approvals = false");

@@ -128,7 +128,7 @@ fn a_glass_of_an_entitlement_that_is_gone_is_attested_by_who_administers() {
     apply(&site, &entitlement("urgent", "break-glass = true"));
     site.access(&["attest", &id, "--as", "ann"]).ends(3, "[global] administer");
     // bob administers too, and took it; bot is his.
-    site.access(&["attest", &id, "--as", "bob"]).ends(3, "nobody approves their own");
+    site.access(&["attest", &id, "--as", "bob"]).ends(3, "nobody attests what they took");
     site.access(&["attest", &id, "--as", "bot"]).ends(3, "is a service");
     site.access(&["attest", &id]).ends(2, "--as NAME");
     site.access(&["list", "waiting", "--as", "alice"]).ends(0, &id);

@@ -39,7 +39,7 @@ fn sixteen_approvers_at_once_fill_a_quorum_of_three_once() {
     // Two yeses wait, the third one lends, thirteen come too late.
     assert_eq!((counted(&runs, 5), counted(&runs, 0), counted(&runs, 3)), (2, 1, 13), "{runs:#?}");
     for late in runs.iter().filter(|run| run.code == Some(3)) {
-        assert!(late.stderr.contains("moved it before (approved"), "{late:#?}");
+        assert!(late.stderr.contains("it was approved by"), "{late:#?}");
     }
     assert_eq!(site.shown(&id)["approvals"].as_array().unwrap().len(), 3);
     assert_eq!(site.access_events().len(), 4);
@@ -136,7 +136,7 @@ fn approve_at_the_very_end_lends_or_is_told_that_nobody_answered() {
         assert_eq!(site.state_of(&id), state);
         // What a later look says is what the answer said.
         for loser in runs.iter().filter(|run| run.code == Some(3)) {
-            let told = ["moved it before (approved", "nobody answered until"];
+            let told = ["it was approved by", "nobody answered until"];
             assert!(told.iter().any(|words| loser.stderr.contains(words)), "{loser:#?}");
         }
     }

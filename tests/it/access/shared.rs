@@ -93,7 +93,7 @@ fn asked_shown_approved_used_extended_and_given_back() {
     site.access(&["approve", &id, "--as", "bob"]).ends(3, "nobody approves their own");
     site.access(&["approve", &id, "--as", "ann", "--note", "go"]).ends(0, "active");
     Run::from(waiting.wait_with_output().unwrap()).ends(0, &id);
-    site.access(&["approve", &id, "--as", "amy"]).ends(3, "moved it before (approved");
+    site.access(&["approve", &id, "--as", "amy"]).ends(3, "it was approved by");
     bob.commit("a", "1\n");
     bob.push(&["main"]).landed().says(&format!("allowed by grant {id}"));
     let shown = site.shown(&id);

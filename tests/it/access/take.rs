@@ -12,7 +12,7 @@ fn revoked_by_id_by_person_by_repository_and_all() {
     let two = site.lent(&["--branches", "release/2"]);
     let waits = site.asks(&["--branches", "release/3"]);
     site.access(&["revoke", &one, "--note", "laptop stolen"]).ends(0, "revoked by");
-    site.access(&["revoke", &one]).ends(3, "moved it before (revoked");
+    site.access(&["revoke", &one]).ends(3, "it was revoked by");
     site.access(&["revoke", &one, &two]).ends(3, &two);
     assert_eq!(site.state_of(&two), "revoked");
     let three = site.lent(&["--branches", "release/4"]);
@@ -23,6 +23,10 @@ fn revoked_by_id_by_person_by_repository_and_all() {
     let value: Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!(value["revoked"].as_array().unwrap().len(), 1);
     assert_eq!(value["under_way"].as_array().unwrap().len(), 0);
+    // What waits is no grant, and gives one as soon as somebody says yes.
+    assert_eq!(value["pending"], serde_json::json!([waits]));
+    let deny = format!("{waits}: asked for, and can still be approved; to stop that:  refwarden");
+    site.access(&["revoke", "--user", "bob"]).ends(0, &deny);
     assert_eq!(site.state_of(&waits), "pending");
     site.access(&["revoke"]).ends(2, "required");
     let five = site.lent(&["--branches", "release/5"]);
@@ -219,7 +223,7 @@ fn the_json_of_a_record_has_these_fields_and_no_others() {
     assert_eq!(shown.as_object().unwrap().keys().collect::<Vec<_>>(), expected);
     // A failure is JSON too.
     let run = site.access(&["--json", "approve", &id, "--as", "ann"]);
-    run.ends(3, "moved it before (approved");
+    run.ends(3, "it was approved by");
     let value: Value = serde_json::from_str(run.stdout.trim()).unwrap();
     assert!(value["error"].as_str().unwrap().contains("ann (by"), "{value}");
 }

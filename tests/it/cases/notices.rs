@@ -206,8 +206,9 @@ fn a_push_that_asks_is_not_delayed_by_any_receiver() {
     let notify = receivers.map(|to| format!("[[notify]]\nevents = [\"access.requested\"]\n{to}\n"));
     let (site, _, bob) = started(&policy().also(&notify.concat()));
     let start = Instant::now();
-    bob.push_with(&ASK, &["HEAD:release/1"]).refused("waiting for approval");
+    let asked = bob.push_with(&ASK, &["HEAD:release/1"]);
     let took = start.elapsed();
+    asked.refused("waiting for approval").says("can approve: alice; a notice is on its way");
     assert!(took < Duration::from_secs(4), "{took:?}");
     let request = seen.recv_timeout(Duration::from_secs(40)).unwrap();
     let id = only(&site).id;
@@ -218,6 +219,23 @@ fn a_push_that_asks_is_not_delayed_by_any_receiver() {
         let left = waiting();
         left.len() == 3 && left.iter().all(|notice| notice.tries == 1)
     });
+}
+
+#[test]
+fn a_program_that_could_not_be_started_is_found_before_there_is_anything_to_tell() {
+    let notify = "[[notify]]\nevents = [\"access.denied\"]\ncommand = [\"/nowhere/mail\"]\n";
+    let (site, _, bob) = started(&policy().also(notify));
+    let words = "`[[notify]]` command: `/nowhere/mail` is not there";
+    for verb in ["check", "apply"] {
+        let run = site.refwarden(&["policy", verb]);
+        run.ends(0, &format!("warning: {words}"));
+    }
+    let run = site.refwarden(&["doctor"]);
+    assert!(run.stdout.contains(&format!("broken    notify: {words}\n")), "{run:#?}");
+    // That somebody asks is told to nobody, and nothing says that it is.
+    let asked = bob.push_with(&ASK, &["HEAD:release/1"]);
+    asked.refused("waiting for approval").says("can approve: alice");
+    assert!(!asked.words().contains("on its way"), "{}", asked.words());
 }
 
 /// A file that was written so long ago.

@@ -149,6 +149,9 @@ fn who_may_make_see_and_take_back_whose() {
     token(&["create", "--user", "dave"]).ends(3, "not an active user");
     token(&["create", "--user", "alcie"]).ends(6, "did you mean `alice`");
     token(&["create"]).ends(2, "--user NAME");
+    let approves = token(&["create", "--as", "alice", "--scope", "approve"]);
+    approves.ends(0, "for the interface of programs, not for git");
+    assert!(!approves.stdout.contains("git credential"), "{approves:#?}");
     token(&["create", "--user", "ci", "--scope", "approve"]).ends(3, "services approve nothing");
     token(&["create", "--as", "alice", "--scope", "all"]).ends(2, "is no scope");
     token(&["create", "--as", "alice", "--for", "91d"]).ends(3, "at most 90 d");

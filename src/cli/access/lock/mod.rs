@@ -215,6 +215,8 @@ fn notices(office: &Office<'_>, lock: &Lock, what: OfLock<'_>) -> Vec<Notice> {
         host: &host,
         server: settings.name.as_deref(),
         command: &desk::door(&office.here.site, settings),
+        zone: settings.timezone,
+        answered_on_server: settings.access.server_approvals,
         approvers: &[],
     };
     notice::of_lock(&settings.notify, lock, what, &around)

@@ -31,7 +31,7 @@ pub(super) fn tell(
         "wants",
         format!("{} in {} (project {})", view::what(request), request.repository, request.project),
     );
-    row("for", length(state));
+    row("for", length(state, zone));
     if let Some(reason) = &request.reason {
         row("says", format!("{} ({}'s own words)", view::quoted(reason), request.person));
     }
@@ -177,11 +177,11 @@ fn by(actor: &Actor) -> String {
     format!("{actor}{source}{key}")
 }
 
-fn length(state: &State) -> String {
+fn length(state: &State, zone: Zone) -> String {
     let request = &state.request;
     let uses = request.max_uses.map(|uses| format!(", {uses} pushes at most")).unwrap_or_default();
     let from = match request.from {
-        Some(from) => format!(" from {} on", view::stamp(from)),
+        Some(from) => format!(" from {} on", view::time(from, zone)),
         None => " from the approval on".into(),
     };
     format!("{}{from}{uses}, by entitlement {}", request.duration, request.entitlement)

@@ -6,6 +6,7 @@ use crate::os::account::login_shell;
 use crate::os::host_facts;
 use crate::pusher::Source;
 use crate::store::door_key::{self, KeyError};
+use crate::text::shell_path;
 use std::path::Path;
 
 /// Where docs/doors-http.md has the socket of the HTTP door.
@@ -44,7 +45,7 @@ pub fn door_key(look: &Look<'_>) -> Option<Finding> {
         Err(error) => error,
     };
     let path = state.join(door_key::FILE_NAME);
-    let anew = format!("rm -f {} && refwarden store init", path.display());
+    let anew = format!("rm -f {} && refwarden store init", shell_path(&path));
     Some(match &error {
         absent if absent.is_absent() => Finding::broken(
             "door-key",

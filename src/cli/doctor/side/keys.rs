@@ -35,7 +35,7 @@ pub fn judge(settings: Option<&Settings<'_>>, look: &Look<'_>) -> Vec<Finding> {
         match files::read_limited(&path, MAX_FILE) {
             Ok(bytes) => found.extend(file(&path, &String::from_utf8_lossy(&bytes), look)),
             Err(error) if error.is_absent() => {}
-            Err(error) => found.push(not_looked_at(error.to_string(), "sudo refwarden doctor")),
+            Err(error) => found.push(not_looked_at(error.to_string(), look.as_root())),
         }
     }
     found

@@ -18,6 +18,7 @@ use crate::os::git_config;
 use crate::os::sshd::{self as os_sshd, SshdError};
 use crate::policy::compiled::Compiled;
 use crate::pusher::Source;
+use crate::text::shell_path;
 use std::path::Path;
 
 /// The check whose findings say what could not be looked at.
@@ -45,6 +46,11 @@ impl<'a> Look<'a> {
     /// Whether the policy asks for secure mode.
     pub const fn secure(&self) -> bool {
         self.secure
+    }
+
+    /// The same look by root, who sees everything; sudo has a search path of its own.
+    fn as_root(&self) -> String {
+        format!("sudo {} doctor", shell_path(&self.home.programs.join("refwarden")))
     }
 
     fn lists(&self, source: &Source) -> bool {
@@ -129,8 +135,8 @@ fn ssh(look: &Look<'_>) -> Vec<Finding> {
                 "sshd's configuration (/etc/ssh/sshd_config and what it includes): {error}"
             );
             let cure = match error {
-                SshdError::NotRoot => "sudo refwarden doctor",
-                _ => "sshd -t, and mend what it says",
+                SshdError::NotRoot => look.as_root(),
+                _ => "sshd -t, and mend what it says".to_owned(),
             };
             found.push(not_looked_at(what, cure));
             None
@@ -143,6 +149,11 @@ fn ssh(look: &Look<'_>) -> Vec<Finding> {
     found.extend(keys::judge(settings.as_ref(), look));
     found.extend(front::shell(look));
     found
+}
+
+/// Whether a finding sums others up, and is none of its own.
+pub fn is_sum(finding: &Finding) -> bool {
+    finding.check == SECURE_MODE
 }
 
 /// Whether a finding says something of secure mode: what is open, what could not be seen.
@@ -167,7 +178,7 @@ pub fn secure_mode(look: &Look<'_>, found: &[Finding]) -> Option<Finding> {
         (0, _) => Finding::warn(
             SECURE_MODE,
             "no side path was found open, but not everything could be looked at",
-            "sudo refwarden doctor",
+            look.as_root(),
         ),
         _ => {
             let paths = counted(open, "side path is", "side paths are");

@@ -10,11 +10,15 @@ use crate::os::account::members;
 use crate::os::files;
 use crate::os::git_config;
 use crate::os::sshd::command_lines;
+use crate::text::shell_path;
 use rustix::fs::stat;
 use std::path::{Path, PathBuf};
 
 /// Longest list of alternates that is looked at, in bytes.
 const MAX_ALTERNATES: usize = 64 * 1024;
+
+/// Most repositories that a finding names.
+const MAX_NAMED: usize = 5;
 
 /// Who else than the hosting account and root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,9 +42,8 @@ pub fn others(look: &Look<'_>, repositories: &[Target]) -> Vec<Finding> {
     };
     let mut found = Vec::new();
     let world = open(&|_| Some(Others::World));
-    if let Some(first) = world.first() {
-        let words = "by every account of this host";
-        found.push(readable(look, &world, first, words));
+    if !world.is_empty() {
+        found.push(readable(look, &world, "by every account of this host"));
         return found;
     }
     let group = open(&|folder| group_of(folder).map(Others::Group));
@@ -51,16 +54,16 @@ pub fn others(look: &Look<'_>, repositories: &[Target]) -> Vec<Finding> {
             members(gid).into_iter().filter(|name| name != account && name != "root").collect();
         if !people.is_empty() {
             let words = format!("by the group {gid}: {}", people.join(", "));
-            found.push(readable(look, &group, first, &words));
+            found.push(readable(look, &group, &words));
         }
     }
     found
 }
 
-fn readable(look: &Look<'_>, open: &[&Target], first: &Target, whom: &str) -> Finding {
+fn readable(look: &Look<'_>, open: &[&Target], whom: &str) -> Finding {
     let count = counted(open.len(), "repository can", "repositories can");
-    let what = format!("{count} be read {whom}, past the doors: `{}`", first.named.display());
-    let root = look.home.site.root.display();
+    let what = format!("{count} be read {whom}, past the doors: {}", named(open));
+    let root = shell_path(&look.home.site.root);
     let owner = stat(&look.home.site.root).map(|about| about.st_uid);
     let own = owner == Ok(look.home.site.account_uid);
     let cure = match own {
@@ -68,6 +71,15 @@ fn readable(look: &Look<'_>, open: &[&Target], first: &Target, whom: &str) -> Fi
         false => format!("chown {} {root} && chmod 0700 {root}", look.home.site.account),
     };
     Finding::warn("readable", what, cure)
+}
+
+/// A few by name, and how many more there are.
+fn named(all: &[&Target]) -> String {
+    let names: Vec<String> =
+        all.iter().take(MAX_NAMED).map(|target| format!("`{}`", target.named.display())).collect();
+    let more = all.len().saturating_sub(MAX_NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{more}", names.join(", "))
 }
 
 fn group_of(folder: &Path) -> Option<u32> {
@@ -94,12 +106,12 @@ pub fn served(look: &Look<'_>, repositories: &[Target]) -> Vec<Finding> {
     }
     let mut found = Vec::new();
     let dumb: Vec<&Target> = repositories.iter().filter(|target| any_file(target)).collect();
-    if let Some(first) = dumb.first() {
+    if !dumb.is_empty() {
         let count = counted(dumb.len(), "repository", "repositories");
         let what = format!(
             "http.getanyfile is on in {count}, as it is by default: a git-http-backend that is \
-             started without the door gives out all files: `{}`",
-            first.named.display()
+             started without the door gives out all files: {}",
+            named(&dumb)
         );
         let cure = "git config --system http.getanyfile false, and nothing else in the \
                     repositories' own config; clients with git's own protocol don't need it";
@@ -109,8 +121,8 @@ pub fn served(look: &Look<'_>, repositories: &[Target]) -> Vec<Finding> {
         repositories.iter().filter(|target| is_on(target, "http.uploadarchive")).collect();
     if let Some(first) = archive.first() {
         let what = format!(
-            "http.uploadarchive is on in `{}`: git-http-backend without the door serves archives",
-            first.named.display()
+            "http.uploadarchive is on in {}: git-http-backend without the door serves archives",
+            named(&archive)
         );
         found.push(Finding::warn("http-uploadarchive", what, unset(first, "http.uploadarchive")));
     }
@@ -131,7 +143,7 @@ fn is_on(target: &Target, key: &str) -> bool {
 }
 
 fn unset(target: &Target, key: &str) -> String {
-    let folder = target.git_folder.display();
+    let folder = shell_path(&target.git_folder);
     match target.config.own(key).is_ok_and(|values| !values.is_empty()) {
         true => format!("git --git-dir={folder} config --unset-all {key}"),
         false => format!("git --git-dir={folder} config {key} false"),
@@ -169,7 +181,7 @@ pub fn exported(repositories: &[Target]) -> Vec<Finding> {
                  repository to anybody",
                 mark.display()
             );
-            found.push(Finding::warn("daemon-export", what, format!("rm {}", mark.display())));
+            found.push(Finding::warn("daemon-export", what, format!("rm {}", shell_path(&mark))));
         }
         for key in ["daemon.receivepack", "daemon.uploadarch"] {
             if is_on(target, key) {
@@ -195,7 +207,7 @@ fn borrowed(look: &Look<'_>, target: &Target) -> Vec<Finding> {
     let bytes = match files::read_limited(&file, MAX_ALTERNATES) {
         Ok(bytes) => bytes,
         Err(error) if error.is_absent() => return Vec::new(),
-        Err(error) => return vec![not_looked_at(error.to_string(), "sudo refwarden doctor")],
+        Err(error) => return vec![not_looked_at(error.to_string(), look.as_root())],
     };
     let own = project(look, &target.git_folder);
     let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -213,11 +225,11 @@ fn borrowed(look: &Look<'_>, target: &Target) -> Vec<Finding> {
                 target.named.display(),
                 other.display()
             );
-            let folder = target.git_folder.display();
+            let folder = shell_path(&target.git_folder);
             let cure = format!(
                 "sudo -u {} git --git-dir={folder} repack -a -d && rm {}",
                 look.home.site.account,
-                file.display()
+                shell_path(&file)
             );
             Finding::warn("alternates", what, cure)
         })

@@ -11,7 +11,7 @@ use crate::policy::cases::{Case, Expect};
 use crate::policy::entry::Entry;
 use crate::policy::model::Policy;
 use crate::push::Action;
-use crate::text::Safe;
+use crate::text::{Safe, shell};
 use serde_json::json;
 use std::fmt::Write;
 
@@ -113,7 +113,7 @@ fn place(policy: &Policy, entry: &Entry) -> String {
 /// The command that shows the whole trace.
 fn command(case: &Case, args: &Args) -> String {
     let mut words = vec!["refwarden policy explain".to_owned()];
-    let mut option = |name: &str, value: &str| words.push(format!("--{name} {}", quoted(value)));
+    let mut option = |name: &str, value: &str| words.push(format!("--{name} {}", shell(value)));
     if let Some(policy) = &args.policy {
         option("policy", &policy.display().to_string());
     }
@@ -135,15 +135,6 @@ fn command(case: &Case, args: &Args) -> String {
         words.push("--no-paths".into());
     }
     Safe::new(words.join(" ").as_bytes(), 2000).to_string()
-}
-
-/// A word as a shell reads it back.
-fn quoted(word: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:@+,".contains(&byte);
-    if !word.is_empty() && word.bytes().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 fn value(one: &Tested<'_>, policy: &Policy, args: &Args) -> serde_json::Value {
@@ -214,8 +205,8 @@ mod tests {
 
     #[test]
     fn words_of_the_command_are_quoted_for_a_shell() {
-        assert_eq!(quoted("docs/a.md"), "docs/a.md");
-        assert_eq!(quoted("$(x) 'y'"), r"'$(x) '\''y'\'''");
-        assert_eq!(quoted(""), "''");
+        assert_eq!(shell("docs/a.md"), "docs/a.md");
+        assert_eq!(shell("$(x) 'y'"), r"'$(x) '\''y'\'''");
+        assert_eq!(shell(""), "''");
     }
 }

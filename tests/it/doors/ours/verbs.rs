@@ -29,11 +29,19 @@ fn a_login_without_a_command_shows_who_one_is_and_is_never_a_shell() {
         "You may read 1 repository:\n  app  APP  push on feature/**\n",
         "Yours, waiting or live:\n",
         "git push -o access=NAME",
+        "NAME is what you may ask for, each in its place: hotfix\n",
         &format!("ssh {}@git.test help", lab.door.account),
     ] {
         assert!(page.contains(line), "should say {line:?}:\n{page}");
     }
     assert!(!page.contains("secret"), "{page}");
+    // What is over is not shown as if it waited.
+    let id = page.lines().find_map(|line| line.trim().split_once("  pending")).unwrap().0;
+    lab.ssh("bob", &format!("access withdraw {id}")).ends(0, "withdrawn");
+    let run = lab.door.ssh_command("bob", "", None).output().unwrap();
+    let over = String::from_utf8(run.stdout).unwrap();
+    assert!(!over.contains(id) && !over.contains("Yours"), "{over}");
+    lab.ssh("bob", "access request hotfix --repository app --branches main --update").ends(5, "");
     // Who insists on a terminal gets none.
     let run = lab.door.ssh_command("bob", "-tt", None).output().unwrap();
     assert_eq!(run.status.code(), Some(255), "{run:?}");
@@ -44,6 +52,7 @@ fn a_login_without_a_command_shows_who_one_is_and_is_never_a_shell() {
     let page = lab.door.ssh_command("carol", "", None).output().unwrap();
     let page = String::from_utf8(page.stdout).unwrap();
     assert!(page.contains("There is no repository that you may read."), "{page}");
+    assert!(!page.contains("access=NAME"), "carol may ask for nothing: {page}");
 }
 
 #[test]
