@@ -111,12 +111,17 @@ impl History {
         }
     }
 
-    /// Whether a commit names another as one of its parents: only its own object is read.
-    pub(super) fn is_child(&self, id: ObjectId, of: ObjectId) -> Result<bool, GitError> {
+    /// Whether a commit names another as one of its parents: only its own object is read. `None` for
+    /// what is no commit.
+    pub(super) fn is_child(&self, id: ObjectId, of: ObjectId) -> Result<Option<bool>, GitError> {
         let (object, _) = self.objects.get(&id)?;
+        self.last_kind.set(Some((id, object.kind)));
+        if object.kind != Kind::Commit {
+            return Ok(None);
+        }
         let (_, parents, _) =
             self.parse(&object.data).ok_or_else(|| GitError::damaged(id, "it is no commit"))?;
-        Ok(parents.contains(&of) && !self.shallow()?.contains(&id))
+        Ok(Some(parents.contains(&of) && !self.shallow()?.contains(&id)))
     }
 
     /// Whether the push brought the commit: then no older commit can lead to it.

@@ -11,11 +11,11 @@ use crate::os::syslog::{self, Severity};
 use crate::policy::compiled::{Compiled, CompiledError, ReadAt};
 use crate::policy::model::Settings;
 use crate::store;
-use crate::store::access::{AccessStore, Status, StoreError};
+use crate::store::access::{AccessStore, StoreError};
 use crate::store::applied::{self, Applied, AppliedError, PAYLOAD_AT};
 use crate::store::epoch::{self, EpochError};
 use crate::store::open::Mode;
-use crate::store::sqlite::brief;
+use crate::store::sqlite::brief::{self, Said};
 use sha2::{Digest as _, Sha256};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -113,6 +113,14 @@ impl Desk {
         self.open_store(Mode::Read)
     }
 
+    /// The same, for somebody who may change it afterwards.
+    ///
+    /// # Errors
+    /// As [`Self::store`].
+    pub fn store_to_ask(&self) -> Result<Option<Box<dyn AccessStore>>, StoreError> {
+        self.open_store(Mode::AskThenChange)
+    }
+
     /// The same, to be changed.
     ///
     /// # Errors
@@ -121,12 +129,14 @@ impl Desk {
         self.open_store(Mode::Write)
     }
 
-    /// What the brief beside this host's own store says, where it counts: no lock holds.
+    /// What the brief beside this host's own store says; of a shared one nothing.
     #[must_use]
-    pub fn brief(&self) -> Option<Status> {
-        let own = self.policy.settings().shared_store.is_none();
+    pub fn brief(&self) -> Said {
         let site = &self.site;
-        own.then(|| brief::read(&site.state, site.account_uid, self.epoch, self.now.wall)).flatten()
+        match self.policy.settings().shared_store {
+            None => brief::read(&site.state, site.account_uid, self.epoch, self.now.wall),
+            Some(_) => Said::Nothing,
+        }
     }
 
     /// Takes a brief of this host's own store, for the pushes after this one.
