@@ -221,7 +221,7 @@ impl History {
             let (_, rest) = header(rest, b"author ")?;
             let (committer, _) = header(rest, b"committer ")?;
             let after = committer.get(committer.rfind_byte(b'>')? + 1..)?;
-            after.trim().split(|b| *b == b' ').next()?.to_str().ok()?.parse().ok()
+            after.trim_ascii().split(|b| *b == b' ').next()?.to_str().ok()?.parse().ok()
         };
         Some((tree, parents, date().unwrap_or(0)))
     }
