@@ -88,7 +88,7 @@ fn take(office: &Office<'_>, wanted: &Wanted, id: &Id) -> anyhow::Result<State> 
         let next = step(state, &event)
             .map_err(|illegal| Failure::new(Exit::Refused, format!("{id}: {illegal}")))?;
         let change =
-            Change { person: Some((person.clone(), others.own.token)), ..Change::default() };
+            Change { people: others.tokens, ..Change::default() };
         match office.add(id, record.version(), &next, &event, Effect::MayWiden, change) {
             Ok(_) => return Ok(next),
             Err(LedgerError::Store(StoreError::Moved)) => moves::pause(turn),
