@@ -269,7 +269,7 @@ pub fn file(
             return Ok(Came::No(vec![words]));
         }
         let event = Event { at: now, by: by.clone(), what: What::Requested(Box::new(request)) };
-        let done = new_record(desk, &ledger, event, open.tokens, known);
+        let done = new_record(desk, &ledger, event, (person.clone(), open.own.token), known);
         match done {
             Err(LedgerError::Store(StoreError::Moved | StoreError::Taken)) => {}
             Err(error) => return Err(error),
@@ -295,7 +295,7 @@ fn new_record(
     desk: &Desk,
     ledger: &Ledger<'_>,
     event: Event,
-    people: Vec<(crate::policy::name::UserName, u64)>,
+    person: (crate::policy::name::UserName, u64),
     known: &Known,
 ) -> Result<(Id, State), LedgerError> {
     let id = Id::of(crate::os::random::bytes());
@@ -304,7 +304,7 @@ fn new_record(
     line.push = super::record::begin(desk, crate::audit::Event::PUSH_DECIDED, known).push;
     let change = Change {
         appends: vec![Append { id: id.clone(), after: 0, event: event.clone() }],
-        people,
+        person: Some(person),
         notices: ledger::notices(&desk.policy, (&id, 1), &state, &event),
         ..Change::default()
     };

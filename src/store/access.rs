@@ -93,9 +93,8 @@ pub struct Append {
 pub struct Change {
     /// Events to add, at most one a record.
     pub appends: Vec<Append>,
-    /// The tokens that people's records were decided on, where the decision was about them together:
-    /// all names of one human.
-    pub people: Vec<(UserName, u64)>,
+    /// The token that a person's records were decided on, where the decision was about them together.
+    pub person: Option<(UserName, u64)>,
     /// Locks to lay.
     pub locks: Vec<Lock>,
     /// Locks to lift: which, when, and by whom as shown.

@@ -87,7 +87,8 @@ fn take(office: &Office<'_>, wanted: &Wanted, id: &Id) -> anyhow::Result<State> 
         let event = Event { at: now, by: office.caller.actor.clone(), what };
         let next = step(state, &event)
             .map_err(|illegal| Failure::new(Exit::Refused, format!("{id}: {illegal}")))?;
-        let change = Change { people: others.tokens, ..Change::default() };
+        let change =
+            Change { person: Some((person.clone(), others.own.token)), ..Change::default() };
         match office.add(id, record.version(), &next, &event, Effect::MayWiden, change) {
             Ok(_) => return Ok(next),
             Err(LedgerError::Store(StoreError::Moved)) => moves::pause(turn),

@@ -12,7 +12,6 @@ use crate::cli::exit::Exit;
 use crate::cli::out::Out;
 use crate::hook::ledger::{self, Effect, LedgerError};
 use crate::os::{clock, random};
-use crate::policy::name::UserName;
 use crate::policy::span::Span;
 use crate::store::access::{Append, Change, Idempotency, StoreError};
 use chrono::{DateTime, Utc};
@@ -87,7 +86,7 @@ pub fn file(office: &Office<'_>, wanted: &Wanted, find: bool) -> anyhow::Result<
         open.may_ask(max_open, now).map_err(|words| Failure::new(Exit::Refused, words))?;
         let what = What::Requested(Box::new(request));
         let event = Event { at: now, by: office.caller.actor.clone(), what };
-        match new_record(office, wanted, event, open.tokens, find) {
+        match new_record(office, wanted, event, open.own.token, find) {
             Err(LedgerError::Store(StoreError::Moved | StoreError::Taken)) => moves::pause(turn),
             Err(error) => return Err(ledger_failure(&error).into()),
             Ok(filed) => return Ok(filed),
@@ -127,7 +126,7 @@ fn new_record(
     office: &Office<'_>,
     wanted: &Wanted,
     event: Event,
-    tokens: Vec<(UserName, u64)>,
+    token: u64,
     told: bool,
 ) -> Result<(Id, State), LedgerError> {
     let id = Id::of(random::bytes());
@@ -140,7 +139,7 @@ fn new_record(
     };
     let change = Change {
         appends: vec![Append { id: id.clone(), after: 0, event: event.clone() }],
-        people: tokens,
+        person: Some((wanted.request.person.clone(), token)),
         notices,
         idempotency: wanted.key.clone().map(|(key, content)| Idempotency {
             key,

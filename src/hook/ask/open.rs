@@ -4,7 +4,7 @@
 //! A service counts as its owner, as it does where nobody approves their own request; names that the
 //! policy does not know to be one human are two. A record that can't be read counts against asking.
 
-use crate::access::{Id, Record, Standing, State};
+use crate::access::{Id, Standing, State};
 use crate::hook::desk::Payload;
 use crate::policy::compiled::{Compiled, CompiledError};
 use crate::policy::name::UserName;
@@ -14,12 +14,9 @@ use chrono::{DateTime, Utc};
 /// The open records of one human.
 pub struct Open {
     /// Those of the name that asks.
-    own: Vec<Record>,
+    pub own: OfPerson,
     /// Those of the human's other names.
-    others: Vec<Record>,
-    /// Of each name what its records were read at: two that ask in the same instant must not both
-    /// pass.
-    pub tokens: Vec<(UserName, u64)>,
+    others: Vec<crate::access::Record>,
 }
 
 /// The other names of the human behind `person`, active or not.
@@ -48,31 +45,26 @@ impl Open {
         other_names: &[UserName],
         now: DateTime<Utc>,
     ) -> Result<Self, StoreError> {
-        let mut tokens = Vec::new();
-        let mut read = |name: &UserName| {
-            let OfPerson { token, open } = store.of_person(name, now)?;
-            tokens.push((name.clone(), token));
-            Ok::<_, StoreError>(open)
-        };
-        let own = read(person)?;
+        // The token first: what the others file meanwhile is not under it, what this name does is.
+        let own = store.of_person(person, now)?;
         let mut others = Vec::new();
         for name in other_names {
-            others.extend(read(name)?);
+            others.extend(store.of_person(name, now)?.open);
         }
-        Ok(Self { own, others, tokens })
+        Ok(Self { own, others })
     }
 
     /// The same without one record.
     #[must_use]
     pub fn without(mut self, id: &Id) -> Self {
-        self.own.retain(|record| record.id != *id);
+        self.own.open.retain(|record| record.id != *id);
         self
     }
 
     /// The name's open request of the same scope.
     #[must_use]
     pub fn same(&self, fingerprint: &str, now: DateTime<Utc>) -> Option<(Id, State)> {
-        self.own.iter().find_map(|record| {
+        self.own.open.iter().find_map(|record| {
             let state = record.state().ok()?;
             let same = state.standing(now) == Standing::Pending
                 && state.request.fingerprint() == fingerprint;
@@ -87,7 +79,7 @@ impl Open {
     /// can't be read.
     pub fn may_ask(&self, max_open: u32, now: DateTime<Utc>) -> Result<(), String> {
         let mut waiting = 0_usize;
-        for record in self.own.iter().chain(&self.others) {
+        for record in self.own.open.iter().chain(&self.others) {
             let id = &record.id;
             let state = record.state().map_err(|illegal| {
                 format!("your record {id} is damaged ({illegal}): tell the server's admin")
@@ -109,20 +101,21 @@ impl Open {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access::Record;
 
     #[test]
     fn a_record_that_cannot_be_read_is_no_reason_to_ask_for_more() {
         let id = Id::parse("7f3k-92qd").unwrap();
         let damaged = Record { id: id.clone(), events: Vec::new() };
         let now = DateTime::UNIX_EPOCH;
-        let open = |own, others| Open { own, others, tokens: Vec::new() };
-        let none = open(Vec::new(), Vec::new());
+        let empty = || OfPerson { token: 1, open: Vec::new() };
+        let none = Open { own: empty(), others: Vec::new() };
         assert_eq!(none.may_ask(1, now), Ok(()));
         assert!(none.may_ask(0, now).is_err());
-        let own = open(vec![damaged.clone()], Vec::new());
+        let own = Open { own: OfPerson { token: 1, open: vec![damaged.clone()] }, others: vec![] };
         assert!(own.may_ask(20, now).unwrap_err().contains("7f3k-92qd is damaged"));
         assert!(own.without(&id).may_ask(20, now).is_ok());
-        let other = open(Vec::new(), vec![damaged]);
+        let other = Open { own: empty(), others: vec![damaged] };
         assert!(other.may_ask(20, now).unwrap_err().contains("is damaged"));
     }
 }

@@ -62,7 +62,6 @@ macro_rules! contract_tests {
                 a_use_put_aside_is_open_until_it_is_settled
                 an_extension_keeps_a_grant_open_longer
                 the_token_moves_with_every_event_of_the_person_and_no_other
-                what_was_decided_on_two_names_moves_with_either
             }
             locks {
                 a_lock_holds_from_now_on_until_its_end

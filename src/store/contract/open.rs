@@ -70,11 +70,11 @@ pub(crate) fn the_token_moves_with_every_event_of_the_person_and_no_other(make: 
     for (after, event) in [asked(request()), yes(), reserved(20, "push")].into_iter().enumerate() {
         let after = u32::try_from(after).unwrap();
         let stale = Change {
-            people: vec![(user("bob"), token("bob").wrapping_add(1))],
+            person: Some((user("bob"), token("bob").wrapping_add(1))),
             ..append(id(1), after, event.clone())
         };
         assert_moved(&store.commit(&stale));
-        let fresh = Change { people: vec![(user("bob"), token("bob"))], ..stale };
+        let fresh = Change { person: Some((user("bob"), token("bob"))), ..stale };
         store.commit(&fresh).unwrap();
         assert!(!seen.contains(&token("bob")));
         seen.push(token("bob"));
@@ -84,18 +84,4 @@ pub(crate) fn the_token_moves_with_every_event_of_the_person_and_no_other(make: 
     let carol = Request { person: user("carol"), ..request() };
     history(&*store, &id(2), vec![asked(carol)]);
     assert_eq!(token("bob"), before);
-}
-
-pub(crate) fn what_was_decided_on_two_names_moves_with_either(make: Make) {
-    let store = make();
-    let of = |who: &str| (user(who), store.of_person(&user(who), at(0)).unwrap().token);
-    let asks = |who: &str| asked(Request { person: user(who), ..request() });
-    for (n, first) in [(1, "bob"), (4, "carol")] {
-        let people = vec![of("bob"), of("carol")];
-        let later = Change { people, ..append(id(n + 2), 0, asks("bob")) };
-        history(&*store, &id(n), vec![asks(first)]);
-        assert_moved(&store.commit(&later));
-        let people = vec![of("bob"), of("carol")];
-        store.commit(&Change { people, ..later }).unwrap();
-    }
 }

@@ -62,8 +62,8 @@ pub(crate) fn approve_withdraw_and_deny_at_once_leave_one_winner(make: Make) {
 pub(crate) fn sixteen_requests_decided_on_one_token_leave_one(make: Make) {
     let token = make().of_person(&user("bob"), at(0)).unwrap().token;
     let results = at_once(make, 16, |store, number| {
-        let people = vec![(user("bob"), token)];
-        store.commit(&Change { people, ..append(id(number), 0, asked(request())) })
+        let person = Some((user("bob"), token));
+        store.commit(&Change { person, ..append(id(number), 0, asked(request())) })
     });
     one_wins(&results);
     assert_eq!(open_of(&*make(), "bob", 0).len(), 1);

@@ -36,8 +36,8 @@ pub(crate) fn of_sixteen_decisions_on_one_token_one_is_recorded(new: Make) {
     let token = new().of_person(&user("bob"), at(0)).unwrap().token;
     let lines = AtomicUsize::new(0);
     let results = at_once(new, 16, |store, number| {
-        let people = vec![(user("bob"), token)];
-        let change = Change { people, ..append(id(number), 0, asked(request())) };
+        let person = Some((user("bob"), token));
+        let change = Change { person, ..append(id(number), 0, asked(request())) };
         // Half of them are not recorded, as a push's reservation is not.
         if number % 2 == 0 { make(store, &change, &lines) } else { store.commit(&change) }
     });
@@ -53,12 +53,12 @@ pub(crate) fn what_can_not_be_made_is_not_recorded(new: Make) {
     let idempotency = Some(Idempotency { key: "k".into(), content: "c".into(), id: id(1) });
     let keyed = Change { idempotency, ..Change::default() };
     store.commit(&keyed).unwrap();
-    let people = vec![(user("bob"), 123_456_789)];
+    let person = Some((user("bob"), 123_456_789));
     let lifts = vec![(id(9), at(30), "alice".to_owned())];
     let moved = [
         append(id(1), 1, event(20, "bob", What::Withdrawn)),
         append(id(2), 3, yes()),
-        Change { people, ..append(id(3), 0, asked(request())) },
+        Change { person, ..append(id(3), 0, asked(request())) },
         Change { lifts, ..Change::default() },
     ];
     let lines = AtomicUsize::new(0);
@@ -114,8 +114,8 @@ pub(crate) fn whoever_dies_while_recording_holds_nobody_off_for_long(new: Make) 
     history(&*new(), &id(1), vec![asked(request()), yes()]);
     let token = new().of_person(&user("bob"), at(20)).unwrap().token;
     let revoked = event(20, "alice", What::Revoked { note: None });
-    let people = vec![(user("bob"), token)];
-    let change = Change { people, ..append(id(1), 2, revoked) };
+    let person = Some((user("bob"), token));
+    let change = Change { person, ..append(id(1), 2, revoked) };
     // Nothing of what follows `record` is run, as if the process had been killed there.
     let died = std::thread::scope(|scope| {
         let dies =

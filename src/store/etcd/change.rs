@@ -216,9 +216,9 @@ impl<'a> Plan<'a> {
         Ok(())
     }
 
-    /// The people's tokens, notices, the idempotency key.
+    /// The person's token, notices, the idempotency key.
     fn rest(&mut self, change: &Change) -> Result<(), StoreError> {
-        for (person, token) in &change.people {
+        if let Some((person, token)) = &change.person {
             let key = self.etcd.keys.of("person", person.as_str());
             self.txn.compare.push(wire::is_at(&key, *token));
             self.guarded.push(key);

@@ -16,9 +16,9 @@ use std::time::Duration;
 /// How long to wait for other processes.
 pub(super) const WAIT: Duration = Duration::from_secs(5);
 
-/// Up to this length, in bytes, a log may stay: a dozen changes, which whoever opens the file reads in
-/// less time than two waits for the disk take.
-const SHORT_LOG: u64 = 512 * 1024;
+/// Up to this length, in bytes, a log may stay: some sixty pages, which are read in a quarter of a
+/// millisecond.
+const SHORT_LOG: u64 = 256 * 1024;
 
 /// What SQLite keeps beside the file.
 pub(super) const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];

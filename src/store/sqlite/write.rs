@@ -52,10 +52,10 @@ pub(super) fn commit(
     let mut given_up = false;
     let made = changing(store, |open| {
         let work = Work { store, open };
-        for (person, token) in &change.people {
-            if read::token(open, person).map_err(|error| store.wrong(error))? != *token {
-                return Err(StoreError::Moved);
-            }
+        if let Some((person, token)) = &change.person
+            && read::token(open, person).map_err(|error| store.wrong(error))? != *token
+        {
+            return Err(StoreError::Moved);
         }
         change.appends.iter().try_for_each(|append| work.append(append))?;
         change.locks.iter().try_for_each(|lock| work.lay(lock))?;

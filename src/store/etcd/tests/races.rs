@@ -98,7 +98,7 @@ fn a_decision_on_what_a_person_has_open_falls_when_that_moves() {
     store.commit(&ask(&id(1), "bob", 0)).unwrap();
     let token = store.of_person(&name("bob"), at(5)).unwrap().token;
     let with = |number: u32, token: u64| Change {
-        people: vec![(name("bob"), token)],
+        person: Some((name("bob"), token)),
         ..ask(&id(number), "bob", 1)
     };
     store.commit(&with(2, token)).unwrap();
