@@ -27,3 +27,9 @@ pub mod pusher;
 pub mod report;
 pub mod store;
 pub mod text;
+
+/// Of the memory that musl hands out every few blocks are a system call and a page of their own, and
+/// given back at once: a fifth of what a hook's start to end took.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static HEAP: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;

@@ -116,6 +116,13 @@ impl fmt::Display for Safe {
     }
 }
 
+/// Bytes as two lower-case hexadecimal digits each.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    let digit = |half: u8| char::from(if half < 10 { b'0' + half } else { b'a' + half - 10 });
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
 #[cfg(test)]
 #[allow(clippy::string_slice, reason = "what is cut here is ASCII")]
 mod tests {

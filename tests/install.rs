@@ -675,7 +675,7 @@ fn misuse_is_told_and_changes_nothing() {
 #[test]
 fn without_built_programs_cargo_builds_static_ones() {
     for (musl, target, flags) in [
-        (true, "x86_64-unknown-linux-musl", ""),
+        (true, "x86_64-unknown-linux-musl", " -C link-arg=-Wl,-z,pack-relative-relocs"),
         (false, "x86_64-unknown-linux-gnu", " -C target-feature=+crt-static"),
     ] {
         let bed = Bed::new();

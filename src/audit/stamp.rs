@@ -1,11 +1,11 @@
 //! Times as the trail writes them: RFC 3339, UTC, milliseconds, always 24 bytes ending in `Z`.
 //!
 //! Knows the form; not what time it is. A fixed form sorts as text, and leaves one way to write an
-//! instant, which the hash chain needs.
+//! instant, which the hash chain needs. Written out by hand: a push does so several times, and
+//! chrono's formats are read anew each time.
 
-use chrono::{DateTime, Datelike, NaiveDateTime, SubsecRound, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, SubsecRound, Timelike, Utc};
 
-const FORM: &str = "%Y-%m-%dT%H:%M:%S%.3fZ";
 const LENGTH: usize = 24;
 
 /// `time` cut to the millisecond, as it will be read back.
@@ -17,15 +17,40 @@ pub(super) fn cut(time: DateTime<Utc>) -> DateTime<Utc> {
 /// `time` as text; `None` outside the years 0 to 9999, which the form can't say.
 pub(super) fn write(time: DateTime<Utc>) -> Option<String> {
     let time = cut(time);
-    (0..=9999).contains(&time.year()).then(|| time.format(FORM).to_string())
+    let year = u32::try_from(time.year()).ok().filter(|year| *year <= 9999)?;
+    let mut text = String::with_capacity(LENGTH);
+    let parts = [
+        (year, 4, '-'),
+        (time.month(), 2, '-'),
+        (time.day(), 2, 'T'),
+        (time.hour(), 2, ':'),
+        (time.minute(), 2, ':'),
+        (time.second(), 2, '.'),
+        (time.timestamp_subsec_millis(), 3, 'Z'),
+    ];
+    for (number, digits, end) in parts {
+        for place in (0..digits).rev() {
+            text.push(char::from_digit(number / 10_u32.pow(place) % 10, 10)?);
+        }
+        text.push(end);
+    }
+    Some(text)
 }
 
 /// The time that `text` says, where it is written in the one form.
 pub(super) fn read(text: &str) -> Option<DateTime<Utc>> {
+    let number = |from: usize, digits: usize| {
+        let part = text.get(from..from + digits)?;
+        part.bytes().all(|byte| byte.is_ascii_digit()).then(|| part.parse::<u32>().ok()).flatten()
+    };
     if text.len() != LENGTH {
         return None;
     }
-    let time = NaiveDateTime::parse_from_str(text, FORM).ok()?.and_utc();
+    let year = i32::try_from(number(0, 4)?).ok()?;
+    let day = NaiveDate::from_ymd_opt(year, number(5, 2)?, number(8, 2)?)?;
+    let time =
+        day.and_hms_milli_opt(number(11, 2)?, number(14, 2)?, number(17, 2)?, number(20, 3)?)?;
+    let time = time.and_utc();
     (write(time)? == text).then_some(time)
 }
 
@@ -37,6 +62,9 @@ pub(super) fn for_name(time: DateTime<Utc>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    const FORM: &str = "%Y-%m-%dT%H:%M:%S%.3fZ";
 
     #[test]
     fn the_form_is_fixed_through_2038_and_to_the_end_of_9999() {
@@ -67,7 +95,23 @@ mod tests {
 
     #[test]
     fn a_leap_second_keeps_its_length() {
-        let leap = NaiveDateTime::parse_from_str("2016-12-31T23:59:60.500Z", FORM).unwrap();
+        let leap = chrono::NaiveDateTime::parse_from_str("2016-12-31T23:59:60.500Z", FORM).unwrap();
         assert_eq!(read(&write(leap.and_utc()).unwrap()), Some(cut(leap.and_utc())));
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_the_form_that_chrono_writes(millis in -62_167_219_200_000_i64..253_402_300_800_000) {
+            let time = DateTime::from_timestamp_millis(millis).unwrap();
+            let text = write(time).unwrap();
+            prop_assert_eq!(&text, &time.format(FORM).to_string());
+            prop_assert_eq!(read(&text), Some(time));
+        }
+
+        #[test]
+        fn only_what_is_written_is_read(text in "[0-9]{4}[-:][0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9.]{6}Z") {
+            let read = read(&text);
+            prop_assert!(read.is_none_or(|time| write(time).unwrap() == text));
+        }
     }
 }

@@ -106,7 +106,7 @@ impl<'a> Trail<'a> {
     /// # Errors
     /// As [`Trail::append`].
     pub fn known_store(&self, host: &Text, now: DateTime<Utc>) -> Result<Option<u64>, TrailError> {
-        if let Some(version) = head::store_of(&held::head_path(&self.path)) {
+        if let Some(version) = self.noted_store() {
             return Ok(Some(version));
         }
         // No head, or one that knows no store: the last line tells, and no file is made.
@@ -114,6 +114,13 @@ impl<'a> Trail<'a> {
             Err(error) if error.is_absent() && !siblings::are_there(&self.path) => Ok(None),
             _ => Ok(self.end(host, now)?.and_then(|end| end.store)),
         }
+    }
+
+    /// The store version in the side file, which may be one line behind; `None` says nothing. No lock
+    /// is taken and the trail is not looked at: for who holds a line against the trail's last anyway.
+    #[must_use]
+    pub fn noted_store(&self) -> Option<u64> {
+        head::store_of(&held::head_path(&self.path))
     }
 
     /// Counts a push that was refused because nobody could be identified (RW101, RW102): the next

@@ -27,13 +27,12 @@ pub(super) fn is_forward(
     new: ObjectId,
     meter: &Meter<'_>,
 ) -> Result<bool, GitError> {
-    if history.kind(new)? != Kind::Commit {
-        return Ok(false);
-    }
     // One commit more: the ordinary push, for which nothing old need be opened. What a commit names
     // as its parent is a commit: git itself refuses a push in which it is not.
-    if history.is_child(new, old)? {
-        return Ok(true);
+    match history.is_child(new, old)? {
+        None => return Ok(false),
+        Some(true) => return Ok(true),
+        Some(false) => {}
     }
     if history.kind(old)? != Kind::Commit {
         return Ok(false);

@@ -111,12 +111,17 @@ impl History {
         }
     }
 
-    /// Whether a commit names another as one of its parents: only its own object is read.
-    pub(super) fn is_child(&self, id: ObjectId, of: ObjectId) -> Result<bool, GitError> {
+    /// Whether a commit names another as one of its parents: only its own object is read. `None` for
+    /// what is no commit.
+    pub(super) fn is_child(&self, id: ObjectId, of: ObjectId) -> Result<Option<bool>, GitError> {
         let (object, _) = self.objects.get(&id)?;
+        self.last_kind.set(Some((id, object.kind)));
+        if object.kind != Kind::Commit {
+            return Ok(None);
+        }
         let (_, parents, _) =
             self.parse(&object.data).ok_or_else(|| GitError::damaged(id, "it is no commit"))?;
-        Ok(parents.contains(&of) && !self.shallow()?.contains(&id))
+        Ok(Some(parents.contains(&of) && !self.shallow()?.contains(&id)))
     }
 
     /// Whether the push brought the commit: then no older commit can lead to it.
@@ -216,7 +221,7 @@ impl History {
             let (_, rest) = header(rest, b"author ")?;
             let (committer, _) = header(rest, b"committer ")?;
             let after = committer.get(committer.rfind_byte(b'>')? + 1..)?;
-            after.trim().split(|b| *b == b' ').next()?.to_str().ok()?.parse().ok()
+            after.trim_ascii().split(|b| *b == b' ').next()?.to_str().ok()?.parse().ok()
         };
         Some((tree, parents, date().unwrap_or(0)))
     }

@@ -217,7 +217,7 @@ fn all(git_dir: &Path, common_dir: &Path, env: &GitEnv) -> Result<File, GitError
 /// The branch that `HEAD` names, for conditional includes.
 fn head_branch(git_dir: &Path) -> Option<gix::refs::FullName> {
     let head = std::fs::read(git_dir.join("HEAD")).ok()?;
-    let name = head.strip_prefix(b"ref:")?.trim().as_bstr();
+    let name = head.strip_prefix(b"ref:")?.trim_ascii().as_bstr();
     gix::refs::FullName::try_from(name).ok()
 }
 

@@ -148,15 +148,20 @@ impl Reader {
         if now != update.change.old() {
             return Err(GitError::Stale(name.clone()));
         }
+        // Whether a branch moved forward asks for its new object first.
+        if let Change::Update { old, new } = update.change
+            && name.tag().is_none()
+        {
+            return self.moved(old, new, limits);
+        }
         if let Some(new) = update.change.new_id() {
             self.history.kind(new)?;
         }
-        match update.change {
-            Change::Create { .. } => Ok(Action::Create),
-            Change::Delete { .. } => Ok(Action::Delete),
-            Change::Update { .. } if name.tag().is_some() => Ok(Action::Force),
-            Change::Update { old, new } => self.moved(old, new, limits),
-        }
+        Ok(match update.change {
+            Change::Create { .. } => Action::Create,
+            Change::Delete { .. } => Action::Delete,
+            Change::Update { .. } => Action::Force,
+        })
     }
 
     /// The paths that the update changes. The old id must have passed [`Self::action`]; `base` is

@@ -10,7 +10,6 @@ use super::packed::Packed;
 use super::reftable::Reftable;
 use crate::push::RefName;
 use gix::ObjectId;
-use gix::bstr::ByteSlice;
 use gix::hash::Kind;
 use std::cell::RefCell;
 use std::ffi::OsStr;
@@ -109,7 +108,7 @@ impl Files {
 
     fn parse(&self, name: &RefName, text: &[u8]) -> Result<RefValue, GitError> {
         if let Some(target) = text.strip_prefix(b"ref:") {
-            return Ok(RefValue::Symbolic(RefName::new(target.trim())));
+            return Ok(RefValue::Symbolic(RefName::new(target.trim_ascii())));
         }
         let (hex, rest) = text.split_at_checked(self.format.len_in_hex()).unwrap_or((text, b"x"));
         let ends = rest.first().is_none_or(u8::is_ascii_whitespace);

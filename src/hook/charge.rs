@@ -103,10 +103,14 @@ fn put_aside(desk: &Desk, access: &mut Access, key: &str) -> Result<Aside, Refus
             ["whoever served this push is gone: push again"],
         ));
     }
-    let store = desk.store_for_change().map_err(|error| lent::refusal(&error))?;
-    let Some(store) = store else { return Err(Refusal::defect()) };
+    // The one that the grants were read from.
+    let Some(store) = access.store.take() else { return Err(Refusal::defect()) };
+    store.ready_to_change().map_err(|error| lent::refusal(&error))?;
     let change = match appends(desk, store.as_ref(), &counted, key) {
-        Ok(appends) if appends.is_empty() => return Ok(Aside::Nothing),
+        Ok(appends) if appends.is_empty() => {
+            access.store = Some(store);
+            return Ok(Aside::Nothing);
+        }
         Ok(appends) => Change { appends, ..Change::default() },
         Err(StoreError::Moved) => return Ok(Aside::Again),
         Err(error) => return Err(lent::refusal(&error)),

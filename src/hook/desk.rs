@@ -11,11 +11,13 @@ use crate::os::syslog::{self, Severity};
 use crate::policy::compiled::{Compiled, CompiledError, ReadAt};
 use crate::policy::model::Settings;
 use crate::store;
-use crate::store::access::{AccessStore, Status, StoreError};
+use crate::store::access::{AccessStore, StoreError};
 use crate::store::applied::{self, Applied, AppliedError, PAYLOAD_AT};
 use crate::store::epoch::{self, EpochError};
 use crate::store::open::Mode;
-use crate::store::sqlite::brief;
+use crate::store::sqlite::brief::{self, Said};
+pub use crate::text::hex;
+use chrono::Datelike as _;
 use sha2::{Digest as _, Sha256};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -113,6 +115,14 @@ impl Desk {
         self.open_store(Mode::Read)
     }
 
+    /// The same, for somebody who may change it afterwards.
+    ///
+    /// # Errors
+    /// As [`Self::store`].
+    pub fn store_to_ask(&self) -> Result<Option<Box<dyn AccessStore>>, StoreError> {
+        self.open_store(Mode::AskThenChange)
+    }
+
     /// The same, to be changed.
     ///
     /// # Errors
@@ -121,12 +131,14 @@ impl Desk {
         self.open_store(Mode::Write)
     }
 
-    /// What the brief beside this host's own store says, where it counts: no lock holds.
+    /// What the brief beside this host's own store says; of a shared one nothing.
     #[must_use]
-    pub fn brief(&self) -> Option<Status> {
-        let own = self.policy.settings().shared_store.is_none();
+    pub fn brief(&self) -> Said {
         let site = &self.site;
-        own.then(|| brief::read(&site.state, site.account_uid, self.epoch, self.now.wall)).flatten()
+        match self.policy.settings().shared_store {
+            None => brief::read(&site.state, site.account_uid, self.epoch, self.now.wall),
+            Some(_) => Said::Nothing,
+        }
     }
 
     /// Takes a brief of this host's own store, for the pushes after this one.
@@ -191,24 +203,11 @@ fn no_store(state: &Path, error: &EpochError) -> Code {
 /// An id that people can say: the day, and six characters of a hash over what is unique.
 fn push_id(now: Now, service: Option<&ReceivePack>) -> String {
     const LETTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-    let unique = format!(
-        "{:?} {:?} {}",
-        now.boot,
-        service.map(|s| (s.pid, s.start_time)),
-        std::process::id()
-    );
+    let (above, start) = service.map_or((0, 0), |s| (s.pid, s.start_time));
+    let unique = format!("{} {above} {start} {}", now.boot.as_nanos(), std::process::id());
     let hash = Sha256::digest(unique.as_bytes());
     let letters = hash.iter().take(6).filter_map(|byte| LETTERS.get(usize::from(byte & 31)));
     let letters: String = letters.map(|letter| char::from(*letter)).collect();
-    format!("{}-{letters}", now.wall.format("%Y%m%d"))
-}
-
-/// Bytes as hexadecimal digits.
-#[must_use]
-pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    let (year, month, day) = (now.wall.year(), now.wall.month(), now.wall.day());
+    format!("{year:04}{month:02}{day:02}-{letters}")
 }

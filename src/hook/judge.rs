@@ -136,8 +136,12 @@ pub fn judge(
 
 /// The real path of the common git directory below the root, without `.git`.
 pub fn repository(root: &Path, common_dir: &Path) -> Option<Vec<u8>> {
-    let root = std::fs::canonicalize(root).ok()?;
-    let below = common_dir.strip_prefix(root).ok()?.as_os_str().as_bytes();
+    let below = match common_dir.strip_prefix(root) {
+        // What a real path begins with is real: no link has to be looked for.
+        Ok(below) => below,
+        Err(_) => common_dir.strip_prefix(std::fs::canonicalize(root).ok()?).ok()?,
+    };
+    let below = below.as_os_str().as_bytes();
     let name =
         below.strip_suffix(b"/.git").or_else(|| below.strip_suffix(b".git")).unwrap_or(below);
     (!name.is_empty() && !name.ends_with(b"/")).then(|| name.to_vec())

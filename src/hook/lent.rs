@@ -17,7 +17,8 @@ use crate::policy::window::Zone;
 use crate::policy::zone;
 use crate::push::RefUpdate;
 use crate::report::Raw;
-use crate::store::access::{AccessStore, Filter, StoreError};
+use crate::store::access::{AccessStore, Filter, Status, StoreError};
+use crate::store::sqlite::brief::Said;
 use chrono::{DateTime, Duration, Utc};
 use std::os::unix::ffi::OsStrExt;
 
@@ -72,13 +73,21 @@ pub fn rule(
     asked: &Asked,
     access: &mut Access,
 ) -> Result<Vec<Ruled>, Refusal> {
-    if briefed(ruling.desk, access)? {
-        let standing = ruling.all(updates)?;
-        if !standing.iter().any(could_be_lent) {
-            return Ok(standing);
+    // The trail first: a change in between makes the store newer, never older.
+    let noted = ruling.desk.trail().noted_store();
+    match ruling.desk.brief() {
+        // A trail that knows of a store all the same refuses the yes when it is recorded.
+        Said::NoStore if noted.is_none() => return ruling.all(updates),
+        Said::Whole(status) if is_right(ruling.desk, status, noted)? => {
+            access.version = Some(status.version);
+            let standing = ruling.all(updates)?;
+            if !standing.iter().any(could_be_lent) {
+                return Ok(standing);
+            }
         }
+        Said::NoStore | Said::Nothing | Said::Whole(_) => {}
     }
-    open(ruling.desk, access)?;
+    open(ruling.desk, access, Desk::store_to_ask)?;
     let Some(store) = access.store.take() else { return ruling.all(updates) };
     let ruled = with_store(ruling, updates, access, store.as_ref())?;
     if ruled.iter().any(could_be_lent) {
@@ -93,19 +102,16 @@ pub fn rule(
 /// The store, where there is one, held against the trail and the clock: for a reader.
 pub(crate) fn opened(desk: &Desk) -> Result<Access, Refusal> {
     let mut access = Access::default();
-    open(desk, &mut access)?;
+    open(desk, &mut access, Desk::store)?;
     Ok(access)
 }
 
 /// Whether the brief says all that a push by standing rights needs: the store is the one that the
-/// trail knows, its clock is behind ours, no lock holds. Where anything is wrong the store is asked.
-fn briefed(desk: &Desk, access: &mut Access) -> Result<bool, Refusal> {
-    let known = known_store(desk)?;
-    let Some(status) = desk.brief() else { return Ok(false) };
-    let right = TrailError::of_store(Some(status.version), known).is_ok()
-        && sound(desk.now.wall, status.newest).is_ok();
-    access.version = right.then_some(status.version);
-    Ok(right)
+/// trail knows, its clock is behind ours. Where anything is wrong the store is asked.
+fn is_right(desk: &Desk, status: Status, noted: Option<u64>) -> Result<bool, Refusal> {
+    let known = noted.map_or_else(|| known_store(desk), |version| Ok(Some(version)))?;
+    Ok(TrailError::of_store(Some(status.version), known).is_ok()
+        && sound(desk.now.wall, status.newest).is_ok())
 }
 
 fn known_store(desk: &Desk) -> Result<Option<u64>, Refusal> {
@@ -114,12 +120,15 @@ fn known_store(desk: &Desk) -> Result<Option<u64>, Refusal> {
     known.map_err(|error| Refusal::server(error.code(), &error))
 }
 
+/// How the store is opened.
+type Opening = fn(&Desk) -> Result<Option<Box<dyn AccessStore>>, StoreError>;
+
 /// Opens the store, where there is one, and holds its clock against ours.
-fn open(desk: &Desk, access: &mut Access) -> Result<(), Refusal> {
+fn open(desk: &Desk, access: &mut Access, opening: Opening) -> Result<(), Refusal> {
     // The trail first: a change in between makes the store newer, never older.
     let trailed = |error: TrailError| Refusal::server(error.code(), &error);
     let known = known_store(desk)?;
-    let Some(store) = desk.store().map_err(|error| refusal(&error))? else {
+    let Some(store) = opening(desk).map_err(|error| refusal(&error))? else {
         return TrailError::of_store(None, known).map_err(trailed);
     };
     access.shared_epoch = store.epoch().map_err(|error| refusal(&error))?;

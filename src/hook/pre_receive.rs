@@ -3,17 +3,17 @@
 //! The order is the promise: judge, then the audit line on the disk, then the slip for `update`,
 //! then the repository's own hook, then yes.
 
+mod hand_over;
+
 use super::ask::{self, Came};
 use super::charge::{self, Aside};
 use super::desk::Desk;
-use super::judge::{self, Answer, Known, Ruled};
+use super::judge::{self, Known, Ruled};
 use super::lent::{self, Access};
 use super::{End, Refusal, foreign, ledger, record, say, settle, tell, wait};
 use crate::access::Id;
 use crate::audit::{Event, Record, Text, TrailError, Verdict};
 use crate::code::Code;
-use crate::decision;
-use crate::os::site::Site;
 use crate::os::{clock, env, faults, files, syslog};
 use crate::policy::model::Refuse;
 use crate::policy::scope::Ground;
@@ -21,10 +21,8 @@ use crate::policy::span::Span;
 use crate::pusher::Source;
 use crate::report::{self, PushReport};
 use crate::store::access::{StoreError, UnderWay};
-use crate::store::slip::{self, End as SlipEnd, Head, Key, Reserved, Slip, SlipRef};
-use crate::store::{applied, epoch};
-use chrono::{DateTime, Duration, Utc};
-use gix::ObjectId;
+use crate::store::slip::Reserved;
+use chrono::Duration;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -59,7 +57,10 @@ pub fn main() -> Result<End, Refusal> {
     let mut waited = false;
     for _ in 0..ROUNDS {
         match round(&desk, &stdin, &argv0, waited)? {
-            Next::End(end) => return Ok(end),
+            Next::End(end) => {
+                std::mem::forget(desk);
+                return Ok(end);
+            }
             Next::Again => {}
             Next::Wait(id, span) => {
                 wait::for_answer(&desk, &id, span)?;
@@ -85,8 +86,14 @@ fn round(desk: &Desk, stdin: &[u8], argv0: &Path, waited: bool) -> Result<Next, 
     let Some(ground) = &known.ground else {
         return Err(refuse(desk, &known, Refusal::new(Code::Internal, ["no ground to decide on"])));
     };
-    let (known, ruled) = (&known, &ruled);
-    Answered { desk, known, ground, ruled, argv0, waited }.give(stdin, &mut access)
+    let next = Answered { desk, known: &known, ground, ruled: &ruled, argv0, waited }
+        .give(stdin, &mut access);
+    if matches!(next, Ok(Next::End(_))) {
+        // The process ends: that the kernel gives all of it back at once takes less time. Of the
+        // store too, whose changes are on the disk.
+        std::mem::forget((known, ruled, access));
+    }
+    next
 }
 
 fn read_stdin() -> Result<Vec<u8>, Refusal> {
@@ -328,121 +335,5 @@ impl Answered<'_> {
         };
         let store = access.store.as_ref().or(opened.as_ref())?;
         Some(store.status().ok()?.version)
-    }
-
-    /// Lays down what `update` confirms; there is no `update` where no receive-pack is above us.
-    fn lay_slip(
-        &self,
-        seq: u64,
-        now: clock::Now,
-        (access, reserved, shared_epoch): (&Access, Option<&Reserved>, Option<u64>),
-    ) -> Result<(), Refusal> {
-        let Some(service) = &self.desk.service else { return Ok(()) };
-        let unwritable =
-            |error: &dyn std::error::Error| self.framed(Refusal::server(Code::Store, error));
-        let key = Key::new(service, Path::new(".")).map_err(|error| unwritable(&error))?;
-        let refs = self.allowed();
-        let end = SlipEnd::from_now(now, self.ends(), refs.len());
-        let head = Head {
-            key,
-            folder: self.known.git_dir.clone(),
-            push: self.desk.id.clone(),
-            digest: self.desk.digest,
-            epoch: self.desk.epoch,
-            end,
-            audit_seq: seq,
-            lent: access.used.iter().map(|lent| lent.id.clone()).collect(),
-            reserved: reserved.cloned(),
-            shared_epoch,
-        };
-        slip::write(&self.desk.site.state, &Slip { head, refs, confirmed: false })
-            .map_err(|error| unwritable(&error))
-    }
-
-    fn allowed(&self) -> Vec<SlipRef> {
-        let both = self.known.updates.iter().zip(self.ruled);
-        both.filter(|(_, one)| one.answer.refused().is_none())
-            .map(|(update, _)| {
-                let kind = update
-                    .change
-                    .old()
-                    .or(update.change.new_id())
-                    .map_or(gix::hash::Kind::Sha1, |id| id.kind());
-                let null = ObjectId::null(kind);
-                SlipRef {
-                    name: update.name.as_bytes().to_vec(),
-                    old: update.change.old().unwrap_or(null),
-                    new: update.change.new_id().unwrap_or(null),
-                }
-            })
-            .collect()
-    }
-
-    /// The earliest end of anything that a yes rests on.
-    fn ends(&self) -> Option<DateTime<Utc>> {
-        let ends = self.ruled.iter().filter_map(|one| match &one.answer {
-            Answer::Decided(decision) => match &decision.verdict {
-                decision::Verdict::Allowed(allowed) => allowed.ends(),
-                decision::Verdict::Refused(_) => None,
-            },
-            Answer::Fault(..) => None,
-        });
-        let evidence = self.known.pusher.as_ref().and_then(|pusher| pusher.until);
-        ends.chain(evidence).min()
-    }
-
-    /// Nothing was revoked, locked or applied while the repository's own hook ran: where no `update`
-    /// confirms, nobody else would notice.
-    fn not_overtaken(&self, access: &Access) -> Result<(), Refusal> {
-        let site = &self.desk.site;
-        let store =
-            |error: &dyn std::error::Error| self.framed(Refusal::server(Code::Store, error));
-        let epoch = epoch::read(&site.state).map_err(|error| store(&error))?;
-        let digest = applied::digest(&site.state, site.account_uid).map_err(|e| store(&e))?;
-        let shared = match &access.store {
-            Some(shared) => shared.epoch().map_err(|error| self.framed(lent::refusal(&error)))?,
-            None => None,
-        };
-        if (epoch, digest, shared) == (self.desk.epoch, self.desk.digest, access.shared_epoch) {
-            return Ok(());
-        }
-        let words = ["access was changed while the repository's own hook ran: push again"];
-        Err(self.framed(Refusal::new(Code::PushAgain, words)))
-    }
-
-    /// The repository's own hook may have taken longer than we looked ahead.
-    fn still_within(&self, access: &Access) -> Result<(), Refusal> {
-        self.not_overtaken(access)?;
-        let now = clock::now();
-        let too_long =
-            now.boot.saturating_sub(self.desk.now.boot) > FOREIGN.to_std().unwrap_or_default();
-        if too_long || self.ends().is_some_and(|end| now.wall >= end) {
-            let words = [
-                "the repository's own pre-receive hook took so long that the decision has ended: push again",
-            ];
-            return Err(self.framed(Refusal::new(Code::PushAgain, words)));
-        }
-        Ok(())
-    }
-
-    /// Our `update`, if git will run it: in the folder that git's configuration names, which need not
-    /// be the one that we were run from (another hook may have run us).
-    fn update_confirms(&self) -> Option<PathBuf> {
-        let ours = Site::home().ok()?.join("update");
-        let there = self.known.hooks.as_ref()?.join("update");
-        let same = self.desk.service.is_some() && files::same_executable(&there, &ours);
-        same.then_some(there)
-    }
-
-    /// `refuse = "ref"` lets pre-receive say yes although a ref is refused, so it must be sure that
-    /// git will run our `update`.
-    fn prove_update(&self) -> Result<(), Refusal> {
-        if self.update_confirms().is_some() {
-            return Ok(());
-        }
-        let words = [
-            "`refuse = \"ref\"` needs refwarden's update hook in place, and it is not; tell the server's admin",
-        ];
-        Err(self.refused(Refusal::new(Code::NoSlip, words)))
     }
 }

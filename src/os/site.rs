@@ -6,6 +6,7 @@
 use super::files::{self, FileError};
 use super::trust::{self, TrustError};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The file's name, beside the executable.
@@ -128,7 +129,10 @@ impl Site {
 
     fn parse(bytes: &[u8], path: &Path) -> Result<Self, SiteError> {
         let wrong = |reason: String| SiteError::Malformed { path: path.to_owned(), reason };
-        let site: Self = toml::from_slice(bytes).map_err(|e| wrong(e.message().to_owned()))?;
+        let site = match Self::written(bytes) {
+            Some(site) => site,
+            None => toml::from_slice(bytes).map_err(|e| wrong(e.message().to_owned()))?,
+        };
         if site.version != VERSION {
             return Err(wrong(format!("version {} is not known, only {VERSION}", site.version)));
         }
@@ -138,6 +142,36 @@ impl Site {
             return Err(wrong(format!("`{}` is not absolute", relative.display())));
         }
         Ok(site)
+    }
+
+    /// Reads what the installation writes, every key once and nothing that has to be unquoted: each
+    /// hook of each push reads it. Anything else is left to the TOML library.
+    fn written(bytes: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(bytes).ok().filter(|text| text.is_ascii())?;
+        let mut fields = BTreeMap::new();
+        for line in text.lines() {
+            let (key, value) = line.split_once(" = ")?;
+            if value.bytes().any(|byte| byte == b'\\' || byte.is_ascii_control())
+                || fields.insert(key, value).is_some()
+            {
+                return None;
+            }
+        }
+        let mut number = |key| {
+            let digits: &str = fields.remove(key)?;
+            let plain = !digits.starts_with('0') || digits == "0";
+            let digits = Some(digits).filter(|d| plain && d.bytes().all(|b| b.is_ascii_digit()));
+            digits?.parse::<u32>().ok()
+        };
+        let (version, account_uid) = (number("version")?, number("account-uid")?);
+        let mut word = |key| {
+            let inner = fields.remove(key)?.strip_prefix('"')?.strip_suffix('"')?;
+            (!inner.contains('"')).then(|| inner.to_owned())
+        };
+        let (policy, state, root) =
+            (word("policy")?.into(), word("state")?.into(), word("root")?.into());
+        let account = word("account")?;
+        fields.is_empty().then_some(Self { version, policy, state, account, account_uid, root })
     }
 
     /// Writes the site file of a folder, readable by everybody.
@@ -171,6 +205,7 @@ impl Site {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use std::os::unix::fs::PermissionsExt;
 
     fn site() -> Site {
@@ -190,6 +225,56 @@ mod tests {
         site().write(folder.path()).unwrap();
         assert_eq!(Site::read(folder.path()).unwrap(), site());
         site().check_account().unwrap();
+    }
+
+    /// Values as they may stand in a site file, right and wrong ones.
+    const VALUES: [&str; 16] = [
+        "1",
+        "0",
+        "01",
+        "+1",
+        "-1",
+        "1_0",
+        "4294967296",
+        "\"/a\"",
+        "\"/a b\"",
+        "\"\"",
+        "'/a'",
+        "\"/\\u0041\"",
+        "\"a\" # b",
+        "\"a\"\"",
+        "\"ä\"",
+        "[]",
+    ];
+
+    proptest! {
+        #[test]
+        fn what_is_read_at_a_glance_means_the_same_in_toml(
+            values in prop::collection::vec(prop::sample::select(&VALUES[..]), 6),
+            keys in Just(["version", "policy", "state", "account", "account-uid", "root"].to_vec())
+                .prop_shuffle(),
+            likely in prop::collection::vec(any::<bool>(), 6),
+            more in prop::sample::select(&["", "\n", "root = \"/\"\n", "x = 1\n", "# x\n"][..]),
+        ) {
+            let mut text = String::new();
+            for ((key, value), likely) in keys.iter().zip(&values).zip(&likely) {
+                let number = matches!(*key, "version" | "account-uid");
+                let value = if *likely { if number { "1" } else { "\"/a\"" } } else { value };
+                text += &format!("{key} = {value}\n");
+            }
+            text += more;
+            if let Some(site) = Site::written(text.as_bytes()) {
+                prop_assert_eq!(Ok(site), toml::from_str::<Site>(&text).map_err(|_| text));
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_installation_writes_is_read_at_a_glance() {
+        let folder = tempfile::tempdir().unwrap();
+        site().write(folder.path()).unwrap();
+        let bytes = std::fs::read(folder.path().join(FILE_NAME)).unwrap();
+        assert_eq!(Site::written(&bytes), Some(site()));
     }
 
     #[test]

@@ -287,6 +287,13 @@ pub trait AccessStore {
     /// [`StoreError`].
     fn raise_epoch(&self) -> Result<(), StoreError>;
 
+    /// Readies a store for changes that was opened to be asked first
+    /// ([`super::open::Mode::AskThenChange`]).
+    ///
+    /// # Errors
+    /// [`StoreError`]: it can't be changed.
+    fn ready_to_change(&self) -> Result<(), StoreError>;
+
     /// Writes a copy of everything to a new file.
     ///
     /// # Errors

@@ -15,6 +15,8 @@ const DEADLINE: Duration = Duration::from_secs(3);
 pub enum Mode {
     /// To ask.
     Read,
+    /// To ask, and perhaps to change afterwards: [`AccessStore::ready_to_change`] comes before.
+    AskThenChange,
     /// To change.
     Write,
 }
@@ -36,7 +38,8 @@ pub fn open(
     let path = state.join(FILE_NAME);
     let opened = match mode {
         Mode::Read => Sqlite::open_read(&path, account_uid),
-        Mode::Write => Sqlite::open_write(&path, account_uid),
+        Mode::AskThenChange => Sqlite::open_to_ask(&path, account_uid),
+        Mode::Write => Sqlite::open_write(&path, account_uid).map(Sqlite::keeping_a_short_log),
     };
     match opened {
         Ok(store) => Ok(Some(Box::new(store))),

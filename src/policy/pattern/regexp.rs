@@ -1,5 +1,8 @@
 //! `regex:` patterns: the expression is parsed alone, then wrapped, so nothing in it can leave the wrap.
 
+mod simple;
+
+use self::simple::Simple;
 use super::{Broken, PatternError, USER};
 use crate::policy::name::{MAX_NAME, UserName};
 use regex::bytes::{Regex, RegexBuilder};
@@ -17,8 +20,8 @@ const SIZE_LIMIT: usize = 4 << 20;
 /// Stands for `${user}` while the expression is parsed: as long as it, so positions stay.
 const PLACEHOLDER: &str = "(?:uuu)";
 
-/// How many times an expression is matched by its plain automaton before it is worth compiling
-/// better ones: a hook asks few questions of most, and that takes longer than those.
+/// How many times an expression is matched as it is written, or by its plain automaton, before it is
+/// worth compiling better ones: a hook asks few questions of most, and that takes longer than those.
 const FEW: u32 = 16;
 
 /// A parsed regular expression over bytes; compiled when it is first needed.
@@ -34,9 +37,34 @@ pub struct Regexp {
 #[derive(Debug)]
 struct Engine {
     user: Option<UserName>,
-    plain: Result<(PikeVM, Cache), String>,
+    plain: Result<Plain, String>,
     asked: u32,
     full: Option<Result<Regex, String>>,
+}
+
+/// What the first questions are answered by.
+#[derive(Debug)]
+enum Plain {
+    Written(Simple),
+    Automaton(Box<(PikeVM, Cache)>),
+}
+
+impl Plain {
+    fn of(expression: &str) -> Result<Self, String> {
+        let automaton = plain(expression)?;
+        let cache = automaton.create_cache();
+        Ok(Self::Automaton(Box::new((automaton, cache))))
+    }
+
+    fn is_match(&mut self, subject: &[u8]) -> bool {
+        match self {
+            Self::Written(simple) => simple.matches(subject),
+            Self::Automaton(both) => {
+                let (automaton, cache) = &mut **both;
+                automaton.is_match(cache, subject)
+            }
+        }
+    }
 }
 
 impl Regexp {
@@ -77,9 +105,17 @@ impl Regexp {
         }
         let mut last = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
         let known = last.take().filter(|known| known.user.as_ref() == user);
-        let engine = last.insert(known.unwrap_or_else(|| Engine::new(&self.to_regex(user), user)));
+        let engine = last.insert(known.unwrap_or_else(|| self.engine(user)));
         let matches = engine.matches(subject, || self.to_regex(user));
         matches.map_err(|reason| Broken { expression: self.expression.clone(), reason })
+    }
+
+    fn engine(&self, user: Option<&UserName>) -> Engine {
+        let plain = match Simple::parse(&self.expression) {
+            Some(simple) => Ok(Plain::Written(simple)),
+            None => Plain::of(&self.to_regex(user)),
+        };
+        Engine { user: user.cloned(), plain, asked: 0, full: None }
     }
 
     pub(super) fn to_regex(&self, user: Option<&UserName>) -> String {
@@ -92,14 +128,6 @@ impl Regexp {
 }
 
 impl Engine {
-    fn new(expression: &str, user: Option<&UserName>) -> Self {
-        let plain = plain(expression).map(|plain| {
-            let cache = plain.create_cache();
-            (plain, cache)
-        });
-        Self { user: user.cloned(), plain, asked: 0, full: None }
-    }
-
     fn matches(
         &mut self,
         subject: &[u8],
@@ -110,8 +138,8 @@ impl Engine {
             return full.as_ref().map(|regex| regex.is_match(subject)).map_err(String::clone);
         }
         self.asked += 1;
-        let (plain, cache) = self.plain.as_mut().map_err(|reason| reason.clone())?;
-        Ok(plain.is_match(cache, subject))
+        let plain = self.plain.as_mut().map_err(|reason| reason.clone())?;
+        Ok(plain.is_match(subject))
     }
 }
 

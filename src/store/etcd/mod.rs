@@ -358,6 +358,10 @@ impl AccessStore for Etcd {
         Ok(())
     }
 
+    fn ready_to_change(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     fn backup(&self, _to: &Path) -> Result<(), StoreError> {
         let words = "etcd is backed up by its own means: `etcdctl snapshot save FILE`";
         Err(self.client.unavailable(words))

@@ -100,7 +100,7 @@ fn render_head(slip: &Slip) -> Option<String> {
         Some(wall) => nanoseconds(wall)?.to_string(),
         None => "-".to_owned(),
     };
-    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = crate::text::hex(digest);
     let access = render_access(&slip.head)?;
     Some(format!(
         "{FIRST_LINE}{state}\npush {push}\ndigest {digest}\nepoch {epoch}\nwall-end {wall}\n\

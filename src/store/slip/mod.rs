@@ -65,7 +65,7 @@ impl Key {
             self.pid, self.start_time, self.host.boot_id, self.host.pid_namespace, self.uid
         );
         let hash = Sha256::digest(text.as_bytes());
-        let hash: String = hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        let hash = crate::text::hex(hash.get(..16).unwrap_or_default());
         format!("{}{hash}", repository_prefix(self.git_dir))
     }
 }

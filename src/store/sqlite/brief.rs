@@ -14,7 +14,7 @@
 //! Otherwise the file is opened, and the push that did so takes the next brief. Nothing is refused
 //! by a brief, and nothing is lost with it.
 
-use super::super::access::{AccessStore, Status};
+use super::super::access::{AccessStore, Status, StoreError};
 use super::open::{BESIDE, trusted, with_end};
 use super::{FILE_NAME, row};
 use crate::os::files;
@@ -30,16 +30,33 @@ const MAX_BYTES: usize = 1024;
 /// For how long nothing must have been written to the file when a brief is taken, in seconds.
 const QUIET: i64 = 2;
 
-/// What the brief beside the store of a state folder says, if it counts at `now`: there is a store,
-/// this is its version and its newest time, and no lock holds. `epoch` was read before.
+/// What a look at the brief tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Said {
+    /// There is no store.
+    NoStore,
+    /// Nothing that counts: the store itself has to be asked.
+    Nothing,
+    /// There is a store, this is its version and its newest time, and no lock holds.
+    Whole(Status),
+}
+
+/// What the brief beside the store of a state folder says at `now`. `epoch` was read before.
 #[must_use]
-pub fn read(state: &Path, account_uid: u32, epoch: u64, now: DateTime<Utc>) -> Option<Status> {
-    let found = trusted(&state.join(FILE_NAME), account_uid).ok()?;
+pub fn read(state: &Path, account_uid: u32, epoch: u64, now: DateTime<Utc>) -> Said {
+    match trusted(&state.join(FILE_NAME), account_uid) {
+        Ok(found) => whole(&found, account_uid, epoch, now).map_or(Said::Nothing, Said::Whole),
+        Err(StoreError::Absent { .. }) => Said::NoStore,
+        Err(_) => Said::Nothing,
+    }
+}
+
+fn whole(found: &Inspected, account_uid: u32, epoch: u64, now: DateTime<Utc>) -> Option<Status> {
     let file = found.open_beside(END, account_uid).ok()?;
     let bytes = files::read_opened(&file, &found.path, MAX_BYTES).ok()?;
     let (brief, of) = std::str::from_utf8(&bytes).ok()?.strip_prefix(HEAD)?.split_once('\n')?;
     let brief = Brief::parse(brief)?;
-    let counts = of == identity(&found) && brief.epoch == epoch && brief.taken <= row::micros(now);
+    let counts = of == identity(found) && brief.epoch == epoch && brief.taken <= row::micros(now);
     counts.then_some(brief.status)
 }
 

@@ -38,6 +38,18 @@ pub struct Sqlite {
     path: PathBuf,
     /// Device and inode of the file that was opened.
     file: (u64, u64),
+    log: Log,
+}
+
+/// What becomes of the log at the end, where nobody else has the file open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Log {
+    /// It stays as it is.
+    Stays,
+    /// It is taken into the file.
+    TakenIn,
+    /// It is taken into the file once it is long.
+    TakenInWhenLong,
 }
 
 impl Sqlite {
@@ -127,6 +139,10 @@ impl AccessStore for Sqlite {
 
     fn raise_epoch(&self) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    fn ready_to_change(&self) -> Result<(), StoreError> {
+        self.ready()
     }
 
     fn backup(&self, to: &Path) -> Result<(), StoreError> {

@@ -4,7 +4,7 @@
 //! that SQLite holds in this process (fcntl(2), "advisory record locking").
 
 use super::super::access::StoreError;
-use super::{Sqlite, fault, schema};
+use super::{Log, Sqlite, fault, schema};
 use crate::os::files::{self, FileError};
 use crate::os::trust::{self, Inspected, TrustError};
 use rusqlite::config::DbConfig;
@@ -16,6 +16,10 @@ use std::time::Duration;
 /// How long to wait for other processes.
 pub(super) const WAIT: Duration = Duration::from_secs(5);
 
+/// Up to this length, in bytes, a log may stay: some sixty pages, which are read in a quarter of a
+/// millisecond.
+const SHORT_LOG: u64 = 256 * 1024;
+
 /// What SQLite keeps beside the file.
 pub(super) const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 
@@ -25,7 +29,21 @@ impl Sqlite {
     /// # Errors
     /// [`StoreError`]; an older schema too, which only [`Sqlite::open_write`] brings up to date.
     pub fn open_read(path: &Path, account_uid: u32) -> Result<Self, StoreError> {
-        let store = Self::opened(path, account_uid, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        Self::of_this_schema(path, account_uid, OpenFlags::SQLITE_OPEN_READ_ONLY)
+    }
+
+    /// As [`Sqlite::open_read`], for somebody who may change it afterwards: to open it a second time
+    /// would take as long as all else that such a push does. Changes stay in the log: whoever opens
+    /// the store to change it afterwards takes them into the file.
+    ///
+    /// # Errors
+    /// As [`Sqlite::open_read`].
+    pub fn open_to_ask(path: &Path, account_uid: u32) -> Result<Self, StoreError> {
+        Self::of_this_schema(path, account_uid, OpenFlags::SQLITE_OPEN_READ_WRITE)
+    }
+
+    fn of_this_schema(path: &Path, account_uid: u32, mode: OpenFlags) -> Result<Self, StoreError> {
+        let store = Self::opened(path, account_uid, mode)?;
         match store.version()? {
             found if found < schema::known() => Err(fault::unavailable(
                 &store.path,
@@ -40,18 +58,37 @@ impl Sqlite {
     /// # Errors
     /// [`StoreError`].
     pub fn open_write(path: &Path, account_uid: u32) -> Result<Self, StoreError> {
-        let store = Self::opened(path, account_uid, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        // SQLite reads then, and what it makes beside the file is read-only as well.
-        if store.connection.is_readonly("main").map_err(|error| store.wrong(error))? {
-            return Err(fault::unavailable(&store.path, "the file is read-only"));
-        }
+        let mut store = Self::opened(path, account_uid, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        store.not_read_only()?;
         if store.version()? < schema::known() {
             let migrated = schema::migrate(&store.connection, schema::SCRIPTS);
             migrated.map_err(|error| store.wrong(error))?;
         }
-        let prepared = prepare_to_write(&store.connection);
-        prepared.map_err(|error| store.wrong(error))?;
+        store.ready()?;
+        store.log = Log::TakenIn;
         Ok(store)
+    }
+
+    /// Makes it ready for changes.
+    pub(super) fn ready(&self) -> Result<(), StoreError> {
+        self.not_read_only()?;
+        prepare_to_write(&self.connection).map_err(|error| self.wrong(error))
+    }
+
+    fn not_read_only(&self) -> Result<(), StoreError> {
+        // SQLite reads then, and what it makes beside the file is read-only as well.
+        if self.connection.is_readonly("main").map_err(|error| self.wrong(error))? {
+            return Err(fault::unavailable(&self.path, "the file is read-only"));
+        }
+        Ok(())
+    }
+
+    /// Whoever opens the file next finds a log then, and needs no new one, which is twice a wait for
+    /// the disk. What is left in it is no more than a reader goes through in a moment.
+    #[must_use]
+    pub fn keeping_a_short_log(mut self) -> Self {
+        self.log = Log::TakenInWhenLong;
+        self
     }
 
     /// Makes an empty store, unless there is one: only `refwarden store init` does. Says whether it
@@ -80,7 +117,7 @@ impl Sqlite {
         let flags = mode | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         let connection =
             Connection::open_with_flags(&path, flags).map_err(|error| fault::of(&path, error))?;
-        let store = Self { connection, path, file };
+        let store = Self { connection, path, file, log: Log::Stays };
         prepare(&store.connection).map_err(|error| store.wrong(error))?;
         Ok(store)
     }
@@ -107,21 +144,35 @@ impl Sqlite {
     }
 }
 
+impl Drop for Sqlite {
+    /// Has the log taken into the file, so that no reader has to go through a long one.
+    fn drop(&mut self) {
+        let taken_in = match self.log {
+            Log::Stays => false,
+            Log::TakenIn => true,
+            Log::TakenInWhenLong => std::fs::metadata(with_end(&self.path, "-wal"))
+                .map_or(true, |log| log.len() > SHORT_LOG),
+        };
+        if taken_in {
+            let off = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+            let _ = self.connection.set_db_config(off, false);
+        }
+    }
+}
+
 /// What every connection is told. Schema and pages are not believed blindly.
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(WAIT)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true)?;
-    // Until it is known to be ours: closing a damaged file would write its log into it.
+    // Closing a damaged file would write its log into it: see `Drop`.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.execute_batch("PRAGMA cell_size_check = ON")
 }
 
 /// What a connection that changes something is told besides.
 fn prepare_to_write(connection: &Connection) -> rusqlite::Result<()> {
-    // Taken into the file at the end, so that no reader has to go through a log.
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
     let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
     if mode != "wal" {
         connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
@@ -158,6 +209,7 @@ fn fill(draft: &Path) -> Result<(), StoreError> {
     let make = || -> rusqlite::Result<()> {
         let connection = Connection::open_with_flags(draft, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         prepare(&connection)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
         schema::migrate(&connection, schema::SCRIPTS)?;
         prepare_to_write(&connection)
     };

@@ -10,6 +10,7 @@ mod copies;
 mod faults;
 mod files;
 mod fill;
+mod log;
 mod scale;
 mod walls;
 

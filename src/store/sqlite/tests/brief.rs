@@ -1,5 +1,6 @@
 //! When a brief counts: only while nobody can have changed what it says.
 
+use super::super::brief::Said;
 use super::*;
 use crate::access::{Lock, LockScope};
 use crate::policy::entry::Permissions;
@@ -27,7 +28,10 @@ fn take(state: &Path, now: DateTime<Utc>) -> Option<()> {
 }
 
 fn says(state: &Path, now: DateTime<Utc>) -> Option<Status> {
-    super::super::brief::read(state, me(), EPOCH, now)
+    match super::super::brief::read(state, me(), EPOCH, now) {
+        Said::Whole(status) => Some(status),
+        Said::NoStore | Said::Nothing => None,
+    }
 }
 
 fn lock(until: Option<i64>) -> Change {
@@ -97,7 +101,7 @@ fn a_clock_set_back_to_when_a_lock_held_finds_none() {
 #[test]
 fn an_epoch_raised_by_a_lock_or_a_revocation_ends_it() {
     let (folder, _, now) = briefed();
-    assert!(super::super::brief::read(folder.path(), me(), EPOCH + 2, now).is_none());
+    assert_eq!(super::super::brief::read(folder.path(), me(), EPOCH + 2, now), Said::Nothing);
 }
 
 #[test]
@@ -115,6 +119,18 @@ fn a_store_put_back_copied_over_or_lost_ends_it() {
     take(folder.path(), later()).unwrap();
     std::fs::remove_file(&path).unwrap();
     assert_eq!(says(folder.path(), later()), None, "no file");
+}
+
+#[test]
+fn only_where_no_file_is_there_is_no_store() {
+    let read = |state: &Path| super::super::brief::read(state, me(), EPOCH, later());
+    let (folder, path, _) = briefed();
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
+    assert_eq!(read(folder.path()), Said::Nothing, "not to be trusted is not absent");
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(read(folder.path()), Said::NoStore, "its brief alone is none");
+    std::fs::create_dir(&path).unwrap();
+    assert_eq!(read(folder.path()), Said::Nothing);
 }
 
 #[test]
