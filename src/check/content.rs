@@ -65,6 +65,9 @@ impl<'a> Searcher<'a> {
         let mut known = Known::new(olds);
         let first = 1 + new.get(..start).unwrap_or_default().find_iter(b"\n").count();
         for (number, line) in (first..).zip(part.lines()) {
+            if !(self.by_line || self.any.is_match(line)) {
+                continue;
+            }
             let found = self.kinds.iter().filter(|looked| looked.is_in(line));
             let mut found = found.peekable();
             if found.peek().is_some() && !known.has(line) {

@@ -119,6 +119,8 @@ mod tests {
     const TEXT: &str = "[submodule \"a\"]\n\tpath = lib/a\n\turl = https://git.example.org/a.git\n\
                         [submodule \"b\"]\n\tpath = lib/b\n\turl = ../b.git\n\turl = https://evil.example/b\n";
 
+    const OURS: &str = "regex:https://git\\.example\\.org/.*";
+
     fn refuses(path: &str, allowed: &[&str]) -> Option<String> {
         let allowed: Vec<_> = allowed.iter().map(|text| Pattern::parse(text).unwrap()).collect();
         let user = UserName::parse("bob").unwrap();
@@ -129,10 +131,12 @@ mod tests {
 
     #[test]
     fn a_submodule_needs_a_url_and_every_one_of_them_allowed() {
-        let ours = ["https://git.example.org/**", "../*"];
+        let ours = [OURS, "../*"];
         assert_eq!(refuses("lib/a", &ours), None);
         assert!(
-            refuses("lib/a", &["https://other.example/**"]).unwrap().contains("not an allowed")
+            refuses("lib/a", &["regex:https://other\\.example/.*"])
+                .unwrap()
+                .contains("not an allowed")
         );
         assert!(refuses("lib/a", &[]).unwrap().contains("none may be"));
         assert!(refuses("lib/c", &ours).unwrap().contains("no URL"));
@@ -143,7 +147,7 @@ mod tests {
     #[test]
     fn a_url_that_changes_under_an_old_submodule_is_a_new_one() {
         let user = UserName::parse("bob").unwrap();
-        let allowed = [Pattern::parse("https://git.example.org/**").unwrap()];
+        let allowed = [Pattern::parse(OURS).unwrap()];
         let new = Modules::parse(TEXT.as_bytes()).unwrap();
         let found = |olds: &[Modules]| new.new_urls(olds, &allowed, &user).unwrap().len();
         assert_eq!(found(&[]), 2);

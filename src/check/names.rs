@@ -9,15 +9,6 @@ use unicode_normalization::UnicodeNormalization as _;
 /// Devices of Windows, with any extension.
 const DEVICES: [&str; 6] = ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"];
 
-/// Whether both are one name where case does not count.
-#[must_use]
-pub fn alike(one: &[u8], other: &[u8]) -> bool {
-    if one.is_ascii() && other.is_ascii() {
-        return one.eq_ignore_ascii_case(other);
-    }
-    fold(one) == fold(other)
-}
-
 /// The name as such a file system compares it.
 #[must_use]
 pub fn fold(name: &[u8]) -> Vec<u8> {
@@ -71,6 +62,10 @@ fn is_device(stem: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn alike(one: &[u8], other: &[u8]) -> bool {
+        fold(one) == fold(other)
+    }
 
     #[test]
     fn names_that_differ_in_case_or_in_how_they_are_composed_are_alike() {

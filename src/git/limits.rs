@@ -8,6 +8,9 @@ use std::cell::Cell;
 /// How often the clock is asked: once in so many steps.
 const STEPS_PER_LOOK: u32 = 256;
 
+/// More bytes than this at once are worth a look at the clock.
+const BYTES_PER_LOOK: u64 = 64 * 1024;
+
 /// The bounds of one walk; past them a push is refused, never judged in part.
 pub struct Limits<'a> {
     /// Most commits that a walk may look at.
@@ -55,9 +58,17 @@ impl<'a> Meter<'a> {
     pub(super) fn step(&self) -> Result<(), GitError> {
         let steps = self.steps.get();
         self.steps.set(steps.wrapping_add(1));
-        if steps.is_multiple_of(STEPS_PER_LOOK) && (self.limits.expired)() {
-            return Err(GitError::Time);
-        }
-        Ok(())
+        if steps.is_multiple_of(STEPS_PER_LOOK) { self.time() } else { Ok(()) }
+    }
+
+    /// So many bytes to read: as much work as that many small pieces.
+    pub(super) fn bytes(&self, count: u64) -> Result<(), GitError> {
+        self.step()?;
+        if count >= BYTES_PER_LOOK { self.time() } else { Ok(()) }
+    }
+
+    /// Asks the clock, before work that takes long.
+    pub(super) fn time(&self) -> Result<(), GitError> {
+        if (self.limits.expired)() { Err(GitError::Time) } else { Ok(()) }
     }
 }

@@ -14,6 +14,7 @@ use gix::ObjectId;
 use gix::bstr::BString;
 use gix::objs::Kind;
 use gix::objs::tree::EntryKind;
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -53,6 +54,16 @@ pub(super) struct Difference<'a> {
     old: Option<Entry<'a>>,
     tree: &'a Entries,
     olds: &'a [Rc<Entries>],
+    /// The tree's names by how they fold, once somebody asked: there may be very many.
+    folded: &'a OnceCell<HashMap<Vec<u8>, Alike>>,
+}
+
+/// Names of one tree that fold alike, by their places.
+struct Alike {
+    /// In the tree's order.
+    first: usize,
+    /// One that the first old tree has too.
+    known: Option<usize>,
 }
 
 /// What stands under a name.
@@ -100,25 +111,30 @@ impl Difference<'_> {
         self.new.is_some() && self.old_entries().next().is_none()
     }
 
-    /// Another name in the same folder that is `alike`, where no old tree has them both.
-    pub(super) fn twin(&self, alike: fn(&[u8], &[u8]) -> bool) -> Option<&[u8]> {
+    /// Another name in the same folder that folds alike, for a name that the first old tree has not;
+    /// nothing where another old tree has them both. Of several new ones all but one tell.
+    pub(super) fn twin(&self, fold: fn(&[u8]) -> Vec<u8>) -> Option<&[u8]> {
         if self.new.is_none() || self.old.is_some() {
             return None;
         }
-        let is_twin = |other: &Entry<'_>| {
-            (other.name != self.any.name || other.is_folder() != self.any.is_folder())
-                && alike(other.name, self.any.name)
-        };
-        let both = |tree: &Rc<Entries>, other: &Entry<'_>| {
-            tree.find(other).is_some() && tree.find(&self.any).is_some()
-        };
-        let first = |other: &Entry<'_>| self.olds.first().and_then(|tree| tree.find(other));
-        // Of two that are new, one tells of the other.
-        let told = |other: &Entry<'_>| first(other).is_none() && other.name < self.any.name;
-        let twin = self.tree.iter().find(|other| {
-            is_twin(other) && !told(other) && !self.olds.iter().any(|tree| both(tree, other))
+        let first = self.olds.first()?;
+        let folded = self.folded.get_or_init(|| {
+            let mut all: HashMap<Vec<u8>, Alike> = HashMap::new();
+            for (at, entry) in self.tree.iter().enumerate() {
+                let alike = all.entry(fold(entry.name));
+                let alike = alike.or_insert(Alike { first: at, known: None });
+                if alike.known.is_none() && first.find(&entry).is_some() {
+                    alike.known = Some(at);
+                }
+            }
+            all
         });
-        twin.map(|twin| twin.name)
+        let alike = folded.get(&fold(self.any.name))?;
+        let twin = self.tree.get(alike.known.unwrap_or(alike.first))?;
+        let both =
+            |tree: &Rc<Entries>| tree.find(&twin).is_some() && tree.find(&self.any).is_some();
+        let is_self = twin.name == self.any.name && twin.is_folder() == self.any.is_folder();
+        (!is_self && !self.olds.iter().any(both)).then_some(twin.name)
     }
 
     fn old_entries(&self) -> impl Iterator<Item = Entry<'_>> {
@@ -184,7 +200,7 @@ impl<'a> Trees<'a> {
         let olds = olds.collect::<Result<Vec<_>, _>>()?;
         let Some((first, others)) = olds.split_first() else { return Ok(()) };
         let path = &mut self.path;
-        let mut shown = Ok(());
+        let (mut shown, folded) = (Ok(()), OnceCell::new());
         new.differences(first, |now, old| {
             let Some(any) = now.or(old) else { return };
             let others = || others.iter().map(|tree| tree.find(&any));
@@ -195,8 +211,8 @@ impl<'a> Trees<'a> {
             path.clear();
             path.extend_from_slice(&level.prefix);
             path.extend_from_slice(any.name);
-            let (tree, olds) = (&new, &olds);
-            shown = show(&Difference { path, any, new: now, old, tree, olds, is_settled });
+            let (tree, olds, folded) = (&new, &olds, &folded);
+            shown = show(&Difference { path, is_settled, any, new: now, old, tree, olds, folded });
             if any.is_folder() && !is_settled {
                 path.push(b'/');
                 let id = |entry: Option<Entry<'_>>| entry.and_then(|entry| entry.id());

@@ -4,7 +4,7 @@
 use super::commit::{self, Seen};
 use super::paint::{Bits, bits};
 use super::path::Files;
-use super::ready::Ready;
+use super::ready::{OfCommit, Ready};
 use crate::check::modules;
 use crate::check::text::CommitText;
 use crate::check::{Found, People, Subject};
@@ -44,7 +44,7 @@ impl<'a> Judge<'a> {
             people,
             sides,
             meter,
-            files: Files { objects: &history.objects, user: people.pusher() },
+            files: Files { objects: &history.objects, user: people.pusher(), meter },
             trees: Trees::new(&history.objects),
             text_bits: having(|ready| !ready.of_commit.is_empty()),
             path_bits: having(|ready| !ready.of_path.is_empty()),
@@ -81,6 +81,7 @@ impl<'a> Judge<'a> {
         tell: Tell<'_>,
     ) -> Result<(), GitError> {
         let (object, _) = self.history.objects.get(&id)?;
+        self.meter.bytes(object.data.len() as u64)?;
         let seen = Seen {
             raw: &object.data,
             text: CommitText::parse(&object.data),
@@ -89,6 +90,9 @@ impl<'a> Judge<'a> {
         };
         for (side, (ready, _)) in of(self.sides, new_to) {
             for (rule, asked) in &ready.of_commit {
+                if matches!(asked, OfCommit::Signed) {
+                    self.meter.time()?;
+                }
                 if let Some(words) = commit::judge(asked, &seen, self.people)? {
                     tell(side, *rule, Found { subject: Subject::Object(id), words });
                 }

@@ -6,6 +6,7 @@ use super::ready::OfPath;
 use crate::check::modules::{self, Modules};
 use crate::check::{content, links, names, paths};
 use crate::git::GitError;
+use crate::git::limits::Meter;
 use crate::git::objects::Objects;
 use crate::git::tree::{Difference, Item};
 use crate::policy::name::UserName;
@@ -23,6 +24,7 @@ pub(super) type Tell<'a> = &'a mut dyn FnMut(Option<usize>, Vec<u8>);
 pub(super) struct Files<'a> {
     pub(super) objects: &'a Objects,
     pub(super) user: &'a UserName,
+    pub(super) meter: &'a Meter<'a>,
 }
 
 impl Files<'_> {
@@ -36,7 +38,7 @@ impl Files<'_> {
     ) -> Result<(), GitError> {
         let path = difference.path.as_slice();
         let words = match rule {
-            OfPath::CaseConflicts => difference.twin(names::alike).map(twin),
+            OfPath::CaseConflicts => difference.twin(names::fold).map(twin),
             _ if difference.is_settled || difference.is_folder() => None,
             OfPath::Forbid(_) | OfPath::Only(_) => self.place(rule, difference)?,
             OfPath::MaxLength(most) if difference.is_added() => {
@@ -125,6 +127,7 @@ impl Files<'_> {
             tell(None, words.into_bytes());
             return Ok(());
         }
+        self.meter.bytes(size)?;
         let new = self.read(&id)?;
         let mut olds = Vec::new();
         for old in difference.olds().filter_map(Item::blob) {

@@ -59,7 +59,7 @@ fn chain(
 ) -> Result<(), GitError> {
     let (mut at, mut wanted) = (new, name);
     while history.kind(at)? == Kind::Tag {
-        meter.step()?;
+        meter.time()?;
         let (object, _) = history.objects.get(&at)?;
         let found = signed::tag(&object.data, wanted, people);
         if let Some(words) = found.map_err(|words| GitError::LookUp(detail_of(words)))? {

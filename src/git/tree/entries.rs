@@ -216,7 +216,8 @@ impl Entries {
         slot.end as usize + 1 + self.id_length
     }
 
-    fn get(&self, at: usize) -> Option<Entry<'_>> {
+    /// The entry at a place in the order.
+    pub(super) fn get(&self, at: usize) -> Option<Entry<'_>> {
         self.slots.get(at).map(|slot| self.entry(slot))
     }
 
