@@ -25,7 +25,7 @@ fn samples() -> Vec<(&'static str, String)> {
         ("private key", format!("-----BEGIN {} KEY-----", "OPENSSH PRIVATE")),
         ("private key", format!("\"-----BEGIN {} KEY-----\\nMII", "PRIVATE")),
         ("private key", format!("-----BEGIN PGP {} KEY BLOCK-----", "PRIVATE")),
-        ("PuTTY private key", format!("PuTTY-User-Key-File-{}: ssh-ed25519", 3)),
+        ("PuTTY private key", format!("PuTTY-User-Key-File-{}: x", 3)),
         (
             "age secret key",
             format!("AGE-SECRET-KEY-1{}", of("QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L", 58)),
@@ -41,10 +41,10 @@ fn samples() -> Vec<(&'static str, String)> {
         ("GitHub token", format!("github_pat_{}_{}", of(MIXED, 22), of(MIXED, 59))),
         ("GitLab token", format!("glpat-{}", of(MIXED, 20))),
         ("npm token", format!("npm_{}", of(MIXED, 36))),
-        ("PyPI token", format!("pypi-AgEIcHlwaS5vcmc{}", of(MIXED, 60))),
+        ("PyPI token", format!("pypi-AgEIcHlwaS5vcmc{}", of(MIXED, 55))),
         ("crates.io token", format!("cio{}", of(MIXED, 32))),
         ("Docker Hub token", format!("dckr_pat_{}", of(MIXED, 27))),
-        ("Slack token", format!("xoxb-{}", of("123456-", 30))),
+        ("Slack token", format!("xoxb-{}", of("123456-", 26))),
         (
             "Slack webhook",
             format!("https://hooks.slack.com/services/T{0}/B{0}/{1}", of("A1", 9), of(MIXED, 24)),
@@ -54,7 +54,7 @@ fn samples() -> Vec<(&'static str, String)> {
         ("Vault token", format!("hvs.{}", of(MIXED, 30))),
         ("Hugging Face token", format!("hf_{}", of("aBcD", 34))),
         ("OpenAI key", format!("sk-{}T3BlbkFJ{}", of(MIXED, 20), of(MIXED, 20))),
-        ("Anthropic key", format!("sk-ant-api03-{}", of(MIXED, 95))),
+        ("Anthropic key", format!("sk-ant-api03-{}", of(MIXED, 85))),
         ("refwarden token", ours),
     ]
 }

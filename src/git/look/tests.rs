@@ -1,6 +1,6 @@
-use super::super::testing::{Repo, WIDE, env};
+use super::super::testing::{Repo, WIDE};
 use super::super::{Limits, Reader};
-use crate::check::lab::{BOB, Crowd, check};
+use crate::check::lab::{Crowd, check};
 use crate::check::{Asked, Failed, Knows, Run, Subject};
 use crate::policy::checks::{Check, Merges, Rule, Search, Secret};
 use crate::policy::pattern::Pattern;
