@@ -11,6 +11,9 @@ const STEPS_PER_LOOK: u32 = 256;
 /// What a path takes in memory beside its own bytes, about.
 pub const PATH_COST: u64 = 120;
 
+/// More bytes than this at once are worth a look at the clock.
+const BYTES_PER_LOOK: u64 = 64 * 1024;
+
 /// The bounds of one walk; past them a push is refused, never judged in part.
 pub struct Limits<'a> {
     /// Most commits that a walk may look at.
@@ -58,7 +61,7 @@ impl<'a> Meter<'a> {
         Err(GitError::Limit { what: "changed paths", max, cure: "push it in parts" })
     }
 
-    /// One more path of so many bytes is kept. The limit is held at [`Self::bytes`].
+    /// One more path of so many bytes is kept. The limit is held at [`Self::room`].
     pub(super) fn keep(&self, length: usize) {
         let cost = PATH_COST.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
         self.bytes.set(self.bytes.get().saturating_add(cost));
@@ -76,7 +79,7 @@ impl<'a> Meter<'a> {
     }
 
     /// Holds what is kept against its limit.
-    pub(super) fn bytes(&self) -> Result<(), GitError> {
+    pub(super) fn room(&self) -> Result<(), GitError> {
         if !self.is_full() {
             return Ok(());
         }
@@ -89,9 +92,17 @@ impl<'a> Meter<'a> {
     pub(super) fn step(&self) -> Result<(), GitError> {
         let steps = self.steps.get();
         self.steps.set(steps.wrapping_add(1));
-        if steps.is_multiple_of(STEPS_PER_LOOK) && (self.limits.expired)() {
-            return Err(GitError::Time);
-        }
-        Ok(())
+        if steps.is_multiple_of(STEPS_PER_LOOK) { self.time() } else { Ok(()) }
+    }
+
+    /// So many bytes to read: as much work as that many small pieces.
+    pub(super) fn bytes(&self, count: u64) -> Result<(), GitError> {
+        self.step()?;
+        if count >= BYTES_PER_LOOK { self.time() } else { Ok(()) }
+    }
+
+    /// Asks the clock, before work that takes long.
+    pub(super) fn time(&self) -> Result<(), GitError> {
+        if (self.limits.expired)() { Err(GitError::Time) } else { Ok(()) }
     }
 }

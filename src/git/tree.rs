@@ -13,6 +13,8 @@ use entries::{Entries, Entry};
 use gix::ObjectId;
 use gix::bstr::BString;
 use gix::objs::Kind;
+use gix::objs::tree::EntryKind;
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -40,6 +42,107 @@ struct Level {
     olds: Vec<Option<ObjectId>>,
 }
 
+/// A name under which a tree has something else than the trees it is compared with.
+pub(super) struct Difference<'a> {
+    /// From the root, a folder's without a `/` at its end.
+    pub(super) path: &'a BString,
+    /// An old tree other than the first has the same: it is no difference, and only shown because
+    /// the name is new beside those of the first.
+    pub(super) is_settled: bool,
+    any: Entry<'a>,
+    new: Option<Entry<'a>>,
+    old: Option<Entry<'a>>,
+    tree: &'a Entries,
+    olds: &'a [Rc<Entries>],
+    /// The tree's names by how they fold, once somebody asked: there may be very many.
+    folded: &'a OnceCell<HashMap<Vec<u8>, Alike>>,
+}
+
+/// Names of one tree that fold alike, by their places.
+struct Alike {
+    /// In the tree's order.
+    first: usize,
+    /// One that the first old tree has too.
+    known: Option<usize>,
+}
+
+/// What stands under a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Item {
+    pub(super) kind: EntryKind,
+    pub(super) id: ObjectId,
+}
+
+impl Item {
+    fn of(entry: &Entry<'_>) -> Option<Self> {
+        Some(Self { kind: entry.kind, id: entry.id()? })
+    }
+
+    /// The id, where it is that of a blob.
+    pub(super) fn blob(self) -> Option<ObjectId> {
+        let is_blob = !matches!(self.kind, EntryKind::Tree | EntryKind::Commit);
+        is_blob.then_some(self.id)
+    }
+}
+
+impl Difference<'_> {
+    /// Whether it is about a folder, there now or before.
+    pub(super) const fn is_folder(&self) -> bool {
+        self.any.is_folder()
+    }
+
+    /// Whether a symbolic link or submodule is or was there.
+    pub(super) fn is_link(&self) -> bool {
+        self.new.iter().any(Entry::is_link) || self.old_entries().any(|entry| entry.is_link())
+    }
+
+    /// What stands there now.
+    pub(super) fn now(&self) -> Option<Item> {
+        self.new.as_ref().and_then(Item::of)
+    }
+
+    /// What stood there, in whichever of the old trees had something there.
+    pub(super) fn olds(&self) -> impl Iterator<Item = Item> {
+        self.old_entries().filter_map(|entry| Item::of(&entry))
+    }
+
+    /// Whether none of the old trees had anything there.
+    pub(super) fn is_added(&self) -> bool {
+        self.new.is_some() && self.old_entries().next().is_none()
+    }
+
+    /// Another name in the same folder that folds alike, for a name that the first old tree has not;
+    /// nothing where another old tree has them both. Of several new ones all but one tell.
+    pub(super) fn twin(&self, fold: fn(&[u8]) -> Vec<u8>) -> Option<&[u8]> {
+        if self.new.is_none() || self.old.is_some() {
+            return None;
+        }
+        let first = self.olds.first()?;
+        let folded = self.folded.get_or_init(|| {
+            let mut all: HashMap<Vec<u8>, Alike> = HashMap::new();
+            for (at, entry) in self.tree.iter().enumerate() {
+                let alike = all.entry(fold(entry.name));
+                let alike = alike.or_insert(Alike { first: at, known: None });
+                if alike.known.is_none() && first.find(&entry).is_some() {
+                    alike.known = Some(at);
+                }
+            }
+            all
+        });
+        let alike = folded.get(&fold(self.any.name))?;
+        let twin = self.tree.get(alike.known.unwrap_or(alike.first))?;
+        let both =
+            |tree: &Rc<Entries>| tree.find(&twin).is_some() && tree.find(&self.any).is_some();
+        let is_self = twin.name == self.any.name && twin.is_folder() == self.any.is_folder();
+        (!is_self && !self.olds.iter().any(both)).then_some(twin.name)
+    }
+
+    fn old_entries(&self) -> impl Iterator<Item = Entry<'_>> {
+        let others = self.olds.iter().skip(1).filter_map(|tree| tree.find(&self.any));
+        self.old.into_iter().chain(others)
+    }
+}
+
 impl<'a> Trees<'a> {
     pub(super) fn new(objects: &'a Objects) -> Self {
         let (recent, before) = (HashMap::new(), HashMap::new());
@@ -55,6 +158,27 @@ impl<'a> Trees<'a> {
         paths: &mut Paths,
         meter: &Meter<'_>,
     ) -> Result<(), GitError> {
+        self.each_difference(new, olds, meter, &mut |difference| {
+            if difference.is_folder() || difference.is_settled {
+                return Ok(());
+            }
+            if note(paths, difference.path, difference.is_link()) {
+                meter.keep(difference.path.len());
+            }
+            meter.paths(paths.len())?;
+            meter.room()
+        })
+    }
+
+    /// Shows what differs in `new` from every one of `olds`, folders too; what is in the empty tree
+    /// where there are none.
+    pub(super) fn each_difference(
+        &mut self,
+        new: ObjectId,
+        olds: &[ObjectId],
+        meter: &Meter<'_>,
+        show: &mut dyn FnMut(&Difference<'_>) -> Result<(), GitError>,
+    ) -> Result<(), GitError> {
         let olds =
             if olds.is_empty() { vec![None] } else { olds.iter().copied().map(Some).collect() };
         // A list and not the call stack: trees may be nested as deep as their author likes.
@@ -63,9 +187,8 @@ impl<'a> Trees<'a> {
             meter.drop(level.prefix.len());
             meter.step()?;
             if !level.olds.contains(&level.new) {
-                self.compare_level(&level, &mut levels, paths, meter)?;
-                meter.paths(paths.len())?;
-                meter.bytes()?;
+                self.compare_level(&level, &mut levels, meter, show)?;
+                meter.room()?;
             }
         }
         Ok(())
@@ -75,37 +198,36 @@ impl<'a> Trees<'a> {
         &mut self,
         level: &Level,
         levels: &mut Vec<Level>,
-        paths: &mut Paths,
         meter: &Meter<'_>,
+        show: &mut dyn FnMut(&Difference<'_>) -> Result<(), GitError>,
     ) -> Result<(), GitError> {
         let new = self.read(level.new, None)?;
         let olds = level.olds.iter().map(|old| self.read(*old, Some(&new)));
         let olds = olds.collect::<Result<Vec<_>, _>>()?;
         let Some((first, others)) = olds.split_first() else { return Ok(()) };
         let path = &mut self.path;
-        new.differences(first, |new, old| {
-            let Some(any) = new.or(old).filter(|_| !meter.is_full()) else { return };
+        let (mut shown, folded) = (Ok(()), OnceCell::new());
+        new.differences(first, |now, old| {
+            let Some(any) = now.or(old) else { return };
             let others = || others.iter().map(|tree| tree.find(&any));
-            if others().any(|other| other == new) {
+            let is_settled = others().any(|other| other == now);
+            if shown.is_err() || (is_settled && old.is_some()) {
                 return;
             }
             path.clear();
             path.extend_from_slice(&level.prefix);
             path.extend_from_slice(any.name);
-            if any.is_folder() {
+            let (tree, olds, folded) = (&new, &olds, &folded);
+            shown = show(&Difference { path, is_settled, any, new: now, old, tree, olds, folded });
+            if any.is_folder() && !is_settled {
                 path.push(b'/');
                 let id = |entry: Option<Entry<'_>>| entry.and_then(|entry| entry.id());
                 let olds = std::iter::once(old).chain(others()).map(id).collect();
                 meter.keep(path.len());
-                levels.push(Level { prefix: path.clone(), new: id(new), olds });
-                return;
-            }
-            let mut all = [new, old].into_iter().chain(others()).flatten();
-            if note(paths, path, all.any(|entry| entry.is_link())) {
-                meter.keep(path.len());
+                levels.push(Level { prefix: path.clone(), new: id(now), olds });
             }
         });
-        Ok(())
+        shown
     }
 
     /// Reads a tree; it is probably much like `like`.

@@ -161,6 +161,11 @@ impl Entries {
         }
     }
 
+    /// All entries, in order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Entry<'_>> {
+        self.slots.iter().map(|slot| self.entry(slot))
+    }
+
     /// The entry of `like`'s name that is a folder if `like` is one.
     pub(super) fn find(&self, like: &Entry<'_>) -> Option<Entry<'_>> {
         let (mut low, mut high) = (0, self.slots.len());
@@ -211,7 +216,8 @@ impl Entries {
         slot.end as usize + 1 + self.id_length
     }
 
-    fn get(&self, at: usize) -> Option<Entry<'_>> {
+    /// The entry at a place in the order.
+    pub(super) fn get(&self, at: usize) -> Option<Entry<'_>> {
         self.slots.get(at).map(|slot| self.entry(slot))
     }
 

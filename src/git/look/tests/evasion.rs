@@ -1,0 +1,198 @@
+//! Ways round a check, each of which has to fail.
+
+use super::*;
+
+#[test]
+fn a_merge_of_either_side_does_not_hide_a_change_of_a_forbidden_path() {
+    let repo = Repo::new();
+    let rules = || vec![Rule::ForbidPaths(scope(&["secrets/**"], &[]))];
+    let base = repo.commit(&[("secrets/x", "old"), ("a", "1")], &[]);
+    let main = repo.commit(&[("secrets/x", "new"), ("a", "1")], &[base]);
+    let side = repo.commit(&[("secrets/x", "old"), ("a", "2")], &[base]);
+    repo.set("refs/heads/main", main);
+    // It takes the side's older file: no commit's own difference shows that.
+    for parents in [[main, side], [side, main]] {
+        let merge = repo.commit(&[("secrets/x", "old"), ("a", "2")], &parents);
+        let found = told(&repo, Some(main), merge, rules());
+        assert_eq!(
+            found,
+            ["RW408 net secrets/x: this path may not change (by a merge, or by what was dropped)"]
+        );
+        // Parked where the check looks too, it is not new, and still turns main's file back.
+        repo.set("refs/heads/parked", merge);
+        assert_eq!(told(&repo, Some(main), merge, rules()).len(), 1);
+    }
+    // An ordinary merge is fine.
+    let merge = repo.commit(&[("secrets/x", "new"), ("a", "2")], &[main, side]);
+    assert!(told(&repo, Some(main), merge, rules()).is_empty());
+    // So is one that brings what main has had for long to a branch.
+    let update = repo.update(Some(side), Some(merge), "refs/heads/topic");
+    assert!(look(&repo.reader(), &update, rules(), ALL, Some(main)).is_empty());
+    // What a merge makes up itself is its own change.
+    let evil = repo.commit(&[("secrets/x", "evil"), ("a", "2")], &[main, side]);
+    assert_eq!(
+        told(&repo, Some(main), evil, rules()),
+        ["RW408 secrets/x: this path may not change"]
+    );
+}
+
+#[test]
+fn a_force_that_drops_a_change_of_a_forbidden_path_changes_it() {
+    let repo = Repo::new();
+    let rules = || vec![Rule::ForbidPaths(scope(&["secrets/**"], &[]))];
+    let base = repo.commit(&[("secrets/x", "old")], &[]);
+    let main = repo.commit(&[("secrets/x", "new")], &[base]);
+    repo.set("refs/heads/main", main);
+    assert_eq!(told(&repo, Some(main), base, rules()).len(), 1);
+}
+
+#[test]
+fn a_new_branch_is_compared_with_where_it_left_the_base() {
+    let repo = Repo::new();
+    let rules = || vec![Rule::ForbidPaths(scope(&["secrets/**"], &[]))];
+    let base = repo.commit(&[("secrets/x", "old"), ("a", "1")], &[]);
+    let main = repo.commit(&[("secrets/x", "new"), ("a", "1")], &[base]);
+    repo.set("refs/heads/main", main);
+    let judge = |new| {
+        let update = repo.update(None, Some(new), "refs/heads/topic");
+        lines(&look(&repo.reader(), &update, rules(), ALL, Some(main)))
+    };
+    // From an older place, without a change of its own.
+    assert!(judge(repo.commit(&[("secrets/x", "old"), ("a", "2")], &[base])).is_empty());
+    assert_eq!(judge(repo.commit(&[("secrets/x", "my"), ("a", "1")], &[base])).len(), 1);
+    let side = repo.commit(&[("secrets/x", "old"), ("a", "2")], &[base]);
+    let turned = repo.commit(&[("secrets/x", "old"), ("a", "2")], &[main, side]);
+    assert_eq!(judge(turned).len(), 1);
+}
+
+#[test]
+fn a_rename_a_mode_and_a_name_that_is_no_text_are_changes() {
+    let repo = Repo::new();
+    let rules = || vec![Rule::ForbidPaths(scope(&["no/**"], &[]))];
+    let base = repo.commit(&[("yes/a", "1"), ("no/b", "1")], &[]);
+    let renamed = repo.commit(&[("yes/a", "1"), ("yes/b", "1")], &[base]);
+    assert_eq!(told(&repo, Some(base), renamed, rules()).len(), 1);
+    let tree = repo.tree(&[("100644", "yes/a", "1"), ("100755", "no/b", "1")]);
+    let mode = repo.commit_tree(tree, &[base], 1_700_000_000);
+    assert_eq!(told(&repo, Some(base), mode, rules()).len(), 1);
+    // A folder becomes a link, and everything below it changes.
+    let tree = repo.tree(&[("100644", "yes/a", "1"), ("120000", "no", "yes")]);
+    let link = repo.commit_tree(tree, &[base], 1_700_000_000);
+    assert_eq!(told(&repo, Some(base), link, rules()).len(), 2);
+    // Latin-1 in a path.
+    let blob = repo.blob("1");
+    let inner = repo
+        .git_in(&["mktree"], [format!("100644 blob {blob}\t").as_bytes(), b"caf\xe9\n"].concat());
+    let tree = repo.git_in(&["mktree"], format!("040000 tree {inner}\tno\n"));
+    let tree = ObjectId::from_hex(tree.as_bytes()).unwrap();
+    let odd = repo.commit_tree(tree, &[], 1_700_000_000);
+    let update = repo.update(None, Some(odd), "refs/heads/main");
+    let found = look(&repo.reader(), &update, rules(), ALL, None);
+    let Subject::Path { path, .. } = &found[0].found[0].subject else { panic!("{found:?}") };
+    assert_eq!(path.as_slice(), b"no/caf\xe9");
+}
+
+#[test]
+fn an_octopus_and_a_root_are_looked_at_like_any_other() {
+    let repo = Repo::new();
+    let rules = || own(&[("word", "password")], None);
+    let base = repo.commit(&[("a", "1")], &[]);
+    let sides: Vec<ObjectId> =
+        (0..3).map(|n| repo.commit(&[("a", "1"), ("b", &n.to_string())], &[base])).collect();
+    let octopus = repo.commit(&[("a", "1"), ("b", "password")], &sides);
+    assert_eq!(told(&repo, Some(base), octopus, rules()), ["RW414 b:1: looks like a secret: word"]);
+    let root = repo.commit(&[("c", "password")], &[]);
+    let joined = repo.commit(&[("a", "1"), ("c", "password")], &[base, root]);
+    assert_eq!(told(&repo, Some(base), joined, rules()), ["RW414 c:1: looks like a secret: word"]);
+    let found = told(&repo, Some(base), joined, key_rule());
+    assert_eq!(found.len(), 2);
+}
+
+#[test]
+fn a_secret_that_a_later_commit_takes_out_again_was_pushed() {
+    let repo = Repo::new();
+    let one = repo.commit(&[("a", "1\n")], &[]);
+    let two = repo.commit(&[("a", "1\npassword\n")], &[one]);
+    let three = repo.commit(&[("a", "1\n")], &[two]);
+    let found = told(&repo, Some(one), three, own(&[("word", "password")], None));
+    assert_eq!(found, ["RW414 a:2: looks like a secret: word"]);
+}
+
+#[test]
+fn a_message_that_readers_would_see_differently_is_refused() {
+    let repo = Repo::new();
+    let judge = |headers: &str, text: &[u8]| {
+        told(&repo, None, message(&repo, headers, text), key_rule()).into_iter().next()
+    };
+    assert_eq!(judge("encoding ISO-8859-1\n", b"PAY-1: caf\xe9\n"), None);
+    assert_eq!(judge("encoding utf-8\n", "PAY-1: café\n".as_bytes()), None);
+    // `+AFA-AY-1: x` is `PAY-1: x` in UTF-7; whatever the bytes match, that is not what is shown.
+    let found = judge("encoding UTF-7\n", b"PAY-1: +ACI-\n").unwrap();
+    assert!(found.contains("encoding is `UTF-7`"), "{found}");
+    assert!(judge("encoding utf-8\nencoding UTF-16\n", b"PAY-1: x\n").is_some());
+    let found = judge("", b"PAY-1: x\0\nhidden\n").unwrap();
+    assert!(found.contains("NUL"), "{found}");
+    assert!(judge("", b"\0PAY-1: x\n").is_some());
+    assert_eq!(judge("", b"\n\n  \nPAY-1: x\r\n"), None);
+    assert!(judge("", b"x\rPAY-1: y\n").is_some());
+    assert!(judge("", b"").unwrap().contains("no subject"));
+    // In the signature, in a header: not the message.
+    assert!(judge("gpgsig -----BEGIN\n \n PAY-1: x\n", b"x\n").is_some());
+    assert!(judge("mergetag object x\n PAY-1: x\n", b"x\n").is_some());
+}
+
+#[test]
+fn a_subject_of_a_megabyte_is_judged_and_told_briefly() {
+    let repo = Repo::new();
+    let long = "x".repeat(1 << 20);
+    let found = told(&repo, None, message(&repo, "", long.as_bytes()), key_rule());
+    assert!(
+        found[0].len() < 200 && found[0].contains("xxx...` does not match"),
+        "{}",
+        found[0].len()
+    );
+    let found = told(&repo, None, message(&repo, "", long.as_bytes()), vec![Rule::MaxSubject(72)]);
+    assert!(found[0].contains("has 1048576 characters"));
+}
+
+#[test]
+fn a_line_that_names_two_people_names_nobody() {
+    let repo = Repo::new();
+    let tree = repo.tree(&[]);
+    let by = |lines: &str| {
+        told(
+            &repo,
+            None,
+            raw(&repo, tree, &[], format!("{lines}\nx\n").as_bytes()),
+            vec![Rule::Committer],
+        )
+    };
+    let author = "author E <eve@x.org> 1 +0000\n";
+    assert!(by(&format!("{author}committer B <bob@x.org> 1 +0000\n")).is_empty());
+    for committer in [
+        "committer B <bob@x.org> <eve@x.org> 1 +0000\n",
+        "committer B <eve@x.org> <bob@x.org> 1 +0000\n",
+        "committer B <bob@x.org>\n",
+        "committer B <bob@x.org> now\n",
+        "committer B bob@x.org 1 +0000\n",
+        "committer B < bob@x.org> 1 +0000\n",
+        "committer B <<bob@x.org> 1 +0000\n",
+        "committer > <bob@x.org> 1 +0000\n",
+        "committer B <> 1 +0000\n",
+        "committer B <bob@x.org\0eve> 1 +0000\n",
+        "committer B <bob@x.org> 1 +0000\ncommitter E <eve@x.org> 1 +0000\n",
+        "committer E <eve@x.org> 1 +0000\ncommitter B <bob@x.org> 1 +0000\n",
+        "",
+    ] {
+        let found = by(&format!("{author}{committer}"));
+        assert_eq!(found.len(), 1, "{committer:?}");
+    }
+    // An address of the pusher's in a header of another's.
+    assert_eq!(
+        by(&format!(
+            "{author}committer E <eve@x.org> 1 +0000\nx committer B <bob@x.org> 1 +0000\n"
+        ))
+        .len(),
+        1
+    );
+}
