@@ -131,7 +131,7 @@ fn is_active(here: &Here, user: &UserName) -> anyhow::Result<bool> {
 
 /// The program that sshd is to start: itself, not a link that somebody could lead elsewhere.
 fn program() -> anyhow::Result<PathBuf> {
-    Ok(Site::home()?.join("refwarden"))
+    Ok(Site::home()?.join("door"))
 }
 
 fn write(here: &Here, path: &Path, out: &Out) -> anyhow::Result<Exit> {

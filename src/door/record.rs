@@ -6,6 +6,7 @@
 
 use super::place::Place;
 use super::reading::Reading;
+use super::rest::Rest;
 use super::serve::{Service, Visitor};
 use crate::audit::{Actor, Event, PolicyRecord, Record, StoreRecord, Text, TrailError, Verdict};
 use crate::code::Code;
@@ -37,6 +38,7 @@ pub struct Request<'a> {
 /// [`Refusal`]: the trail can't be written, or it knows a later time or store.
 pub fn allowed(
     desk: &Desk,
+    rest: &Rest,
     request: Request<'_>,
     place: &Place,
     reading: &Reading,
@@ -71,7 +73,7 @@ pub fn allowed(
         line.detail.insert("grants".into(), Text::new(ids.join(" ")));
     }
     // Only where another process has changed the store since it was asked.
-    let version = || Some(desk.store().ok()??.status().ok()?.version);
+    let version = || (rest.version)(desk);
     trail.append_asking(&line, desk.now.wall, &version).map_err(failed)?;
     Ok(())
 }

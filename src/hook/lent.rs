@@ -97,7 +97,7 @@ pub(crate) fn opened(desk: &Desk) -> Result<Access, Refusal> {
 
 /// Whether the brief says all that a push by standing rights needs: the store is the one that the
 /// trail knows, its clock is behind ours, no lock holds. Where anything is wrong the store is asked.
-fn briefed(desk: &Desk, access: &mut Access) -> Result<bool, Refusal> {
+pub(crate) fn briefed(desk: &Desk, access: &mut Access) -> Result<bool, Refusal> {
     let known = known_store(desk)?;
     let Some(status) = desk.brief() else { return Ok(false) };
     let right = TrailError::of_store(Some(status.version), known).is_ok()

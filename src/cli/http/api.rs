@@ -15,6 +15,7 @@ use crate::cli::{Failure, access};
 use crate::door::http::answer::Answer;
 use crate::door::http::request::{Bad, Method, Request};
 use crate::door::http::who::{self, Person};
+use crate::door::rest::Rest;
 use crate::hook::desk::Desk;
 use crate::policy::name::UserName;
 use crate::pusher::token::Scope;
@@ -101,7 +102,7 @@ pub fn answer(desk: &Desk, request: &Request, rest: &[u8]) -> Answer {
         Found::Method(allow) => return Answer::bad(Bad::Method(allow)),
         Found::Nothing => return Answer::bad(Bad::NoSuchAddress),
     };
-    let person = match who::identify(desk, request) {
+    let person = match who::identify(desk, &Rest::WHOLE, request) {
         Ok(Some(person)) => person,
         Ok(None) => return who::log_in(desk, "show a token: `Authorization: Bearer rwt_...`"),
         Err(answer) => return answer,

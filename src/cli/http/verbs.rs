@@ -18,6 +18,7 @@ use crate::cli::{Failure, audit as trail, explain as explaining, who as whoever}
 use crate::door::http::answer::Answer;
 use crate::door::http::request::API;
 use crate::door::reading;
+use crate::door::rest::Rest;
 use crate::hook::ledger;
 use crate::pusher::token::Scope;
 use crate::text::Safe;
@@ -402,7 +403,7 @@ fn readable(asked: &Asked<'_>, repository: &str) -> anyhow::Result<()> {
 }
 
 fn may_read(asked: &Asked<'_>, repository: &str) -> anyhow::Result<bool> {
-    let reading = reading::may_read(asked.desk, Some(asked.user()), repository.as_bytes());
+    let reading = reading::may_read(asked.desk, &Rest::WHOLE, Some(asked.user()), repository.as_bytes());
     match reading {
         Ok(reading) => Ok(reading.refused.is_none()),
         Err(refusal) => Err(Failure::new(Exit::Unavailable, refusal.for_admin()).into()),

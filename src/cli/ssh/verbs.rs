@@ -10,6 +10,7 @@ use crate::cli::site::Here;
 use crate::cli::{Failure, audit, explain, said, who};
 use crate::code::Code;
 use crate::door::reading;
+use crate::door::rest::Rest;
 use crate::door::serve::Visitor;
 use crate::door::ssh::git;
 use crate::hook::Refusal;
@@ -197,7 +198,7 @@ fn explain_to(
 fn require_reading(desk: &Desk, visitor: &Visitor, repository: &str) -> anyhow::Result<()> {
     let no = |refusal: &Refusal, exit| Failure::new(exit, git::words(refusal)).into();
     let name = repository.as_bytes();
-    match reading::may_read(desk, Some(&visitor.user), name) {
+    match reading::may_read(desk, &Rest::WHOLE, Some(&visitor.user), name) {
         Ok(reading) if reading.refused.is_none() => Ok(()),
         Ok(_) => Err(no(&git::hidden(name, &visitor.user), Exit::Refused)),
         Err(refusal) => Err(no(&refusal, Exit::Refused)),
