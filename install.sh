@@ -74,7 +74,7 @@ is_below() {
     esac
 }
 
-programs='refwarden pre-receive post-receive update'
+programs='refwarden pre-receive post-receive update door'
 here=$(real_folder "$(dirname -- "$0")")
 me=$(id -un)
 my_uid=$(id -u)
@@ -216,7 +216,7 @@ install_program() {
 # By this name the program is the HTTP door, whatever arguments a web server makes of a query.
 install_door() {
     rm -f -- "$lib/.refwarden-http.new"
-    ln -s refwarden "$lib/.refwarden-http.new"
+    ln -s door "$lib/.refwarden-http.new"
     mv -f -- "$lib/.refwarden-http.new" "$lib/refwarden-http"
 }
 install_link() {
@@ -239,7 +239,7 @@ install_programs() {
         fi
         act "link $prefix/bin/refwarden" install_link
     fi
-    if [ "$(readlink -- "$lib/refwarden-http" 2>/dev/null)" != refwarden ]; then
+    if [ "$(readlink -- "$lib/refwarden-http" 2>/dev/null)" != door ]; then
         act "link $lib/refwarden-http" install_door
     fi
     reached "programs in $lib"

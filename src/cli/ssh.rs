@@ -48,12 +48,13 @@ pub fn run(args: &Args) -> Exit {
     let asked = session::asked();
     let Args { user, key, ca, principal, until } = args.clone();
     let login = Login { user, key, ca, principal, until };
-    let answered = session::answer(&Rest::WHOLE, &login, &asked, |desk, visitor, line| match line {
-        Line::Verb(words) => verbs::run(desk, visitor, &words),
-        Line::Nothing | Line::Git(..) => {
-            verbs::guarded(desk, false, || page::show(desk, visitor))
-        }
-    });
+    let answered =
+        session::answer(&Rest::WHOLE, &login, &asked, |desk, visitor, line| match line {
+            Line::Verb(words) => verbs::run(desk, visitor, &words),
+            Line::Nothing | Line::Git(..) => {
+                verbs::guarded(desk, false, || page::show(desk, visitor))
+            }
+        });
     answered.unwrap_or_else(|no| {
         no.tell(&asked);
         match no.status() {

@@ -43,6 +43,9 @@ pub fn main() -> ExitCode {
     if http::is_called(&arguments) {
         return http::run(&REST);
     }
+    if matches!(arguments.get(1..), Some([verb]) if verb == "http") {
+        return http::run(&REST);
+    }
     // Whoever takes over says what is wrong; no place of the source goes to the client.
     std::panic::set_hook(Box::new(|_| {}));
     let ended = std::panic::catch_unwind(|| serve(arguments.get(1..).unwrap_or_default()));
@@ -117,9 +120,13 @@ mod tests {
     fn what_ssh_keys_writes_is_understood() {
         let login = read("ssh bob --key SHA256:abc").unwrap();
         assert_eq!((login.user.as_str(), login.key.as_deref()), ("bob", Some("SHA256:abc")));
-        let all = "ssh bob --key SHA256:a --ca SHA256:c --principal=-b --until 2026-01-01T00:00:00Z";
+        let all =
+            "ssh bob --key SHA256:a --ca SHA256:c --principal=-b --until 2026-01-01T00:00:00Z";
         let login = read(all).unwrap();
-        assert_eq!((login.ca.as_deref(), login.principal.as_deref()), (Some("SHA256:c"), Some("-b")));
+        assert_eq!(
+            (login.ca.as_deref(), login.principal.as_deref()),
+            (Some("SHA256:c"), Some("-b"))
+        );
         assert_eq!(login.until.unwrap().timestamp(), 1_767_225_600);
         assert!(read("ssh bob").is_some());
     }

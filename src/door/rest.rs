@@ -35,8 +35,7 @@ pub struct Rest {
 
 impl Rest {
     /// All of it, but the interface for programs, which is the command's.
-    pub const WHOLE: Self =
-        Self { store: lent::opened, version, token, token_refused, api: None };
+    pub const WHOLE: Self = Self { store: lent::opened, version, token, token_refused, api: None };
 }
 
 fn version(desk: &Desk) -> Option<u64> {

@@ -189,12 +189,7 @@ pub fn failed(desk: &Desk, rest: &Rest, address: &str, refusal: &TokenRefusal) {
     let _ = syslog::send(Severity::Warning, &format!("token refused, from {from}: {words}"));
 }
 
-fn tell(
-    desk: &Desk,
-    rest: &Rest,
-    address: &str,
-    (id, user, why): (&TokenId, &UserName, &Why),
-) {
+fn tell(desk: &Desk, rest: &Rest, address: &str, (id, user, why): (&TokenId, &UserName, &Why)) {
     let now = clock::now().wall;
     if !(rest.token_refused)(desk, id, now) {
         return;

@@ -8,6 +8,7 @@
 pub mod access;
 pub mod applied;
 pub mod clock;
+mod counts;
 #[cfg(test)]
 pub(crate) mod contract;
 pub mod door_key;
@@ -17,6 +18,7 @@ pub mod fails;
 pub mod leftovers;
 pub mod open;
 pub mod promise;
+pub mod refusals;
 pub mod slip;
 pub mod sqlite;
 pub mod swept;

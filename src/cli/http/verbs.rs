@@ -403,7 +403,8 @@ fn readable(asked: &Asked<'_>, repository: &str) -> anyhow::Result<()> {
 }
 
 fn may_read(asked: &Asked<'_>, repository: &str) -> anyhow::Result<bool> {
-    let reading = reading::may_read(asked.desk, &Rest::WHOLE, Some(asked.user()), repository.as_bytes());
+    let reading =
+        reading::may_read(asked.desk, &Rest::WHOLE, Some(asked.user()), repository.as_bytes());
     match reading {
         Ok(reading) => Ok(reading.refused.is_none()),
         Err(refusal) => Err(Failure::new(Exit::Unavailable, refusal.for_admin()).into()),

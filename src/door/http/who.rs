@@ -41,11 +41,7 @@ impl Person {
 ///
 /// # Errors
 /// What to answer to somebody who did not say it well: 401, 403, 429, 503.
-pub fn identify(
-    desk: &Desk,
-    rest: &Rest,
-    request: &Request,
-) -> Result<Option<Person>, Answer> {
+pub fn identify(desk: &Desk, rest: &Rest, request: &Request) -> Result<Option<Person>, Answer> {
     let sources = &desk.policy.settings().sources;
     let by_token = sources.contains(&Source::Http);
     match &request.credentials {
@@ -63,12 +59,7 @@ pub fn identify(
 }
 
 /// Whoever shows a token.
-fn shown(
-    desk: &Desk,
-    rest: &Rest,
-    request: &Request,
-    secret: &Secret,
-) -> Result<Person, Answer> {
+fn shown(desk: &Desk, rest: &Rest, request: &Request, secret: &Secret) -> Result<Person, Answer> {
     let address = request.address.map(|address| address.to_string());
     let counted = address.as_deref().unwrap_or("unknown");
     // A good token is let in whatever others from its address have tried: nobody guesses one.

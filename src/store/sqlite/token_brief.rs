@@ -77,8 +77,7 @@ impl Before {
             return None;
         }
         let id = token.id.as_str();
-        let kept =
-            Kept { version, id: id.into(), hash: *hash.bytes(), terms: token.terms.clone() };
+        let kept = Kept { version, id: id.into(), hash: *hash.bytes(), terms: token.terms.clone() };
         let text = format!("{HEAD}{}\n{}", serde_json::to_string(&kept).ok()?, identity(&self.0));
         if identity(&trusted(&self.0.path, account_uid).ok()?) != identity(&self.0) {
             return None;

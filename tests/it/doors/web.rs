@@ -82,7 +82,7 @@ impl Web {
         let folder = site.path("web");
         std::fs::create_dir(&folder).unwrap();
         let door = site.programs().join("refwarden-http");
-        symlink("refwarden", &door).unwrap();
+        symlink("door", &door).unwrap();
         site.refwarden(&["store", "init"]).ends(0, "");
         let wrap = match kind {
             Kind::ApacheCgi(_) => None,

@@ -34,12 +34,12 @@ fn ca() -> SshCa {
 fn a_key_opens_the_door_to_refwarden_alone() {
     let Ok(Offered::Key { line, fingerprint }) = read("ssh-ed25519", USER) else { panic!() };
     assert_eq!(fingerprint, USER_PRINT);
-    let program = Path::new("/usr/local/lib/refwarden/refwarden");
+    let program = Path::new("/usr/local/lib/refwarden/door");
     let text = key_line(program, &alice(), &line, &fingerprint).unwrap();
     assert_eq!(
         text,
         format!(
-            "restrict,command=\"/usr/local/lib/refwarden/refwarden ssh alice --key {USER_PRINT}\" \
+            "restrict,command=\"/usr/local/lib/refwarden/door ssh alice --key {USER_PRINT}\" \
              ssh-ed25519 {USER}"
         )
     );
@@ -54,7 +54,7 @@ fn a_certificate_opens_it_for_its_principal_until_its_end() {
         text,
         format!(
             "restrict,cert-authority,principals=\"alice\",command=\"/r ssh alice --key {USER_PRINT} \
-             --ca {CA_PRINT} --until 2027-01-01T00:00:00Z\" {CA}"
+             --ca {CA_PRINT} --principal='alice' --until 2027-01-01T00:00:00Z\" {CA}"
         )
     );
 }
