@@ -680,12 +680,15 @@ http_text() {
 # Written by install.sh of refwarden.
 [Service]
 User=$account
-ExecStart=${fcgiwrap:-/usr/sbin/fcgiwrap} -f -c 16 -p $(unit_string "$lib/refwarden-http")
+ExecStart=${fcgiwrap:-/usr/sbin/fcgiwrap} -f -c 64 -p $(unit_string "$lib/refwarden-http")
 END
 }
 # As docs/doors-http.md has it, in a server that speaks TLS.
 nginx_text() {
     cat <<END
+# Outside of the server:
+# limit_conn_zone \$binary_remote_addr zone=refwarden_held:10m;
+# limit_req_zone \$binary_remote_addr zone=refwarden_begun:10m rate=50r/s;
 location / {
     fastcgi_pass unix:/run/refwarden-http.sock;
     fastcgi_param SCRIPT_FILENAME "$lib/refwarden-http";
@@ -696,6 +699,10 @@ location / {
     fastcgi_param CONTENT_LENGTH \$content_length;
     fastcgi_param REMOTE_ADDR \$remote_addr;
     fastcgi_param REQUEST_SCHEME \$scheme;
+    limit_conn refwarden_held 16;
+    limit_conn_status 429;
+    limit_req zone=refwarden_begun burst=200 nodelay;
+    limit_req_status 429;
     client_max_body_size 0;
     client_body_timeout 15s;
     fastcgi_request_buffering off;

@@ -8,9 +8,9 @@
 pub mod access;
 pub mod applied;
 pub mod clock;
-mod counts;
 #[cfg(test)]
 pub(crate) mod contract;
+mod counts;
 pub mod door_key;
 pub mod epoch;
 pub mod etcd;

@@ -133,6 +133,18 @@ impl Web {
         stream
     }
 
+    /// The same from another address of the loopback.
+    pub fn connect_from(&self, address: [u8; 4]) -> TcpStream {
+        use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+        use std::net::SocketAddrV4;
+        let stream = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        bind(&stream, &SocketAddrV4::new(address.into(), 0)).unwrap();
+        connect(&stream, &SocketAddrV4::new([127, 0, 0, 1].into(), self.port)).unwrap();
+        let stream = TcpStream::from(stream);
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream
+    }
+
     /// One request for `path`, with further header lines; gives head and body without the date.
     pub fn get(&self, login: &str, path: &str, headers: &str) -> String {
         self.ask("GET", login, path, headers, b"")
