@@ -126,7 +126,7 @@ pub fn at_door(here: &Here, caller: Caller, args: &Args, out: &Out) -> anyhow::R
 ///
 /// # Errors
 /// Somebody would rather be somebody else.
-fn as_oneself(acting_for: Option<&str>) -> anyhow::Result<()> {
+pub(super) fn as_oneself(acting_for: Option<&str>) -> anyhow::Result<()> {
     match acting_for {
         None => Ok(()),
         Some(_) => {
