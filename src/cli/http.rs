@@ -5,6 +5,7 @@ mod answer;
 mod api;
 mod fields;
 mod route;
+mod urgent;
 mod verbs;
 
 use crate::door::rest::Rest;

@@ -8,7 +8,7 @@ mod caller;
 mod copied;
 mod export;
 pub(super) mod failure;
-mod glass;
+pub mod glass;
 pub mod list;
 pub mod lock;
 pub(super) mod moves;
