@@ -46,6 +46,19 @@ fn a_key_opens_the_door_to_refwarden_alone() {
 }
 
 #[test]
+fn a_key_of_an_authenticator_opens_it_with_no_option_that_spares_the_touch() {
+    let kind = "sk-ssh-ed25519@openssh.com";
+    let base64 = "AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAAIAcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHAAAABHNzaDo=";
+    let Ok(Offered::Key { line, fingerprint }) = read(kind, base64) else { panic!() };
+    assert_eq!(fingerprint, "SHA256:BpyDHJ8Qm3F/3at6p0jNaRLMB2tszGHwTQIOkdqk9J4");
+    let text = key_line(Path::new("/r"), &alice(), &line, &fingerprint).unwrap();
+    assert_eq!(
+        text,
+        format!("restrict,command=\"/r ssh alice --key {fingerprint}\" {kind} {base64}")
+    );
+}
+
+#[test]
 fn a_certificate_opens_it_for_its_principal_until_its_end() {
     let ending = certified(ENDING);
     assert_eq!(ending.principals, ["alice", "bob@corp"]);

@@ -70,13 +70,13 @@ fn what_was_made_is_found_by_its_id_and_listed_by_person() {
 }
 
 #[test]
-fn every_change_raises_the_version_and_a_note_of_a_use_does_not() {
+fn every_change_raises_the_version_and_a_note_of_a_refusal_does_not() {
     let (_folder, _, store) = made();
     let version = || store.status().unwrap().version;
     let before = version();
     assert_eq!(create(&store, 1, "alice").unwrap(), Some(before + 1));
     assert_eq!(revoke(&store, 1).unwrap(), Some(before + 2));
-    assert!(store.note_token(&id(1), true, noon(), TimeDelta::minutes(1)).unwrap());
+    assert!(store.note_refusal(&id(1), noon(), TimeDelta::minutes(1)).unwrap());
     assert_eq!(version(), before + 2);
 }
 
@@ -132,7 +132,7 @@ fn the_newest_use_counts_wherever_it_was_noted() {
     let older = micros(noon());
     raw.execute("UPDATE tokens SET last_used = ?1", [older]).unwrap();
     assert_eq!(used(), Some(noon()));
-    let me = rustix::process::geteuid().as_raw();
+    let me = geteuid().as_raw();
     let newer = noon() + TimeDelta::seconds(60);
     assert!(token_brief::note_use(folder.path(), me, &id(1), newer));
     assert_eq!(used(), Some(newer));
@@ -145,7 +145,7 @@ fn a_brief_counts_until_anything_is_written_to_the_table() {
     let (folder, path, store) = made();
     create(&store, 1, "alice").unwrap();
     create(&store, 2, "bob").unwrap();
-    let (state, me) = (folder.path(), rustix::process::geteuid().as_raw());
+    let (state, me) = (folder.path(), geteuid().as_raw());
     let take = |number, now| {
         let before = token_brief::Before::look(state, me)?;
         let (token, hash) = store.token(&id(number)).unwrap().unwrap();
