@@ -23,12 +23,15 @@ fn quiet() {
 }
 
 fn run(site: &Site, program: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Run {
+    // What a client says after the list of refs that wants nothing.
+    let nothing = site.path("flush");
+    std::fs::write(&nothing, "0000").unwrap();
     let mut command = Command::new(site.programs().join(program));
     command.args(arguments).env_clear().current_dir(site.path(""));
     command.env("PATH", "/usr/local/bin:/usr/bin:/bin").env("HOME", site.path(""));
     command
         .envs(variables.iter().copied())
-        .stdin(std::process::Stdio::null())
+        .stdin(std::fs::File::open(nothing).unwrap())
         .output()
         .unwrap()
         .into()
@@ -68,7 +71,8 @@ fn it_answers_as_the_whole_program_does() {
         for (arguments, said) in lines {
             let [quick, whole] =
                 ["door", "refwarden"].map(|program| ssh(&site, program, arguments, said));
-            let words = |run: &Run| (run.code, run.stdout.clone(), run.stderr.clone());
+            let named = |text: &str| text.replace("Usage: door", "Usage: refwarden");
+            let words = |run: &Run| (run.code, run.stdout.clone(), named(&run.stderr));
             assert_eq!(words(&quick), words(&whole), "{arguments:?} {said}");
         }
     };

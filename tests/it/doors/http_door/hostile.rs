@@ -3,6 +3,7 @@
 use super::{Door, policy};
 use crate::doors::web::{Kind, read, request, status};
 use crate::support::wait_until;
+use refwarden::pusher::token::Scope;
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 use std::time::Duration;
