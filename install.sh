@@ -74,7 +74,7 @@ is_below() {
     esac
 }
 
-programs='refwarden pre-receive post-receive update'
+programs='refwarden pre-receive post-receive update door'
 here=$(real_folder "$(dirname -- "$0")")
 me=$(id -un)
 my_uid=$(id -u)
@@ -218,7 +218,7 @@ install_program() {
 # By this name the program is the HTTP door, whatever arguments a web server makes of a query.
 install_door() {
     rm -f -- "$lib/.refwarden-http.new"
-    ln -s refwarden "$lib/.refwarden-http.new"
+    ln -s door "$lib/.refwarden-http.new"
     mv -f -- "$lib/.refwarden-http.new" "$lib/refwarden-http"
 }
 install_link() {
@@ -241,7 +241,7 @@ install_programs() {
         fi
         act "link $prefix/bin/refwarden" install_link
     fi
-    if [ "$(readlink -- "$lib/refwarden-http" 2>/dev/null)" != refwarden ]; then
+    if [ "$(readlink -- "$lib/refwarden-http" 2>/dev/null)" != door ]; then
         act "link $lib/refwarden-http" install_door
     fi
     reached "programs in $lib"
@@ -700,12 +700,15 @@ http_text() {
 # Written by install.sh of refwarden.
 [Service]
 User=$account
-ExecStart=${fcgiwrap:-/usr/sbin/fcgiwrap} -f -c 16 -p $(unit_string "$lib/refwarden-http")
+ExecStart=${fcgiwrap:-/usr/sbin/fcgiwrap} -f -c 64 -p $(unit_string "$lib/refwarden-http")
 END
 }
 # As docs/doors-http.md has it, in a server that speaks TLS.
 nginx_text() {
     cat <<END
+# Outside of the server:
+# limit_conn_zone \$binary_remote_addr zone=refwarden_held:10m;
+# limit_req_zone \$binary_remote_addr zone=refwarden_begun:10m rate=50r/s;
 location / {
     fastcgi_pass unix:/run/refwarden-http.sock;
     fastcgi_param SCRIPT_FILENAME "$lib/refwarden-http";
@@ -716,6 +719,10 @@ location / {
     fastcgi_param CONTENT_LENGTH \$content_length;
     fastcgi_param REMOTE_ADDR \$remote_addr;
     fastcgi_param REQUEST_SCHEME \$scheme;
+    limit_conn refwarden_held 16;
+    limit_conn_status 429;
+    limit_req zone=refwarden_begun burst=200 nodelay;
+    limit_req_status 429;
     client_max_body_size 0;
     client_body_timeout 15s;
     fastcgi_request_buffering off;

@@ -147,7 +147,7 @@ impl Bed {
     /// The built programs and `install.sh`.
     fn installable() -> Self {
         let bed = Self::new();
-        for name in ["pre-receive", "update", "post-receive", "refwarden"] {
+        for name in ["pre-receive", "update", "post-receive", "door", "refwarden"] {
             let built = Path::new(REFWARDEN).with_file_name(name);
             fs::create_dir_all(bed.at("bin")).unwrap();
             fs::copy(built, bed.at("bin").join(name)).unwrap();

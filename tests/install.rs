@@ -756,7 +756,7 @@ fn the_doors_are_written_once_sshd_takes_them_and_taken_away_again() {
     assert!(std::fs::read_to_string(bed.at("asked")).unwrap().contains("refwarden.conf.new\n"));
     let units = bed.at("prefix/etc/systemd/system");
     let service = std::fs::read_to_string(units.join("refwarden-http.service")).unwrap();
-    assert!(service.contains("fcgiwrap -f -c 16 -p \"") && service.contains("refwarden-http\"\n"));
+    assert!(service.contains("fcgiwrap -f -c 64 -p \"") && service.contains("refwarden-http\"\n"));
     let socket = std::fs::read_to_string(units.join("refwarden-http.socket")).unwrap();
     assert!(socket.contains("SocketMode=0600\n"), "{socket}");
 

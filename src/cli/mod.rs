@@ -99,7 +99,7 @@ enum Verb {
 /// Runs the command line of this process; the exit code is the answer.
 #[must_use]
 pub fn main() -> std::process::ExitCode {
-    if http::is_called(&crate::os::env::arguments()) {
+    if crate::door::http::is_called(&crate::os::env::arguments()) {
         return http::run();
     }
     let cli = match Cli::try_parse() {

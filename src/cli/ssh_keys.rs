@@ -132,7 +132,7 @@ fn is_active(here: &Here, user: &UserName) -> anyhow::Result<bool> {
 
 /// The program that sshd is to start: itself, not a link that somebody could lead elsewhere.
 pub(super) fn program() -> anyhow::Result<PathBuf> {
-    Ok(Site::home()?.join("refwarden"))
+    Ok(Site::home()?.join("door"))
 }
 
 /// Every active user's keys: the name, `TYPE BASE64`, the fingerprint.

@@ -3,6 +3,7 @@
 //! Knows where the facts come from; the rule is `decision`'s. Nothing here tells a reader why they
 //! were refused: who may not read learns nothing of the repository, not even that it is there.
 
+use super::rest::Rest;
 use crate::access::Id;
 use crate::code::Code;
 use crate::decision::{self, Decision, Paths, Question, Scope, Verdict};
@@ -41,12 +42,37 @@ impl Reading {
 
 /// Whether `user` (`None`: somebody without an identity) may read the repository called `place`.
 ///
+/// A yes by a standing right needs no more of the store than its brief; for anything else the store
+/// is opened, also where it could change nothing, so that a failing one tells nobody which
+/// repositories there are.
+///
 /// # Errors
 /// [`Refusal`] where it can't be decided: no policy, no store, a look-up that failed. It is a no.
-pub fn may_read(desk: &Desk, user: Option<&UserName>, place: &[u8]) -> Result<Reading, Refusal> {
-    // First of all, so that a failing store tells nobody which repositories there are.
-    let access = lent::opened(desk)?;
-    let reading = match judge(desk, &access, user, place, &mut Answers::new())? {
+pub fn may_read(
+    desk: &Desk,
+    rest: &Rest,
+    user: Option<&UserName>,
+    place: &[u8],
+) -> Result<Reading, Refusal> {
+    let mut answers = Answers::new();
+    let mut briefly = Access::default();
+    if lent::briefed(desk, &mut briefly)? {
+        let reading = read_by(desk, &briefly, user, place, &mut answers)?;
+        if reading.refused.is_none() {
+            return Ok(reading);
+        }
+    }
+    read_by(desk, &(rest.store)(desk)?, user, place, &mut answers)
+}
+
+fn read_by(
+    desk: &Desk,
+    access: &Access,
+    user: Option<&UserName>,
+    place: &[u8],
+    answers: &mut Answers,
+) -> Result<Reading, Refusal> {
+    let reading = match judge(desk, access, user, place, answers)? {
         Judged::No(project, code) => Reading::refused(project, code),
         Judged::Said(ground, decision) => outcome(&ground, &decision),
     };

@@ -1,11 +1,13 @@
 //! What of a read goes to the audit trail.
 //!
 //! Knows the lines `read.allowed` and `read.refused`. A reader without an identity is counted and has
-//! no line, so that nobody outside can fill the disk. Where a line of a yes can't be written, it is
+//! no line, so that nobody outside can fill the disk; of a known one so many refusals a minute have
+//! one, and a later line tells how many had none. Where a line of a yes can't be written, it is
 //! no yes; a refusal stays one whether it was written or not.
 
 use super::place::Place;
 use super::reading::Reading;
+use super::rest::Rest;
 use super::serve::{Service, Visitor};
 use crate::audit::{Actor, Event, PolicyRecord, Record, StoreRecord, Text, TrailError, Verdict};
 use crate::code::Code;
@@ -15,6 +17,8 @@ use crate::os::random;
 use crate::os::syslog::{self, Severity};
 use crate::policy::model::Reads;
 use crate::pusher::Source;
+use crate::store::door_key;
+use crate::store::refusals::{self, Told};
 use chrono::TimeDelta;
 
 /// How far the clock may be behind the trail, as for a line that says yes.
@@ -37,6 +41,7 @@ pub struct Request<'a> {
 /// [`Refusal`]: the trail can't be written, or it knows a later time or store.
 pub fn allowed(
     desk: &Desk,
+    rest: &Rest,
     request: Request<'_>,
     place: &Place,
     reading: &Reading,
@@ -71,7 +76,7 @@ pub fn allowed(
         line.detail.insert("grants".into(), Text::new(ids.join(" ")));
     }
     // Only where another process has changed the store since it was asked.
-    let version = || Some(desk.store().ok()??.status().ok()?.version);
+    let version = || (rest.version)(desk);
     trail.append_asking(&line, desk.now.wall, &version).map_err(failed)?;
     Ok(())
 }
@@ -88,7 +93,18 @@ pub fn refused(
         let host = Text::new(crate::os::host_name());
         trail.count_unidentified(&host, desk.now.wall).map(drop)
     } else {
+        let told = told(desk, request);
+        if told == Told::Counted {
+            return;
+        }
         let mut line = begin(desk, Event::READ_REFUSED, request);
+        match told {
+            Told::Line { unrecorded: more @ 1.. } => {
+                line = line.with("unrecorded", more.to_string());
+            }
+            Told::Last => line = line.with("further", "counted only"),
+            _ => {}
+        }
         line.repository = Some(Text::new(asked.get(..MAX_NAME).unwrap_or(asked)));
         line.project = project.map(Text::new);
         line.verdict = Some(Verdict::Refused);
@@ -97,6 +113,18 @@ pub fn refused(
     };
     if let Err(error) = written {
         let _ = syslog::send(Severity::Error, &format!("a refusal was not recorded: {error}"));
+    }
+}
+
+/// What of a refusal is told; every one where no key is there to count by.
+fn told(desk: &Desk, request: Request<'_>) -> Told {
+    let site = &desk.site;
+    let key = door_key::read(&site.state, site.account_uid);
+    match (request.who, key) {
+        (Some((visitor, _)), Ok(key)) => {
+            refusals::count(&site.state, &key, &visitor.user, desk.now.wall)
+        }
+        _ => Told::Line { unrecorded: 0 },
     }
 }
 

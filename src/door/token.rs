@@ -4,6 +4,7 @@
 //! failure is the same; the trail and syslog say which it was. What the token then lets do is asked
 //! of [`Held`] by the door, and once more by the hooks at a push.
 
+use super::rest::Rest;
 use crate::audit::{Actor, Event, PolicyRecord, Record, Text};
 use crate::hook::Refusal;
 use crate::hook::desk::{Desk, hex};
@@ -15,8 +16,7 @@ use crate::policy::pattern::Pattern;
 use crate::pusher::token::{self, Scope, Secret, SecretHash, Standing, TokenId};
 use crate::store::door_key;
 use crate::store::fails::Fails;
-use crate::store::open::Mode;
-use crate::store::tokens::TokenStore;
+use crate::store::sqlite::token_brief;
 use crate::text::Safe;
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeSet;
@@ -98,16 +98,17 @@ impl TokenRefusal {
 ///
 /// # Errors
 /// [`TokenRefusal`]; tell it to [`failed`].
-pub fn authenticate(desk: &Desk, secret: &str) -> Result<Held, TokenRefusal> {
+pub fn authenticate(desk: &Desk, rest: &Rest, secret: &str) -> Result<Held, TokenRefusal> {
     let secret = Secret::parse(secret).map_err(|error| {
         TokenRefusal::Bad(match error {
             token::SecretError::Form => Why::Form,
             token::SecretError::Sum => Why::Mistyped,
         })
     })?;
-    let store = opened(desk, Mode::Read)?;
-    let found = store.as_ref().map(|store| store.find(secret.id())).transpose();
-    let found = found.map_err(|error| server(&tokens::TokensError::from(error)))?.flatten();
+    let found = match tokens::briefed(desk, secret.id()).map_err(|error| server(&error))? {
+        Some(found) => Some(found),
+        None => (rest.token)(desk, secret.id()).map_err(TokenRefusal::Server)?,
+    };
     let (found, kept) = found.unzip();
     // An unknown id costs the same comparison as a wrong secret.
     let same = secret.hash() == kept.unwrap_or(SecretHash::kept([0; 32]));
@@ -146,14 +147,7 @@ const TOUCH: TimeDelta = crate::store::tokens::USED_APART;
 /// That it was used; where that can't be noted now, the next use is.
 fn touch(desk: &Desk, id: &TokenId, now: DateTime<Utc>) {
     let site = &desk.site;
-    if let Ok(Some(store)) = TokenStore::open(&site.state, site.account_uid, Mode::Write) {
-        let _ = store.used(id, now);
-    }
-}
-
-fn opened(desk: &Desk, mode: Mode) -> Result<Option<TokenStore>, TokenRefusal> {
-    let opened = tokens::opened(&desk.site, desk.policy.settings(), &desk.trail(), mode);
-    opened.map_err(|error| server(&error))
+    let _ = token_brief::note_use(&site.state, site.account_uid, id, now);
 }
 
 fn server(error: &tokens::TokensError) -> TokenRefusal {
@@ -174,12 +168,18 @@ pub fn may_try(desk: &Desk, address: &str) -> Result<(), Duration> {
 
 /// Counts a failure against a client's address where it may have been a guess, and tells the admin:
 /// syslog of each, the trail of tokens that were once good, at most once in ten minutes each.
-pub fn failed(desk: &Desk, address: &str, refusal: &TokenRefusal) {
+pub fn failed(desk: &Desk, rest: &Rest, address: &str, refusal: &TokenRefusal) {
     let now = clock::now().wall;
     if refusal.is_guess()
         && let Ok(key) = door_key::read(&desk.site.state, desk.site.account_uid)
     {
         Fails::new(&desk.site.state, &key).count(address, now);
+    }
+    // First of all: the doors' own program leaves that, and all that follows, to another.
+    if let TokenRefusal::Bad(why) = refusal
+        && let Some((id, user)) = why.of()
+    {
+        tell(desk, rest, address, (id, user, why));
     }
     let words = match refusal {
         TokenRefusal::Server(refusal) => refusal.for_admin(),
@@ -187,22 +187,11 @@ pub fn failed(desk: &Desk, address: &str, refusal: &TokenRefusal) {
     };
     let from = Safe::new(address.as_bytes(), 64);
     let _ = syslog::send(Severity::Warning, &format!("token refused, from {from}: {words}"));
-    if let TokenRefusal::Bad(why) = refusal
-        && let Some((id, user)) = why.of()
-    {
-        tell(desk, address, (id, user, why), now);
-    }
 }
 
-fn tell(
-    desk: &Desk,
-    address: &str,
-    (id, user, why): (&TokenId, &UserName, &Why),
-    now: DateTime<Utc>,
-) {
-    let site = &desk.site;
-    let store = TokenStore::open(&site.state, site.account_uid, Mode::Write).ok().flatten();
-    if !store.is_some_and(|store| store.refused(id, now).unwrap_or(false)) {
+fn tell(desk: &Desk, rest: &Rest, address: &str, (id, user, why): (&TokenId, &UserName, &Why)) {
+    let now = clock::now().wall;
+    if !(rest.token_refused)(desk, id, now) {
         return;
     }
     let mut line = Record::new(Event::TOKEN_REFUSED, crate::os::host_name());

@@ -94,6 +94,20 @@ impl Desk {
     /// # Errors
     /// [`Refusal`]: no trusted site, another account, no epoch, no applied policy.
     pub fn open() -> Result<Self, Refusal> {
+        let service =
+            process::receive_pack().map_err(|error| Refusal::server(Code::Internal, &error))?;
+        Self::opened(service)
+    }
+
+    /// The same for a door, above which no receive-pack is.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_at_door() -> Result<Self, Refusal> {
+        Self::opened(None)
+    }
+
+    fn opened(service: Option<ReceivePack>) -> Result<Self, Refusal> {
         let untrusted = |error: &dyn std::error::Error| Refusal::server(Code::NotTrusted, error);
         let site = Site::find().map_err(|error| untrusted(&error))?;
         site.check_account().map_err(|error| untrusted(&error))?;
@@ -101,8 +115,6 @@ impl Desk {
             .map_err(|error| Refusal::server(no_store(&site.state, &error), &error))?;
         let (policy, digest) = open_policy(&site)?;
         let now = clock::now();
-        let service =
-            process::receive_pack().map_err(|error| Refusal::server(Code::Internal, &error))?;
         let id = push_id(now, service.as_ref());
         Ok(Self { site, epoch, digest, policy, now, service, env: HookEnv::capture(), id })
     }

@@ -114,6 +114,19 @@ fn is_right(desk: &Desk, status: Status, noted: Option<u64>) -> Result<bool, Ref
         && sound(desk.now.wall, status.newest).is_ok())
 }
 
+/// Whether the brief says all that somebody who comes by a standing right needs; then its version
+/// is the store's.
+pub(crate) fn briefed(desk: &Desk, access: &mut Access) -> Result<bool, Refusal> {
+    match desk.brief() {
+        Said::NoStore => Ok(known_store(desk)?.is_none()),
+        Said::Whole(status) if is_right(desk, status, None)? => {
+            access.version = Some(status.version);
+            Ok(true)
+        }
+        Said::Nothing | Said::Whole(_) => Ok(false),
+    }
+}
+
 fn known_store(desk: &Desk) -> Result<Option<u64>, Refusal> {
     let host = Text::new(crate::os::host_name());
     let known = desk.trail().known_store(&host, desk.now.wall);

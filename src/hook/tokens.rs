@@ -12,9 +12,10 @@ use crate::os::clock;
 use crate::os::site::Site;
 use crate::policy::model::Settings;
 use crate::policy::name::UserName;
-use crate::pusher::token::{Scope, Standing, TokenId, covers};
+use crate::pusher::token::{Scope, SecretHash, Standing, Token, TokenId, covers};
 use crate::store::access::StoreError;
 use crate::store::open::Mode;
+use crate::store::sqlite::token_brief::{self, Before};
 use crate::store::tokens::{Mark, TokenStore};
 use chrono::{DateTime, Utc};
 use std::collections::BTreeSet;
@@ -77,6 +78,33 @@ pub fn opened(
     Ok(store)
 }
 
+/// A token as its brief has it, where that counts and the table is not older than what is known of it.
+///
+/// # Errors
+/// [`TokensError`]: no token counts.
+pub fn briefed(desk: &Desk, id: &TokenId) -> Result<Option<(Token, SecretHash)>, TokensError> {
+    let known = known(desk.policy.settings(), &desk.trail(), desk.now.wall)?;
+    let found = token_brief::read(&desk.site.state, desk.site.account_uid, id);
+    let right = |version| TrailError::of_store(Some(version), known).is_ok();
+    Ok(found.filter(|(version, ..)| right(*version)).map(|(_, token, hash)| (token, hash)))
+}
+
+/// A token as the table has it; takes a brief of it for whoever asks next.
+///
+/// # Errors
+/// [`TokensError`]: no token counts.
+pub fn looked_up(desk: &Desk, id: &TokenId) -> Result<Option<(Token, SecretHash)>, TokensError> {
+    let (state, account) = (&desk.site.state, desk.site.account_uid);
+    let before = Before::look(state, account);
+    let store = opened(&desk.site, desk.policy.settings(), &desk.trail(), Mode::Read)?;
+    let Some(store) = store else { return Ok(None) };
+    let found = store.find(id)?;
+    if let (Some(before), Some((token, hash))) = (before, &found) {
+        let _ = before.take(account, store.version()?, (token, hash), desk.now.wall);
+    }
+    Ok(found)
+}
+
 /// What the token behind a push lets it do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OfPush {
@@ -101,10 +129,11 @@ pub fn of_push(
     place: Option<&[u8]>,
 ) -> Result<OfPush, Refusal> {
     let settings = desk.policy.settings();
-    let store = opened(&desk.site, settings, &desk.trail(), Mode::Read);
-    let store = store.map_err(|error| Refusal::server(error.code(), &error))?;
-    let found = store.map(|store| store.find(id)).transpose();
-    let found = found.map_err(|error| super::lent::refusal(&error))?.flatten();
+    let found = match briefed(desk, id) {
+        Ok(None) => looked_up(desk, id),
+        other => other,
+    };
+    let found = found.map_err(|error| Refusal::server(error.code(), &error))?;
     let no = |words: &str| Refusal::new(Code::UnknownUser, [format!("your token {id} {words}")]);
     let Some((token, _)) = found else { return Err(no("is not known here")) };
     let longest = settings.tokens.as_ref().map(|tokens| tokens.max_lifetime);

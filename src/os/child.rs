@@ -293,6 +293,16 @@ pub fn pass_through(
     }
 }
 
+/// Becomes another program of ours that takes the same words: the same process, environment,
+/// descriptors, arguments and name. Returns only why that could not be.
+#[must_use]
+pub fn become_whole(program: &Path) -> ChildError {
+    let mut words = std::env::args_os();
+    let name = words.next().unwrap_or_default();
+    let source = Command::new(program).arg0(name).args(words).exec();
+    ChildError::Start { program: program.display().to_string(), source }
+}
+
 /// Becomes another program of ours: the same process, environment and descriptors. It is started as
 /// `name`, and all words that this one was started with follow, its own name too. Returns only why
 /// that could not be.

@@ -79,10 +79,12 @@ pub fn ssh_fingerprint(line: &str) -> Result<String, KeyError> {
 /// Refuses ssh keys that are weak, or of a kind that cannot be verified here.
 ///
 /// # Errors
-/// [`KeyError::Type`] for all but ed25519, ecdsa and rsa; [`KeyError::RsaBits`].
+/// [`KeyError::Type`] for all but ed25519, ecdsa, both of a FIDO authenticator (`sk-…`), and rsa;
+/// [`KeyError::RsaBits`].
 pub fn check_strength(key: &KeyData) -> Result<(), KeyError> {
     match key {
         KeyData::Ed25519(_) | KeyData::Ecdsa(_) => Ok(()),
+        KeyData::SkEd25519(_) | KeyData::SkEcdsaSha2NistP256(_) => Ok(()),
         KeyData::Rsa(rsa) => {
             let modulus = rsa.n.as_positive_bytes().unwrap_or_default();
             check_rsa_bits(bits(modulus))

@@ -27,6 +27,9 @@ pub enum SshSigError {
     /// Made for something other than git.
     #[error("the ssh signature was made for another purpose than git")]
     Namespace,
+    /// By a FIDO authenticator that nobody touched: whoever holds the file of the key could have it.
+    #[error("nobody touched the security key that made the ssh signature")]
+    Untouched,
     /// Made over something else, or by another key.
     #[error("the ssh signature does not match")]
     Mismatch,
@@ -63,14 +66,29 @@ impl Signature {
     /// Verifies that the carried key signed `payload` in [`GIT_NAMESPACE`].
     ///
     /// # Errors
-    /// [`SshSigError::Namespace`], [`SshSigError::Mismatch`].
+    /// [`SshSigError::Namespace`], [`SshSigError::Mismatch`], [`SshSigError::Untouched`].
     pub fn verify(&self, payload: &[u8]) -> Result<(), SshSigError> {
         if self.0.namespace() != GIT_NAMESPACE {
             return Err(SshSigError::Namespace);
         }
         PublicKey::from(self.0.public_key().clone())
             .verify(GIT_NAMESPACE, payload, &self.0)
-            .map_err(|_| SshSigError::Mismatch)
+            .map_err(|_| SshSigError::Mismatch)?;
+        match self.was_touched() {
+            true => Ok(()),
+            false => Err(SshSigError::Untouched),
+        }
+    }
+
+    /// What an authenticator signs ends with its flags, of which the lowest says that a user was
+    /// there, and a counter of four bytes (OpenSSH's PROTOCOL.u2f). The library checks neither.
+    fn was_touched(&self) -> bool {
+        use ssh_key::public::KeyData;
+        let by_authenticator =
+            matches!(self.0.public_key(), KeyData::SkEd25519(_) | KeyData::SkEcdsaSha2NistP256(_));
+        let signed = self.0.signature().as_bytes();
+        let flags = signed.len().checked_sub(5).and_then(|at| signed.get(at));
+        !by_authenticator || flags.is_some_and(|flags| flags & 1 == 1)
     }
 }
 

@@ -1,4 +1,5 @@
-//! What killed processes left in the state folder: drafts of files, and private homes of gpg.
+//! What killed processes left in the state folder: drafts of files, and private homes of gpg; and
+//! briefs of tokens that nobody uses any more.
 //!
 //! Knows where they lie, and that after a while nobody is at work on them any more; not what they
 //! were for.
@@ -6,6 +7,9 @@
 use crate::os::clock::Now;
 use crate::os::files::{self, FileError};
 use crate::os::gpg;
+use crate::store::sqlite::token_brief;
+use chrono::DateTime;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -37,9 +41,14 @@ pub fn remove(state: &Path, now: Now) -> Result<usize, FileError> {
 
 fn remove_one(entry: &std::fs::DirEntry, now: Now) -> Result<bool, FileError> {
     let (name, path) = (entry.file_name(), entry.path());
-    let (draft, home) = (files::is_draft(&name), gpg::is_home(&name));
+    let (mut draft, home) = (files::is_draft(&name), gpg::is_home(&name));
     // Whoever made it may have removed it meanwhile.
-    let Some(about) = entry.metadata().ok().filter(|_| draft || home) else { return Ok(false) };
+    let Ok(about) = entry.metadata() else { return Ok(false) };
+    let written = DateTime::from_timestamp(about.mtime(), 0).unwrap_or(now.wall);
+    draft |= token_brief::is_stale(name.as_bytes(), written, now.wall);
+    if !draft && !home {
+        return Ok(false);
+    }
     if now.wall.timestamp().saturating_sub(about.mtime()) < AGE {
         return Ok(false);
     }

@@ -10,6 +10,7 @@ pub mod applied;
 pub mod clock;
 #[cfg(test)]
 pub(crate) mod contract;
+mod counts;
 pub mod door_key;
 pub mod epoch;
 pub mod etcd;
@@ -17,6 +18,7 @@ pub mod fails;
 pub mod leftovers;
 pub mod open;
 pub mod promise;
+pub mod refusals;
 pub mod slip;
 pub mod sqlite;
 pub mod swept;

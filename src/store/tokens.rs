@@ -16,7 +16,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// A use, and a refusal, are noted at most so often.
+/// A use is noted at most so often, and a refusal.
 pub const USED_APART: TimeDelta = TimeDelta::minutes(1);
 /// See [`USED_APART`].
 pub const REFUSED_APART: TimeDelta = TimeDelta::minutes(10);
@@ -110,21 +110,13 @@ impl TokenStore {
         self.0.change_tokens(change, record)
     }
 
-    /// Notes that a token was used, at most once a minute; says whether it was noted.
-    ///
-    /// # Errors
-    /// [`StoreError`]; no reason to refuse anything.
-    pub fn used(&self, id: &TokenId, now: DateTime<Utc>) -> Result<bool, StoreError> {
-        self.0.note_token(id, true, now, USED_APART)
-    }
-
     /// Notes that a token which no longer holds was tried; says whether it was noted: at most once
     /// in ten minutes, so that what is told of it is bounded.
     ///
     /// # Errors
     /// [`StoreError`]; no reason to let anything through.
     pub fn refused(&self, id: &TokenId, now: DateTime<Utc>) -> Result<bool, StoreError> {
-        self.0.note_token(id, false, now, REFUSED_APART)
+        self.0.note_refusal(id, now, REFUSED_APART)
     }
 }
 

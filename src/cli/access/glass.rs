@@ -27,7 +27,7 @@ const TRIES: u32 = 64;
 )]
 pub struct GlassArgs {
     #[command(flatten)]
-    pub(super) scoped: Scoped,
+    pub(in crate::cli) scoped: Scoped,
 }
 
 /// Arguments of `access attest`.
@@ -36,10 +36,10 @@ pub struct GlassArgs {
     --note 'looked at the three commits, fine'")]
 pub struct AttestArgs {
     /// The grant, its id whole.
-    id: String,
+    pub(in crate::cli) id: String,
     /// What you found, in your own words: notices, `show` and an auditor get them.
     #[arg(long, value_name = "TEXT")]
-    note: Option<String>,
+    pub(in crate::cli) note: Option<String>,
 }
 
 /// Takes access at once; somebody has to attest it.

@@ -8,7 +8,7 @@ mod caller;
 mod copied;
 mod export;
 pub(super) mod failure;
-mod glass;
+pub mod glass;
 pub mod list;
 pub mod lock;
 pub(super) mod moves;
@@ -126,7 +126,7 @@ pub fn at_door(here: &Here, caller: Caller, args: &Args, out: &Out) -> anyhow::R
 ///
 /// # Errors
 /// Somebody would rather be somebody else.
-fn as_oneself(acting_for: Option<&str>) -> anyhow::Result<()> {
+pub(super) fn as_oneself(acting_for: Option<&str>) -> anyhow::Result<()> {
     match acting_for {
         None => Ok(()),
         Some(_) => {

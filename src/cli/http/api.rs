@@ -15,15 +15,19 @@ use crate::cli::{Failure, access};
 use crate::door::http::answer::Answer;
 use crate::door::http::request::{Bad, Method, Request};
 use crate::door::http::who::{self, Person};
+use crate::door::rest::Rest;
 use crate::hook::desk::Desk;
 use crate::policy::name::UserName;
 use crate::pusher::token::Scope;
 use std::io::Read;
+use std::time::Duration;
 
 /// The document that describes the interface.
 pub const OPENAPI: &str = include_str!("../../../docs/openapi.json");
 /// Longest body, in bytes.
 const MAX_BODY: u64 = 64 * 1024;
+/// How long it may take to come: 64 KiB on a line of 60 kbit/s.
+const BODY_WAIT: Duration = Duration::from_secs(10);
 
 /// A request that may be answered: who asks, for what.
 pub struct Asked<'a> {
@@ -101,7 +105,7 @@ pub fn answer(desk: &Desk, request: &Request, rest: &[u8]) -> Answer {
         Found::Method(allow) => return Answer::bad(Bad::Method(allow)),
         Found::Nothing => return Answer::bad(Bad::NoSuchAddress),
     };
-    let person = match who::identify(desk, request) {
+    let person = match who::identify(desk, &Rest::WHOLE, request) {
         Ok(Some(person)) => person,
         Ok(None) => return who::log_in(desk, "show a token: `Authorization: Bearer rwt_...`"),
         Err(answer) => return answer,
@@ -153,15 +157,30 @@ fn body(request: &Request) -> Result<Vec<u8>, Answer> {
     if request.body.length.is_some_and(|length| length > MAX_BODY) {
         return Err(too_large());
     }
-    let mut bytes = Vec::new();
-    let read = std::io::stdin().lock().take(most).read_to_end(&mut bytes);
-    let read = read.ok().and_then(|read| u64::try_from(read).ok());
-    match read {
-        Some(read) if read > MAX_BODY => Err(too_large()),
+    let Some(read) = in_time(BODY_WAIT, move || {
+        let mut bytes = Vec::new();
+        let read = std::io::stdin().lock().take(most).read_to_end(&mut bytes);
+        read.ok().map(|_| bytes)
+    }) else {
+        return Err(Answer::error("408 Request Timeout", "the body did not come in time"));
+    };
+    let bytes = read.unwrap_or_default();
+    match u64::try_from(bytes.len()).unwrap_or(u64::MAX) {
+        read if read > MAX_BODY => Err(too_large()),
         // Half a body is none: what was cut off may have been the limit.
-        Some(read) if request.body.length.is_none_or(|length| length == read) => Ok(bytes),
+        read if request.body.length.is_none_or(|length| length == read) => Ok(bytes),
         _ => Err(Answer::error("400 Bad Request", "the body is cut short")),
     }
+}
+
+/// What `work` gives, if that is there before the deadline; its thread ends with the process.
+fn in_time<T: Send + 'static>(
+    wait: Duration,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    let (done, is_done) = std::sync::mpsc::channel();
+    std::thread::spawn(move || done.send(work()));
+    is_done.recv_timeout(wait).ok()
 }
 
 fn run(

@@ -4,7 +4,7 @@
 
 use super::api::Asked;
 use super::fields::Fields;
-use super::verbs;
+use super::{urgent, verbs};
 use crate::door::http::answer::Answer;
 use crate::door::http::request::Method;
 use crate::pusher::token::Scope;
@@ -46,7 +46,7 @@ const fn post(
 }
 
 /// All of them.
-pub static ROUTES: [Route; 14] = [
+pub static ROUTES: [Route; 19] = [
     get("requests", LOOK, verbs::list),
     post("requests", &[Scope::Request], verbs::ask),
     get("requests/{id}", LOOK, verbs::show),
@@ -58,6 +58,12 @@ pub static ROUTES: [Route; 14] = [
     get("grants/{id}", LOOK, verbs::grant),
     post("grants/{id}/return", &[Scope::Request], verbs::give_back),
     post("grants/{id}/revoke", &[Scope::Administer], verbs::revoke),
+    post("grants/{id}/attest", &[Scope::Approve], urgent::attest),
+    // As much as an approval of one's own, which no token for asking alone may give.
+    post("glass", &[Scope::Approve], urgent::break_glass),
+    get("locks", LOOK, urgent::locks),
+    post("locks", &[Scope::Administer], urgent::lay),
+    post("locks/{id}/lift", &[Scope::Administer], urgent::lift),
     get("explain", RULES, verbs::explain),
     get("who", RULES, verbs::who),
     get("audit", &[Scope::Audit], verbs::audit),

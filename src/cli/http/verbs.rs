@@ -18,6 +18,7 @@ use crate::cli::{Failure, audit as trail, explain as explaining, who as whoever}
 use crate::door::http::answer::Answer;
 use crate::door::http::request::API;
 use crate::door::reading;
+use crate::door::rest::Rest;
 use crate::hook::ledger;
 use crate::pusher::token::Scope;
 use crate::text::Safe;
@@ -96,9 +97,18 @@ fn listed(asked: &Asked<'_>, mut args: lists::Args, mut fields: Fields, name: &s
 /// # Errors
 /// Why it was not filed.
 pub fn ask(asked: &Asked<'_>, mut fields: Fields) -> Done {
-    let scoped = wish::Scoped {
+    let scoped = scoped(asked, &mut fields)?;
+    let from = fields.text("from")?;
+    fields.end()?;
+    let repository = scoped.repository().to_owned();
+    filed(asked, &repository, &Verb::Request(request::Args { scoped, from, wait: None }))
+}
+
+/// What is asked for.
+pub(super) fn scoped(asked: &Asked<'_>, fields: &mut Fields) -> anyhow::Result<wish::Scoped> {
+    Ok(wish::Scoped {
         entitlement: fields.needed("entitlement")?,
-        repository: repository(&mut fields)?,
+        repository: repository(fields)?,
         branches: fields.texts("branches")?,
         tags: fields.texts("tags")?,
         refs: fields.texts("refs")?,
@@ -114,17 +124,17 @@ pub fn ask(asked: &Asked<'_>, mut fields: Fields) -> Done {
         ticket: fields.text("ticket")?,
         uses: fields.number("uses", (1, u32::MAX.into()))?.and_then(|uses| uses.try_into().ok()),
         idempotency_key: asked.idempotency_key.clone(),
-    };
-    let from = fields.text("from")?;
-    fields.end()?;
-    let repository = scoped.repository.clone();
-    let verb = Verb::Request(request::Args { scoped, from, wait: None });
-    let office = asked.office(&verb)?;
-    if !may_ask_in(asked, &repository)? {
-        return Err(no_repository(&repository).into());
+    })
+}
+
+/// Files a request by a verb, where somebody may know of the repository.
+pub(super) fn filed(asked: &Asked<'_>, repository: &str, verb: &Verb) -> Done {
+    let office = asked.office(verb)?;
+    if !may_ask_in(asked, repository)? {
+        return Err(no_repository(repository).into());
     }
     let out = Out::keeping();
-    let exit = access::perform(&office, &verb, &out)?;
+    let exit = access::perform(&office, verb, &out)?;
     let kept = out.taken();
     let id = kept.values.first().and_then(|value| value["id"].as_str()).map(str::to_owned);
     let answer = answer::of(exit, "201 Created", &kept);
@@ -259,7 +269,7 @@ pub fn revoke(asked: &Asked<'_>, mut fields: Fields) -> Done {
 }
 
 /// Does a verb to the record in the address, if it may be seen and `fits`.
-fn moved(asked: &Asked<'_>, verb: Verb, fits: fn(&State) -> bool) -> Done {
+pub(super) fn moved(asked: &Asked<'_>, verb: Verb, fits: fn(&State) -> bool) -> Done {
     let office = asked.office(&verb)?;
     visible(asked, &office, fits)?;
     let out = Out::keeping();
@@ -402,7 +412,8 @@ fn readable(asked: &Asked<'_>, repository: &str) -> anyhow::Result<()> {
 }
 
 fn may_read(asked: &Asked<'_>, repository: &str) -> anyhow::Result<bool> {
-    let reading = reading::may_read(asked.desk, Some(asked.user()), repository.as_bytes());
+    let reading =
+        reading::may_read(asked.desk, &Rest::WHOLE, Some(asked.user()), repository.as_bytes());
     match reading {
         Ok(reading) => Ok(reading.refused.is_none()),
         Err(refusal) => Err(Failure::new(Exit::Unavailable, refusal.for_admin()).into()),

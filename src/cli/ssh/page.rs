@@ -88,7 +88,7 @@ fn repositories(desk: &Desk, visitor: &Visitor, say: &dyn Fn(String)) -> anyhow:
     let found = reading::readable(desk, &visitor.user, names);
     let found = found.map_err(|refusal| anyhow::anyhow!(git::words(&refusal)))?;
     if found.is_empty() {
-        say("There is no repository that you may read.".into());
+        say("No repository was found that you may read.".into());
     } else {
         say(format!("You may read {}:", counted(found.len(), "repository", "repositories")));
     }
@@ -97,8 +97,9 @@ fn repositories(desk: &Desk, visitor: &Visitor, say: &dyn Fn(String)) -> anyhow:
     if hidden > 0 {
         say(format!("  and {hidden} more"));
     }
-    if more > 0 {
-        say("  (this server has more repositories than were looked at)".into());
+    // Who may read nothing learns nothing of how many there are.
+    if more > 0 && !found.is_empty() {
+        say("  (not all of this server's repositories were looked at)".into());
     }
     Ok(())
 }

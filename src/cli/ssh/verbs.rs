@@ -7,9 +7,10 @@ use crate::cli::access::{self, Caller};
 use crate::cli::exit::Exit;
 use crate::cli::out::Out;
 use crate::cli::site::Here;
-use crate::cli::{Failure, audit, explain, said, who};
+use crate::cli::{Failure, audit, explain, said, token, who};
 use crate::code::Code;
 use crate::door::reading;
+use crate::door::rest::Rest;
 use crate::door::serve::Visitor;
 use crate::door::ssh::git;
 use crate::hook::Refusal;
@@ -49,6 +50,8 @@ enum Verb {
     /// Read and verify the audit trail: for `[global] audit`.
     #[command(subcommand)]
     Audit(audit::Verb),
+    /// Tokens for the HTTP door, one's own and those of one's services; git's credential helper.
+    Token(token::Args),
     /// Stop pushes at once: for `[global] administer`.
     Lock(access::lock::Args),
     /// Lift locks: for `[global] administer`.
@@ -90,6 +93,7 @@ fn command(door: &str) -> Command {
     Spoken::command()
         .bin_name(door)
         .mut_subcommand("access", |verb| verb.mut_arg("acting_for", hide).after_help(""))
+        .mut_subcommand("token", |verb| verb.mut_arg("acting_for", hide).after_help(""))
         .mut_subcommand("lock", |verb| verb.mut_arg("actor", hide))
         .mut_subcommand("unlock", |verb| verb.mut_arg("actor", hide))
         .mut_subcommand("explain", |verb| verb.mut_arg("policy", hide).mut_arg("stdin", hide))
@@ -102,6 +106,7 @@ fn command(door: &str) -> Command {
 /// Examples are written for the server's own command.
 fn at_door(text: &str, door: &str) -> String {
     let text = text.replace("refwarden access", &format!("{door} access"));
+    let text = text.replace("refwarden token", &format!("{door} token"));
     let text = text.replace("refwarden lock", &format!("{door} lock"));
     let text = text.replace("refwarden unlock", &format!("{door} unlock"));
     let text =
@@ -178,6 +183,7 @@ fn perform(desk: &Desk, visitor: &Visitor, verb: Verb, out: &Out) -> anyhow::Res
             }
             access::at_door(&here, caller, &args, out)
         }
+        Verb::Token(args) => token::at_door(&here, caller, &args, visitor.until, out),
         Verb::Lock(args) => access::lock::at_door(&here, caller, &args, out),
         Verb::Unlock(args) => access::lock::unlock_at_door(&here, caller, &args, out),
         Verb::Who(args) => {
@@ -227,7 +233,7 @@ fn explain_to(
 fn require_reading(desk: &Desk, visitor: &Visitor, repository: &str) -> anyhow::Result<()> {
     let no = |refusal: &Refusal, exit| Failure::new(exit, git::words(refusal)).into();
     let name = repository.as_bytes();
-    match reading::may_read(desk, Some(&visitor.user), name) {
+    match reading::may_read(desk, &Rest::WHOLE, Some(&visitor.user), name) {
         Ok(reading) if reading.refused.is_none() => Ok(()),
         Ok(_) => Err(no(&git::hidden(name, &visitor.user), Exit::Refused)),
         Err(refusal) => Err(no(&refusal, Exit::Refused)),
@@ -261,7 +267,7 @@ mod tests {
         assert!(!help.contains("--as"), "{help}");
         assert!(help.contains("ssh git@git.test access"), "{help}");
         let help = spoken(&["help"]).unwrap_err();
-        for verb in ["access", "who", "explain", "audit", "lock", "unlock"] {
+        for verb in ["access", "who", "explain", "audit", "token", "lock", "unlock"] {
             assert!(help.contains(&format!("\n  {verb} ")), "{help}");
         }
     }

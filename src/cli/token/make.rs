@@ -34,19 +34,19 @@ const MOST_PATTERNS: usize = 32;
 pub struct CreateArgs {
     /// Whose it is: oneself, or a service of one's own.
     #[arg(long, value_name = "NAME")]
-    user: Option<String>,
+    pub(super) user: Option<String>,
     /// What it is for: read, push, request, approve, audit, administer; without any, read and push.
     #[arg(long = "scope", value_name = "WORD", num_args = 1.., value_delimiter = ',')]
-    scopes: Vec<String>,
+    pub(super) scopes: Vec<String>,
     /// Only for repositories that match.
     #[arg(long = "repository", value_name = "PATTERN", num_args = 1..)]
-    repositories: Vec<String>,
+    pub(super) repositories: Vec<String>,
     /// It ends by itself after so long; without it, after what the policy says.
     #[arg(long = "for", value_name = "DURATION")]
-    duration: Option<String>,
+    pub(super) duration: Option<String>,
     /// What it is for, in your words.
     #[arg(long, value_name = "TEXT")]
-    note: Option<String>,
+    pub(super) note: Option<String>,
 }
 
 /// Arguments of `token revoke`.
@@ -80,18 +80,39 @@ pub struct RotateArgs {
 /// Who may not; tokens are off; longer than the policy lets one hold; the store can't be written.
 pub fn create(office: &Office<'_>, args: &CreateArgs, out: &Out) -> anyhow::Result<Exit> {
     let book = Book::open(office, Mode::Write, false)?;
+    let (secret, terms) = created(&book, args)?;
+    shown(&book, (&secret, &terms), None, out)
+}
+
+/// Makes a token, and gives its secret.
+///
+/// # Errors
+/// As [`create`].
+pub(super) fn created(book: &Book<'_>, args: &CreateArgs) -> anyhow::Result<(Secret, Terms)> {
+    let office = book.office;
     let user = book.whose(args.user.as_deref())?;
     let scopes = scopes(&args.scopes)?;
     let repositories = patterns(&args.repositories)?;
     let note = bounded(args.note.as_ref(), "--note")?.map(Into::into);
-    let lasts = lasts(&book, args.duration.as_deref(), None)?;
-    may_have(&book, &user, &scopes)?;
-    few_enough(&book, &user)?;
+    let lasts = lasts(book, args.duration.as_deref(), None)?;
+    may_have(book, &user, &scopes)?;
+    few_enough(book, &user)?;
     let now = office.sound_now()?;
     let by = office.caller.actor.to_string().into();
     let until = now + lasts;
     let terms = Terms { user, note, scopes, repositories, created: now, by, until };
-    make(&book, &terms, None, out)
+    Ok((make(book, &terms, None)?, terms))
+}
+
+fn shown(
+    book: &Book<'_>,
+    (secret, terms): (&Secret, &Terms),
+    old: Option<&TokenId>,
+    out: &Out,
+) -> anyhow::Result<Exit> {
+    let url = book.settings()?.url.clone();
+    show::secret(secret, terms, old, (url, book.office.here.settings().timezone), out);
+    Ok(Exit::Done)
 }
 
 /// Makes a token in the place of another one.
@@ -113,11 +134,12 @@ pub fn rotate(office: &Office<'_>, args: &RotateArgs, out: &Out) -> anyhow::Resu
     may_have(&book, &old.terms.user, &old.terms.scopes)?;
     let by = office.caller.actor.to_string().into();
     let terms = Terms { created: now, by, until: now + lasts, ..old.terms.clone() };
-    make(&book, &terms, Some(&old), out)
+    let secret = make(&book, &terms, Some(&old))?;
+    shown(&book, (&secret, &terms), Some(&old.id), out)
 }
 
-/// Makes a token of these terms, in the place of `old` where there is one, and shows its secret.
-fn make(book: &Book<'_>, terms: &Terms, old: Option<&Token>, out: &Out) -> anyhow::Result<Exit> {
+/// Makes a token of these terms, in the place of `old` where there is one.
+fn make(book: &Book<'_>, terms: &Terms, old: Option<&Token>) -> anyhow::Result<Secret> {
     let now = terms.created;
     for turn in 0..TRIES {
         let id = TokenId::of(random::bytes());
@@ -137,12 +159,7 @@ fn make(book: &Book<'_>, terms: &Terms, old: Option<&Token>, out: &Out) -> anyho
             line = line.with("replaces", old.id.as_str());
         }
         match book.make(&change, &line, now) {
-            Ok(_) => {
-                let url = book.settings()?.url.clone();
-                let zone = book.office.here.settings().timezone;
-                show::secret(&secret, terms, old.map(|old| &old.id), (url, zone), out);
-                return Ok(Exit::Done);
-            }
+            Ok(_) => return Ok(secret),
             Err(LedgerError::Store(StoreError::Taken)) => pause(turn),
             Err(LedgerError::Store(StoreError::Moved)) => {
                 let words = "somebody else has taken it back meanwhile: make a new one";
@@ -189,7 +206,7 @@ pub fn revoke(office: &Office<'_>, args: &RevokeArgs, out: &Out) -> anyhow::Resu
     Ok(exit)
 }
 
-fn revoke_one(book: &Book<'_>, token: &Token, out: &Out) -> anyhow::Result<Exit> {
+pub(super) fn revoke_one(book: &Book<'_>, token: &Token, out: &Out) -> anyhow::Result<Exit> {
     let id = &token.id;
     if let Some((at, by)) = &token.revoked {
         let at = view::time(*at, book.office.here.settings().timezone);

@@ -4,15 +4,17 @@
 //! secret is shown once, to whoever made it, and nothing but its SHA-256 is kept.
 
 mod book;
+mod credential;
 mod make;
 mod show;
 
 use super::Failure;
-use super::access::{self, Office};
+use super::access::{self, Caller, Office};
 use super::exit::Exit;
 use super::out::Out;
 use super::site::{self, Here};
 use crate::store::open::Mode;
+use chrono::{DateTime, Utc};
 use clap::Subcommand;
 
 /// Arguments of `token`.
@@ -43,6 +45,8 @@ pub enum Verb {
     Revoke(make::RevokeArgs),
     /// Make a token like one that is there, and take that one back.
     Rotate(make::RotateArgs),
+    /// git's credential helper: makes a token for the next hour when git asks for a password.
+    Credential(credential::CredentialArgs),
 }
 
 /// Runs the verb on the server.
@@ -53,12 +57,36 @@ pub fn run(args: &Args, out: &Out) -> anyhow::Result<Exit> {
     let here = Here::open()?;
     site::become_account(&here.site)?;
     let caller = access::on_server(&here, args.acting_for.as_deref())?;
-    let mode = match args.verb {
+    let office = Office::open(&here, caller, mode(&args.verb))?;
+    perform(&office, &args.verb, out)
+}
+
+/// Runs the verb for somebody whom the ssh door let in, by a certificate until `end`.
+///
+/// # Errors
+/// `--as`; a token that could outlive the certificate; and whatever the verb says.
+pub fn at_door(
+    here: &Here,
+    caller: Caller,
+    args: &Args,
+    end: Option<DateTime<Utc>>,
+    out: &Out,
+) -> anyhow::Result<Exit> {
+    access::as_oneself(args.acting_for.as_deref())?;
+    let makes = matches!(args.verb, Verb::Create(_) | Verb::Rotate(_) | Verb::Credential(_));
+    if end.is_some() && makes {
+        let words = "a certificate makes no token, which could outlive it: come with a key";
+        return Err(Failure::new(Exit::Refused, words).into());
+    }
+    perform(&Office::open(here, caller, mode(&args.verb))?, &args.verb, out)
+}
+
+/// How the store of records is opened for a verb.
+const fn mode(verb: &Verb) -> Mode {
+    match verb {
         Verb::List(_) | Verb::Show(_) => Mode::Read,
         _ => Mode::Write,
-    };
-    let office = Office::open(&here, caller, mode)?;
-    perform(&office, &args.verb, out)
+    }
 }
 
 /// Does a verb, whoever asks for it by whatever door.
@@ -75,5 +103,6 @@ pub fn perform(office: &Office<'_>, verb: &Verb, out: &Out) -> anyhow::Result<Ex
         Verb::Show(args) => show::show(office, args, out),
         Verb::Revoke(args) => make::revoke(office, args, out),
         Verb::Rotate(args) => make::rotate(office, args, out),
+        Verb::Credential(args) => credential::answer(office, args, out),
     }
 }

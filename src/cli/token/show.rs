@@ -203,7 +203,7 @@ pub(super) fn secret(
 }
 
 /// The lines of git's credential protocol; git passes over a password whose time has passed.
-fn credential(
+pub(super) fn credential(
     (protocol, host): (&str, &str),
     user: &UserName,
     secret: &Secret,

@@ -170,6 +170,7 @@ fn code(status: &str) -> &'static str {
         Some("403") => "forbidden",
         Some("404") => "not_found",
         Some("405") => "method_not_allowed",
+        Some("408") => "too_slow",
         Some("409") => "conflict",
         Some("413") => "too_large",
         Some("415") => "unsupported_media_type",

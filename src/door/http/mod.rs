@@ -14,6 +14,7 @@ pub mod who;
 use super::place::{self, Place};
 use super::reading::{self, Reading};
 use super::record;
+use super::rest::Rest;
 use super::serve::{self, ServeError, Service};
 use crate::code::Code;
 use crate::hook::Refusal;
@@ -26,7 +27,8 @@ use answer::Answer;
 use request::{Bad, Method, Part, Request, Wanted};
 use std::ffi::OsString;
 use std::io::Read;
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 use who::Person;
@@ -39,10 +41,23 @@ const DRAINING: Duration = Duration::from_secs(2);
 /// Refwarden's own interface for programs: answers a request for what follows [`request::API`].
 pub type Api = fn(&Desk, &Request, &[u8]) -> Answer;
 
+/// The name by which a web server may run the door without an argument.
+const NAME: &[u8] = b"refwarden-http";
+
+/// Whether this program was started as the door, by `refwarden-http`.
+///
+/// Web servers make arguments out of a query without `=` (RFC 3875, section 4.4), so by this name
+/// none counts.
+#[must_use]
+pub fn is_called(arguments: &[OsString]) -> bool {
+    let name = arguments.first().and_then(|name| Path::new(name).file_name());
+    name.is_some_and(|name| name.as_bytes() == NAME)
+}
+
 /// Serves the request that a web server put into this process's environment: becomes git, or
 /// answers itself.
 #[must_use]
-pub fn run(api: Api) -> ExitCode {
+pub fn run(rest: &Rest) -> ExitCode {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         let _ = syslog::send(Severity::Error, &format!("defect at {place}"));
@@ -53,7 +68,7 @@ pub fn run(api: Api) -> ExitCode {
     let (answer, has_body) = match parsed {
         Ok(Ok(request)) => {
             let has_body = request.method != Method::Head;
-            let answer = std::panic::catch_unwind(|| serve(&request, api));
+            let answer = std::panic::catch_unwind(|| serve(&request, rest));
             (answer.unwrap_or_else(|_| failed(&Refusal::defect())), has_body)
         }
         Ok(Err(Bad::NoRequest)) => return not_a_cgi(),
@@ -91,14 +106,17 @@ fn not_a_cgi() -> ExitCode {
 }
 
 /// Returns only where the door answers itself.
-fn serve(request: &Request, api: Api) -> Answer {
-    let desk = match Desk::open() {
+fn serve(request: &Request, rest: &Rest) -> Answer {
+    let desk = match Desk::open_at_door() {
         Ok(desk) => desk,
         Err(refusal) => return failed(&refusal),
     };
     let command = match &request.wanted {
-        Wanted::Git { repository, part } => admitted(&desk, request, repository, part),
-        Wanted::Api(rest) => Err(api(&desk, request, rest)),
+        Wanted::Git { repository, part } => admitted(&desk, rest, request, (repository, part)),
+        Wanted::Api(address) => Err(match rest.api {
+            Some(api) => api(&desk, request, address),
+            None => failed(&Refusal::defect()),
+        }),
     };
     match command {
         Ok(command) => failed(&server(&serve::becoming(command))),
@@ -107,8 +125,13 @@ fn serve(request: &Request, api: Api) -> Answer {
 }
 
 /// The command that serves the request, if it may be served.
-fn admitted(desk: &Desk, request: &Request, asked: &[u8], part: &Part) -> Result<Command, Answer> {
-    let person = who::identify(desk, request)?;
+fn admitted(
+    desk: &Desk,
+    rest: &Rest,
+    request: &Request,
+    (asked, part): (&[u8], &Part),
+) -> Result<Command, Answer> {
+    let person = who::identify(desk, rest, request)?;
     let person = person.as_ref();
     let service = part.service();
     match person {
@@ -116,7 +139,7 @@ fn admitted(desk: &Desk, request: &Request, asked: &[u8], part: &Part) -> Result
         None => {}
         Some(person) => check_scope(person, service)?,
     }
-    let (place, reading) = readable(desk, person, asked, part)?;
+    let (place, reading) = readable(desk, rest, person, (asked, part))?;
     if service == Service::ReceivePack {
         let guarded = serve::is_guarded(&desk.site, &place);
         if !guarded.map_err(|error| failed(&server(&error)))? {
@@ -124,7 +147,7 @@ fn admitted(desk: &Desk, request: &Request, asked: &[u8], part: &Part) -> Result
         }
     }
     if tells(request, part) {
-        let told = record::allowed(desk, line(person, part), &place, &reading);
+        let told = record::allowed(desk, rest, line(person, part), &place, &reading);
         told.map_err(|refusal| failed(&refusal))?;
     }
     let mut command = backend::command(desk, request, person, (&place, part));
@@ -153,15 +176,15 @@ fn check_scope(person: &Person, service: Service) -> Result<(), Answer> {
 /// The repository, if it is there and may be read; the same answer where either is not so.
 fn readable(
     desk: &Desk,
+    rest: &Rest,
     person: Option<&Person>,
-    asked: &[u8],
-    part: &Part,
+    (asked, part): (&[u8], &Part),
 ) -> Result<(Place, Reading), Answer> {
     let place = place::find(&desk.site.root, asked);
     let name = place.as_ref().map_or_else(|| place::bare(asked), |place| &place.name);
     let user = person.map(|person| &person.visitor.user);
     // Asked for what is not there as well: what can fail on the way fails for both alike.
-    let reading = reading::may_read(desk, user, name).map_err(|refusal| failed(&refusal))?;
+    let reading = reading::may_read(desk, rest, user, name).map_err(|refusal| failed(&refusal))?;
     let is_covered =
         person.and_then(|person| person.held.as_ref()).is_none_or(|held| held.covers(name));
     let is_there = place.is_some();
@@ -239,4 +262,20 @@ fn server(error: &ServeError) -> Refusal {
 pub fn failed(refusal: &Refusal) -> Answer {
     let _ = syslog::send(Severity::Warning, &refusal.for_admin());
     Answer::server(refusal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_out_of_a_query_do_not_make_it_another_verb() {
+        let called =
+            |words: &[&str]| is_called(&words.iter().map(OsString::from).collect::<Vec<_>>());
+        assert!(called(&["/usr/local/lib/refwarden/refwarden-http", "policy", "apply"]));
+        assert!(called(&["refwarden-http"]));
+        assert!(!called(&["refwarden", "refwarden-http"]));
+        assert!(!called(&["/x/refwarden-http/refwarden", "http"]));
+        assert!(!called(&[]));
+    }
 }

@@ -7,6 +7,7 @@
 use super::answer::Answer;
 use super::credentials::{Credentials, Secret};
 use super::request::Request;
+use crate::door::rest::Rest;
 use crate::door::serve::Visitor;
 use crate::door::token::{self, Held, TokenRefusal};
 use crate::hook::desk::Desk;
@@ -40,31 +41,31 @@ impl Person {
 ///
 /// # Errors
 /// What to answer to somebody who did not say it well: 401, 403, 429, 503.
-pub fn identify(desk: &Desk, request: &Request) -> Result<Option<Person>, Answer> {
+pub fn identify(desk: &Desk, rest: &Rest, request: &Request) -> Result<Option<Person>, Answer> {
     let sources = &desk.policy.settings().sources;
     let by_token = sources.contains(&Source::Http);
     match &request.credentials {
         // Before the web server's own login: some set `REMOTE_USER` to whatever name stands beside.
         Credentials::Secret(secret) if by_token && secret.expose().starts_with(PREFIX) => {
-            shown(desk, request, secret).map(Some)
+            shown(desk, rest, request, secret).map(Some)
         }
         _ if sources.contains(&Source::RemoteUser) && request.remote_user.is_some() => {
             by_server(desk, request).map(Some)
         }
         Credentials::None => Ok(None),
-        Credentials::Secret(secret) if by_token => shown(desk, request, secret).map(Some),
+        Credentials::Secret(secret) if by_token => shown(desk, rest, request, secret).map(Some),
         Credentials::Secret(_) | Credentials::Malformed => Err(not_good(desk)),
     }
 }
 
 /// Whoever shows a token.
-fn shown(desk: &Desk, request: &Request, secret: &Secret) -> Result<Person, Answer> {
+fn shown(desk: &Desk, rest: &Rest, request: &Request, secret: &Secret) -> Result<Person, Answer> {
     let address = request.address.map(|address| address.to_string());
     let counted = address.as_deref().unwrap_or("unknown");
     // A good token is let in whatever others from its address have tried: nobody guesses one.
-    let held = token::authenticate(desk, secret.expose()).map_err(|refusal| {
+    let held = token::authenticate(desk, rest, secret.expose()).map_err(|refusal| {
         let waits = token::may_try(desk, counted);
-        token::failed(desk, counted, &refusal);
+        token::failed(desk, rest, counted, &refusal);
         match refusal {
             TokenRefusal::Bad(_) => waits.map_or_else(Answer::too_many, |()| not_good(desk)),
             TokenRefusal::Server(refusal) => Answer::server(&refusal),

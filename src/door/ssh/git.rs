@@ -7,6 +7,7 @@ use crate::code::Code;
 use crate::door::place::{self, Place};
 use crate::door::reading::{self, Reading};
 use crate::door::record::{self, Request};
+use crate::door::rest::Rest;
 use crate::door::serve::{self, ServeError, Service, Visitor};
 use crate::hook::Refusal;
 use crate::hook::desk::Desk;
@@ -24,12 +25,17 @@ const MAX_NAME: usize = 200;
 
 /// Serves `asked`; returns only where git was not started, and says why.
 #[must_use]
-pub fn serve(desk: &Desk, visitor: &Visitor, service: Service, asked: &[u8]) -> Refusal {
+pub fn serve(
+    desk: &Desk,
+    rest: &Rest,
+    visitor: &Visitor,
+    (service, asked): (Service, &[u8]),
+) -> Refusal {
     let request = Request { who: Some((visitor, &Source::Ssh)), service: Some(service) };
     let found = place::find(&desk.site.root, asked);
     // What is not there is judged as well, so that neither time nor a failing store tells them apart.
     let name = found.as_ref().map_or_else(|| place::bare(asked), |place| &place.name);
-    let reading = match reading::may_read(desk, Some(&visitor.user), name) {
+    let reading = match reading::may_read(desk, rest, Some(&visitor.user), name) {
         Ok(reading) => reading,
         Err(refusal) => {
             record::refused(desk, request, name, (refusal.code, None));
@@ -38,7 +44,7 @@ pub fn serve(desk: &Desk, visitor: &Visitor, service: Service, asked: &[u8]) -> 
     };
     let project = reading.project.as_ref().map(|project| project.as_str());
     match (&found, reading.refused) {
-        (Some(place), None) => become_git(desk, request, place, &reading),
+        (Some(place), None) => become_git(desk, rest, request, (place, &reading)),
         (Some(_), Some(code)) => {
             record::refused(desk, request, name, (code, project));
             hidden(asked, &visitor.user)
@@ -58,7 +64,12 @@ pub fn hidden(asked: &[u8], user: &UserName) -> Refusal {
     Refusal::new(Code::NoProject, [words])
 }
 
-fn become_git(desk: &Desk, request: Request<'_>, place: &Place, reading: &Reading) -> Refusal {
+fn become_git(
+    desk: &Desk,
+    rest: &Rest,
+    request: Request<'_>,
+    (place, reading): (&Place, &Reading),
+) -> Refusal {
     let (Some((visitor, _)), Some(service)) = (request.who, request.service) else {
         return Refusal::defect();
     };
@@ -79,7 +90,7 @@ fn become_git(desk: &Desk, request: Request<'_>, place: &Place, reading: &Readin
             Err(error) => return no(failed(&error)),
         }
     }
-    if let Err(refusal) = record::allowed(desk, request, place, reading) {
+    if let Err(refusal) = record::allowed(desk, rest, request, place, reading) {
         return refusal;
     }
     let mut command = serve::clean("git", &desk.site, &serve::home(&desk.site));

@@ -132,8 +132,10 @@ pub fn certificate_line(
     let Certified { fingerprint, ca: authority, until, .. } = certified;
     let program = shell_word(program)?;
     let until = until.to_rfc3339_opts(SecondsFormat::Secs, true);
-    let command =
-        format!("{program} ssh {user} --key {fingerprint} --ca {authority} --until {until}");
+    // Whatever is no blank and no quote may be in it: one word of the shell, and no option.
+    let command = format!(
+        "{program} ssh {user} --key {fingerprint} --ca {authority} --principal='{principal}' --until {until}"
+    );
     let options = format!("cert-authority,principals=\"{principal}\",command=\"{command}\"");
     Ok(format!("restrict,{options} {}", ca.line))
 }

@@ -10,6 +10,7 @@ use crate::hook::desk::Desk;
 use crate::os::env;
 use crate::policy::name::UserName;
 use crate::pusher::Source;
+use crate::pusher::source::SSH_CERT;
 use chrono::{DateTime, Utc};
 use std::net::IpAddr;
 
@@ -22,6 +23,8 @@ pub struct Login {
     pub key: Option<String>,
     /// Fingerprint of the authority that signed it, where a certificate opened the door.
     pub ca: Option<String>,
+    /// Whom that certificate is for, of its principals the one that the policy knew.
+    pub principal: Option<String>,
     /// The certificate's end.
     pub until: Option<DateTime<Utc>>,
 }
@@ -29,8 +32,8 @@ pub struct Login {
 /// Lets somebody in.
 ///
 /// # Errors
-/// RW101 where the policy does not list `ssh`, RW102 for people and keys that it does not know any
-/// more, RW103 for inactive users.
+/// RW101 where the policy does not list `ssh`, RW102 for people, keys and principals that it does not
+/// know any more, RW103 for inactive users.
 pub fn enter(desk: &Desk, login: &Login) -> Result<Visitor, Refusal> {
     let no = |code, words: &str| Err(Refusal::new(code, [words]));
     if !desk.policy.settings().sources.contains(&Source::Ssh) {
@@ -57,14 +60,20 @@ pub fn enter(desk: &Desk, login: &Login) -> Result<Visitor, Refusal> {
     Ok(Visitor { user, key: login.key.clone(), address: address(), until: login.until })
 }
 
-/// Whether the policy still lists the key for the user, or the authority that signed it.
+/// Whether the policy still lists the key for the user, or the authority that signed it and the
+/// principal for the user.
 fn counts(
     desk: &Desk,
     login: &Login,
     user: &UserName,
 ) -> Result<bool, crate::policy::compiled::CompiledError> {
     if let Some(ca) = &login.ca {
-        return Ok(desk.policy.settings().ssh_ca.iter().any(|one| *one.fingerprint == **ca));
+        if !desk.policy.settings().ssh_ca.iter().any(|one| *one.fingerprint == **ca) {
+            return Ok(false);
+        }
+        // A connection may outlive the policy that let it in, and runs a command again and again.
+        let Some(principal) = &login.principal else { return Ok(false) };
+        return Ok(desk.policy.by_external(SSH_CERT, principal)?.as_ref() == Some(user));
     }
     match &login.key {
         Some(key) => Ok(desk.policy.by_key(key)?.as_ref() == Some(user)),

@@ -12,8 +12,9 @@ use crate::policy::lab;
 use crate::policy::model::{Policy, TokenSettings};
 use crate::policy::span::Span;
 use crate::pusher::token::Terms;
+use crate::store::open::Mode;
 use crate::store::sqlite::{FILE_NAME, Sqlite};
-use crate::store::tokens::Change;
+use crate::store::tokens::{Change, TokenStore};
 use crate::store::{applied, epoch, fails};
 use rustix::process::geteuid;
 use tempfile::TempDir;
@@ -123,7 +124,7 @@ impl Place {
     }
 
     fn why(&self, secret: &str) -> Why {
-        match authenticate(&self.desk, secret) {
+        match authenticate(&self.desk, &Rest::WHOLE, secret) {
             Err(TokenRefusal::Bad(why)) => why,
             other => panic!("{other:?}"),
         }
@@ -138,7 +139,7 @@ impl Place {
 fn whoever_shows_the_secret_is_its_user_with_its_limits() {
     let place = Place::new();
     let secret = place.create(1, "alice", TimeDelta::zero());
-    let held = authenticate(&place.desk, secret.reveal()).unwrap();
+    let held = authenticate(&place.desk, &Rest::WHOLE, secret.reveal()).unwrap();
     assert_eq!((held.user.as_str(), held.id.as_str()), ("alice", secret.id().as_str()));
     assert_eq!(held.key(), secret.id().key());
     assert!(held.may(Scope::Read) && !held.may(Scope::Push));
@@ -185,11 +186,11 @@ fn ended_revoked_and_inactive_look_the_same_outside_and_differ_in_the_trail() {
         (inactive, "is of erin, who is not an active user"),
         (gone, "is of bob, who is not an active user"),
     ] {
-        let refusal = authenticate(&place.desk, secret.reveal()).unwrap_err();
+        let refusal = authenticate(&place.desk, &Rest::WHOLE, secret.reveal()).unwrap_err();
         assert!(!refusal.is_guess());
         // However often it is tried, one line.
         for _ in 0..3 {
-            failed(&place.desk, "192.0.2.7", &refusal);
+            failed(&place.desk, &Rest::WHOLE, "192.0.2.7", &refusal);
         }
         let trail = place.trail();
         let lines = trail.lines().filter(|line| line.contains(words)).collect::<Vec<_>>();
@@ -206,7 +207,7 @@ fn a_shorter_lifetime_and_no_tokens_at_all_count_at_once() {
     let mut shorter = policy(&place.folder);
     shorter.settings.tokens.as_mut().unwrap().max_lifetime = span("15d");
     place.apply(&shorter);
-    let held = authenticate(&place.desk, secret.reveal()).unwrap();
+    let held = authenticate(&place.desk, &Rest::WHOLE, secret.reveal()).unwrap();
     let (token, _) = place.store().find(secret.id()).unwrap().unwrap();
     assert_eq!(held.until, token.terms.created + TimeDelta::days(15));
     shorter.settings.tokens.as_mut().unwrap().max_lifetime = span("10d");
@@ -223,7 +224,7 @@ fn guessing_from_one_address_has_to_wait_and_others_do_not() {
     let refusal = TokenRefusal::Bad(place.why("guess"));
     for _ in 0..fails::MOST {
         assert_eq!(may_try(&place.desk, "192.0.2.7"), Ok(()));
-        failed(&place.desk, "192.0.2.7", &refusal);
+        failed(&place.desk, &Rest::WHOLE, "192.0.2.7", &refusal);
     }
     assert!(may_try(&place.desk, "192.0.2.7").is_err());
     assert_eq!(may_try(&place.desk, "192.0.2.8"), Ok(()));
@@ -239,7 +240,7 @@ fn a_table_older_than_the_trail_opens_nothing() {
     place.revoke(&secret);
     assert!(matches!(place.why(secret.reveal()), Why::Revoked(..)));
     std::fs::copy(&copy, &path).unwrap();
-    match authenticate(&place.desk, secret.reveal()) {
+    match authenticate(&place.desk, &Rest::WHOLE, secret.reveal()) {
         Err(TokenRefusal::Server(refusal)) => assert_eq!(refusal.code.to_string(), "RW504"),
         other => panic!("{other:?}"),
     }
@@ -262,6 +263,6 @@ fn a_lost_table_opens_nothing() {
     let place = Place::new();
     let secret = place.create(1, "alice", TimeDelta::zero());
     std::fs::remove_file(place.desk.site.state.join(FILE_NAME)).unwrap();
-    let result = authenticate(&place.desk, secret.reveal());
+    let result = authenticate(&place.desk, &Rest::WHOLE, secret.reveal());
     assert!(matches!(result, Err(TokenRefusal::Server(_))), "{result:?}");
 }

@@ -93,13 +93,21 @@ fn a_shuffled_key_is_not_taken_for_another_one() {
 }
 
 #[test]
-fn hardware_keys_are_refused_by_name() {
+fn keys_of_authenticators_have_the_fingerprint_that_ssh_keygen_shows() {
     let kind = "sk-ssh-ed25519@openssh.com";
     let mut blob = Vec::new();
     for part in [kind.as_bytes(), &[7; 32], b"ssh:"] {
         blob.extend(u32::try_from(part.len()).unwrap().to_be_bytes());
         blob.extend(part);
     }
-    let refused = ssh_fingerprint(&format!("{kind} {}", STANDARD.encode(blob)));
-    assert_eq!(refused, Err(KeyError::Type(kind.into())));
+    let hash = "SHA256:BpyDHJ8Qm3F/3at6p0jNaRLMB2tszGHwTQIOkdqk9J4";
+    let line = format!("{kind} {} alice@yubikey", STANDARD.encode(&blob));
+    assert_eq!(ssh_fingerprint(&line).unwrap(), hash);
+    // Another application is another key, and one byte short is none.
+    let other = STANDARD.encode([&blob[..blob.len() - 1], b"x"].concat());
+    assert_ne!(ssh_fingerprint(&format!("{kind} {other}")).unwrap(), hash);
+    let cut = STANDARD.encode(&blob[..blob.len() - 1]);
+    assert!(matches!(ssh_fingerprint(&format!("{kind} {cut}")), Err(KeyError::Syntax(_))));
+    // The same key without its application is another one as well, for it could be in a file.
+    assert!(ssh_fingerprint(&format!("ssh-ed25519 {}", STANDARD.encode(&blob))).is_err());
 }

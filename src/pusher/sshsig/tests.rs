@@ -101,3 +101,74 @@ fn what_surrounds_or_cuts_a_signature_is_refused() {
         assert!(check(&signed[..length], PAYLOAD).is_err(), "{length}");
     }
 }
+
+/// What an authenticator with the ed25519 key of 32 bytes 7 signs over [`PAYLOAD`] for an application
+/// `ssh:` at its fifth signature: namespace, flags, signature.
+const BY_AUTHENTICATOR: [(&str, u8, &str); 6] = [
+    (
+        "git",
+        0x1,
+        "1TERAuYlaQfe27bW8lGxderkKPWNFX3nJOWWqwq/GbZlKah17ELvtBDBLCpUcusd2txq+gQmYKc3x6HDo0qTBw==",
+    ),
+    (
+        "git",
+        0x5,
+        "EdVuKUzCql0OmlvMEQvjEQT1ACs/LDoDNfzRXgHn4ZjvdfmSW370ID5Q1QtciotjNDP4CdglClIXhJG0hBreAQ==",
+    ),
+    (
+        "git",
+        0x0,
+        "DObgexMo3X2/DFl41U6jr6GiYmq7egC81o/G8RqhoWLK84BrSKn4ipkKaasJPMdFxv7iGymgH0Eoz15lbVeBBA==",
+    ),
+    (
+        "git",
+        0x4,
+        "47BMV/Fl8vXKlsEl+SODIWk1xb/y91I8snDDk5pBvE6+reB4d1jrNfUakIlHGZmneVrUzKfgHUfeOP8A3hd4BQ==",
+    ),
+    (
+        "git",
+        0x80,
+        "F/TD1O5oCjSGB1QeUymrJUF9jdDfQ14nu+y+9DqNre0l1qFlZynYRl6UVj6N+1WccN3firTeU8+gOWqT9c6FBw==",
+    ),
+    (
+        "file",
+        0x1,
+        "r8ttXQpvZxQd4OSPOnShBAnU0BaZp0fs+MSuruaggAViFULl+e2m1jUtBPELcFK/1sYoZMPFGG4AGiBjH4e/Dw==",
+    ),
+];
+
+/// A signature as `ssh-keygen -Y sign` makes it with a FIDO authenticator.
+fn by_authenticator(namespace: &str, flags: u8) -> Vec<u8> {
+    const KIND: &[u8] = b"sk-ssh-ed25519@openssh.com";
+    const KEY: &str = "6kpsY+KcUgq+9VB7Ey7F+ZVHdq6+vnuSQh7qaRRG0iw=";
+    fn strings(parts: &[&[u8]]) -> Vec<u8> {
+        let length = |part: &[u8]| u32::try_from(part.len()).unwrap().to_be_bytes();
+        parts.iter().flat_map(|part| [&length(part), *part].concat()).collect()
+    }
+    let known = BY_AUTHENTICATOR.iter().find(|one| (one.0, one.1) == (namespace, flags)).unwrap();
+    let signature = STANDARD.decode(known.2).unwrap();
+    let signature = [strings(&[KIND, &signature]), vec![flags, 0, 0, 0, 5]].concat();
+    let key = strings(&[KIND, &STANDARD.decode(KEY).unwrap(), b"ssh:"]);
+    let rest = strings(&[&key, namespace.as_bytes(), b"", b"sha512", &signature]);
+    let body = STANDARD.encode([b"SSHSIG\0\0\0\x01".as_slice(), &rest].concat());
+    let lines: Vec<_> =
+        body.as_bytes().chunks(70).map(|line| str::from_utf8(line).unwrap()).collect();
+    format!("{BEGIN}\n{}\n{END}\n", lines.join("\n")).into_bytes()
+}
+
+#[test]
+fn an_authenticator_s_signature_counts_only_if_somebody_touched_it() {
+    let by = |flags| check(&by_authenticator("git", flags), PAYLOAD);
+    assert!(by(1).unwrap().starts_with("SHA256:"));
+    assert!(by(5).is_ok(), "with its PIN as well");
+    for flags in [0, 4, 0x80] {
+        assert_eq!(by(flags), Err(SshSigError::Untouched), "{flags:#x}");
+    }
+    let signed = by_authenticator("git", 1);
+    assert_eq!(check(&signed, b"another"), Err(SshSigError::Mismatch));
+    let file = by_authenticator("file", 1);
+    assert_eq!(check(&file, PAYLOAD), Err(SshSigError::Namespace));
+    // The flag is a part of what is signed.
+    let forged = altered(&by_authenticator("git", 0), &[0, 0, 0, 0, 5], &[1, 0, 0, 0, 5]);
+    assert_eq!(check(&forged, PAYLOAD), Err(SshSigError::Mismatch));
+}

@@ -120,7 +120,7 @@ fn logs(found: &Inspected) -> impl Iterator<Item = Option<&Stat>> {
 
 /// Of a log the time of change does not count: root's SQLite gives it away, to the same owner, each
 /// time that it opens it.
-fn identity(found: &Inspected) -> String {
+pub(super) fn identity(found: &Inspected) -> String {
     let of = |s: &Stat| {
         format!("{} {} {} {}.{}", s.st_dev, s.st_ino, s.st_size, s.st_mtime, s.st_mtime_nsec)
     };
@@ -129,7 +129,7 @@ fn identity(found: &Inspected) -> String {
     logs(found).fold(first, |text, log| text + &log.map_or("-".to_owned(), of) + "\n")
 }
 
-fn is_quiet(found: &Inspected, now: DateTime<Utc>) -> bool {
+pub(super) fn is_quiet(found: &Inspected, now: DateTime<Utc>) -> bool {
     let written = logs(found).flatten().map(|log| log.st_mtime);
     let last = written.fold(found.file.st_mtime.max(found.file.st_ctime), i64::max);
     last.saturating_add(QUIET) < now.timestamp()

@@ -5,7 +5,8 @@
 //! never to make it. Every change is one transaction that waits for the disk (`synchronous=FULL`).
 //!
 //! Walk: [`open`] makes and opens the file, [`read`] and [`mod@write`] are the two halves of
-//! [`AccessStore`], [`brief`] spares most pushes both, [`copy`] is backup and restore, [`fault`] tells what SQLite said.
+//! [`AccessStore`], [`brief`] and [`token_brief`] spare most
+//! pushes and doors both, [`copy`] is backup and restore, [`fault`] tells what SQLite said.
 
 pub mod brief;
 mod copy;
@@ -15,6 +16,7 @@ mod read;
 mod row;
 mod schema;
 mod token;
+pub mod token_brief;
 mod write;
 
 pub use copy::{Restored, restore};

@@ -6,7 +6,7 @@
 use super::super::access::StoreError;
 use super::super::tokens::Change;
 use super::row::{micros, micros_up, sum};
-use super::{Sqlite, write};
+use super::{Sqlite, token_brief, write};
 use crate::policy::name::UserName;
 use crate::pusher::token::{SecretHash, Terms, Token, TokenId};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -16,7 +16,7 @@ use std::time::Duration;
 /// What every query begins with.
 const WHOLE: &str = "SELECT id, person, until, hash, body, sum, revoked_at, revoked_by, last_used \
                      FROM tokens ";
-/// How long a mere note of a use waits for other processes.
+/// How long a mere note of a refusal waits for other processes.
 const NOTE_WAIT: Duration = Duration::from_millis(100);
 
 /// A row, as SQLite has it.
@@ -99,12 +99,10 @@ impl Sqlite {
         let revoked = row.revoked.as_ref();
         let revoked =
             revoked.map(|(when, by)| Ok::<_, StoreError>((at(*when)?, by.as_str().into())));
-        let token = Token {
-            id,
-            terms,
-            revoked: revoked.transpose()?,
-            last_used: row.last_used.map(at).transpose()?,
-        };
+        // Where uses were noted before they had files of their own.
+        let last_used = row.last_used.map(at).transpose()?;
+        let last_used = last_used.max(token_brief::last_used(&self.path, &id));
+        let token = Token { id, terms, revoked: revoked.transpose()?, last_used };
         Ok((token, SecretHash::kept(row.hash)))
     }
 
@@ -163,22 +161,20 @@ impl Sqlite {
         }
     }
 
-    /// Notes a use, or a refusal, unless one was noted less than `apart` ago; says whether it was.
-    /// No change of rights: the version stays.
-    pub(in crate::store) fn note_token(
+    /// Notes a refusal, unless one was noted less than `apart` ago; says whether it was. No change of
+    /// rights: the version stays.
+    pub(in crate::store) fn note_refusal(
         &self,
         id: &TokenId,
-        used: bool,
         now: DateTime<Utc>,
         apart: TimeDelta,
     ) -> Result<bool, StoreError> {
-        let column = if used { "last_used" } else { "last_refused" };
-        let sql =
-            format!("UPDATE tokens SET {column} = ?2 WHERE id = ?1 AND ifnull({column} <= ?3, 1)");
+        let sql = "UPDATE tokens SET last_refused = ?2 \
+                   WHERE id = ?1 AND ifnull(last_refused <= ?3, 1)";
         let before = now.checked_sub_signed(apart).unwrap_or(now);
         let noted = || -> rusqlite::Result<usize> {
             self.connection.busy_timeout(NOTE_WAIT)?;
-            self.connection.execute(&sql, (id.as_str(), micros(now), micros(before)))
+            self.connection.execute(sql, (id.as_str(), micros(now), micros(before)))
         };
         noted().map(|rows| rows == 1).map_err(|error| self.wrong(error))
     }

@@ -51,7 +51,7 @@ fn a_build_without_the_feature_never_looks_for_faults() {
         alice.commit("a", text);
         alice.push(&["main"]).silent();
     }
-    for program in ["pre-receive", "update", "post-receive", "refwarden"] {
+    for program in ["pre-receive", "update", "post-receive", "door", "refwarden"] {
         let bytes = std::fs::read(site.programs().join(program)).unwrap();
         let found = bytes.windows(b"faults.toml".len()).any(|window| window == b"faults.toml");
         assert!(!found, "{program} knows faults.toml");

@@ -4,6 +4,7 @@ mod clients;
 mod http;
 mod http_door;
 mod ours;
+mod quick;
 mod side_paths;
 mod ssh;
 mod web;

@@ -82,7 +82,7 @@ impl Web {
         let folder = site.path("web");
         std::fs::create_dir(&folder).unwrap();
         let door = site.programs().join("refwarden-http");
-        symlink("refwarden", &door).unwrap();
+        symlink("door", &door).unwrap();
         site.refwarden(&["store", "init"]).ends(0, "");
         let wrap = match kind {
             Kind::ApacheCgi(_) => None,
@@ -129,6 +129,18 @@ impl Web {
     /// A connection that does not wait for ever.
     pub fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream
+    }
+
+    /// The same from another address of the loopback.
+    pub fn connect_from(&self, address: [u8; 4]) -> TcpStream {
+        use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+        use std::net::SocketAddrV4;
+        let stream = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        bind(&stream, &SocketAddrV4::new(address.into(), 0)).unwrap();
+        connect(&stream, &SocketAddrV4::new([127, 0, 0, 1].into(), self.port)).unwrap();
+        let stream = TcpStream::from(stream);
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         stream
     }

@@ -8,11 +8,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tempfile::TempDir;
 
 /// The programs as installed, and where cargo built them.
-const PROGRAMS: [(&str, &str); 4] = [
+const PROGRAMS: [(&str, &str); 5] = [
     ("refwarden", env!("CARGO_BIN_EXE_refwarden")),
     ("pre-receive", env!("CARGO_BIN_EXE_pre-receive")),
     ("update", env!("CARGO_BIN_EXE_update")),
     ("post-receive", env!("CARGO_BIN_EXE_post-receive")),
+    ("door", env!("CARGO_BIN_EXE_door")),
 ];
 
 /// A server: programs with their site file, policy, state, log and repositories.

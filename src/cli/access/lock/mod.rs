@@ -38,43 +38,43 @@ const TRIES: u32 = 16;
     .args(["user", "project", "repository", "branches", "tags", "refs", "all"])))]
 pub struct Args {
     #[command(subcommand)]
-    verb: Option<Verb>,
+    pub(in crate::cli) verb: Option<Verb>,
     /// Act for this user of the policy; marked as done on the server.
     #[arg(long = "as", value_name = "NAME", global = true)]
-    actor: Option<String>,
+    pub(in crate::cli) actor: Option<String>,
     /// Only this person.
     #[arg(long, value_name = "NAME")]
-    user: Option<String>,
+    pub(in crate::cli) user: Option<String>,
     /// Only this project.
     #[arg(long, value_name = "NAME")]
-    project: Option<String>,
+    pub(in crate::cli) project: Option<String>,
     /// Only repositories that match.
     #[arg(long, value_name = "PATTERN")]
-    repository: Option<String>,
+    pub(in crate::cli) repository: Option<String>,
     /// Only these branches.
     #[arg(long, value_name = "PATTERN", num_args = 1.., value_delimiter = ',')]
-    branches: Vec<String>,
+    pub(in crate::cli) branches: Vec<String>,
     /// Only these tags.
     #[arg(long, value_name = "PATTERN", num_args = 1.., value_delimiter = ',')]
-    tags: Vec<String>,
+    pub(in crate::cli) tags: Vec<String>,
     /// Only these refs, by full name.
     #[arg(long, value_name = "PATTERN", num_args = 1.., value_delimiter = ',')]
-    refs: Vec<String>,
+    pub(in crate::cli) refs: Vec<String>,
     /// Everything on this server.
     #[arg(long, conflicts_with_all = ["user", "project", "repository", "branches", "tags", "refs"])]
-    all: bool,
+    pub(in crate::cli) all: bool,
     /// Only these actions: create, update, force, delete; without any, all of them.
     #[arg(long, value_name = "WORD", num_args = 1.., value_delimiter = ',')]
-    permissions: Vec<String>,
+    pub(in crate::cli) permissions: Vec<String>,
     /// What the pusher is told.
     #[arg(long, value_name = "TEXT", required = true)]
-    message: Option<String>,
+    pub(in crate::cli) message: Option<String>,
     /// It ends by itself after so long.
     #[arg(long = "for", value_name = "DURATION", conflicts_with = "until")]
-    duration: Option<String>,
+    pub(in crate::cli) duration: Option<String>,
     /// It ends by itself at this time.
     #[arg(long, value_name = "TIME")]
-    until: Option<String>,
+    pub(in crate::cli) until: Option<String>,
 }
 
 /// What else to do with locks.
@@ -90,10 +90,10 @@ pub enum Verb {
 pub struct UnlockArgs {
     /// Locks, their ids whole.
     #[arg(value_name = "ID", required = true)]
-    ids: Vec<String>,
+    pub(in crate::cli) ids: Vec<String>,
     /// Act for this user of the policy; marked as done on the server.
     #[arg(long = "as", value_name = "NAME")]
-    actor: Option<String>,
+    pub(in crate::cli) actor: Option<String>,
 }
 
 /// Lays a lock, or lists them, on the server.

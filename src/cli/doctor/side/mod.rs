@@ -77,9 +77,11 @@ impl<'a> Look<'a> {
     /// shell would take for more than words.
     fn is_ours(&self, command: &str, verb: &str) -> bool {
         let Some((program, rest)) = split_program(command.trim()) else { return false };
-        let ours = git_config::real(&self.home.programs.join("refwarden"));
+        let real = git_config::real(Path::new(program)).ok();
+        let is = |name| git_config::real(&self.home.programs.join(name)).ok() == real;
         let same = Path::new(program).is_absolute()
-            && ours.is_ok_and(|ours| git_config::real(Path::new(program)).ok() == Some(ours));
+            && real.is_some()
+            && ["refwarden", "door"].into_iter().any(is);
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b" ._:/+=@%-".contains(&byte);
         same && rest.bytes().all(plain)
             && rest.split(' ').find(|word| !word.is_empty()) == Some(verb)

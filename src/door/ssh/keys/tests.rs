@@ -34,14 +34,27 @@ fn ca() -> SshCa {
 fn a_key_opens_the_door_to_refwarden_alone() {
     let Ok(Offered::Key { line, fingerprint }) = read("ssh-ed25519", USER) else { panic!() };
     assert_eq!(fingerprint, USER_PRINT);
-    let program = Path::new("/usr/local/lib/refwarden/refwarden");
+    let program = Path::new("/usr/local/lib/refwarden/door");
     let text = key_line(program, &alice(), &line, &fingerprint).unwrap();
     assert_eq!(
         text,
         format!(
-            "restrict,command=\"/usr/local/lib/refwarden/refwarden ssh alice --key {USER_PRINT}\" \
+            "restrict,command=\"/usr/local/lib/refwarden/door ssh alice --key {USER_PRINT}\" \
              ssh-ed25519 {USER}"
         )
+    );
+}
+
+#[test]
+fn a_key_of_an_authenticator_opens_it_with_no_option_that_spares_the_touch() {
+    let kind = "sk-ssh-ed25519@openssh.com";
+    let base64 = "AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAAIAcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHAAAABHNzaDo=";
+    let Ok(Offered::Key { line, fingerprint }) = read(kind, base64) else { panic!() };
+    assert_eq!(fingerprint, "SHA256:BpyDHJ8Qm3F/3at6p0jNaRLMB2tszGHwTQIOkdqk9J4");
+    let text = key_line(Path::new("/r"), &alice(), &line, &fingerprint).unwrap();
+    assert_eq!(
+        text,
+        format!("restrict,command=\"/r ssh alice --key {fingerprint}\" {kind} {base64}")
     );
 }
 
@@ -54,7 +67,7 @@ fn a_certificate_opens_it_for_its_principal_until_its_end() {
         text,
         format!(
             "restrict,cert-authority,principals=\"alice\",command=\"/r ssh alice --key {USER_PRINT} \
-             --ca {CA_PRINT} --until 2027-01-01T00:00:00Z\" {CA}"
+             --ca {CA_PRINT} --principal='alice' --until 2027-01-01T00:00:00Z\" {CA}"
         )
     );
 }

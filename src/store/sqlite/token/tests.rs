@@ -70,13 +70,13 @@ fn what_was_made_is_found_by_its_id_and_listed_by_person() {
 }
 
 #[test]
-fn every_change_raises_the_version_and_a_note_of_a_use_does_not() {
+fn every_change_raises_the_version_and_a_note_of_a_refusal_does_not() {
     let (_folder, _, store) = made();
     let version = || store.status().unwrap().version;
     let before = version();
     assert_eq!(create(&store, 1, "alice").unwrap(), Some(before + 1));
     assert_eq!(revoke(&store, 1).unwrap(), Some(before + 2));
-    assert!(store.note_token(&id(1), true, noon(), TimeDelta::minutes(1)).unwrap());
+    assert!(store.note_refusal(&id(1), noon(), TimeDelta::minutes(1)).unwrap());
     assert_eq!(version(), before + 2);
 }
 
@@ -110,21 +110,64 @@ fn a_change_that_is_given_up_or_half_fails_leaves_nothing() {
 }
 
 #[test]
-fn uses_and_refusals_are_noted_so_often_and_no_more() {
+fn refusals_are_noted_so_often_and_no_more() {
     let (_folder, _, store) = made();
     create(&store, 1, "alice").unwrap();
-    let note = |used, seconds| {
+    let note = |number, seconds| {
         let at = noon() + TimeDelta::seconds(seconds);
-        store.note_token(&id(1), used, at, TimeDelta::minutes(1)).unwrap()
+        store.note_refusal(&id(number), at, TimeDelta::minutes(1)).unwrap()
     };
-    assert!(note(true, 0));
-    assert!(!note(true, 59));
-    assert!(note(true, 60));
-    assert!(note(false, 60));
-    assert!(!note(false, 61));
-    let used = store.token(&id(1)).unwrap().unwrap().0.last_used;
-    assert_eq!(used, Some(noon() + TimeDelta::seconds(60)));
-    assert!(!store.note_token(&id(9), true, noon(), TimeDelta::minutes(1)).unwrap());
+    assert!(note(1, 0));
+    assert!(!note(1, 59));
+    assert!(note(1, 60));
+    assert!(!note(9, 60));
+}
+
+#[test]
+fn the_newest_use_counts_wherever_it_was_noted() {
+    let (folder, path, store) = made();
+    create(&store, 1, "alice").unwrap();
+    let used = || store.token(&id(1)).unwrap().unwrap().0.last_used;
+    let raw = Connection::open(&path).unwrap();
+    let older = micros(noon());
+    raw.execute("UPDATE tokens SET last_used = ?1", [older]).unwrap();
+    assert_eq!(used(), Some(noon()));
+    let me = geteuid().as_raw();
+    let newer = noon() + TimeDelta::seconds(60);
+    assert!(token_brief::note_use(folder.path(), me, &id(1), newer));
+    assert_eq!(used(), Some(newer));
+    assert!(token_brief::note_use(folder.path(), me, &id(1), noon() - TimeDelta::days(1)));
+    assert_eq!(used(), Some(noon()), "an older one takes nothing away");
+}
+
+#[test]
+fn a_brief_counts_until_anything_is_written_to_the_table() {
+    let (folder, path, store) = made();
+    create(&store, 1, "alice").unwrap();
+    create(&store, 2, "bob").unwrap();
+    let (state, me) = (folder.path(), geteuid().as_raw());
+    let take = |number, now| {
+        let before = token_brief::Before::look(state, me)?;
+        let (token, hash) = store.token(&id(number)).unwrap().unwrap();
+        before.take(me, 7, (&token, &hash), now)
+    };
+    assert!(take(1, Utc::now()).is_none(), "the table was written just now");
+    let later = Utc::now() + TimeDelta::seconds(10);
+    take(1, later).unwrap();
+    let (version, token, hash) = token_brief::read(state, me, &id(1)).unwrap();
+    let (kept, kept_hash) = store.token(&id(1)).unwrap().unwrap();
+    assert!(version == 7 && token == kept && hash == kept_hash);
+    assert!(token_brief::read(state, me, &id(2)).is_none());
+    // Another token's brief under this name is none.
+    let at = |number| path.with_file_name(format!("state.db-token-{}", id(number).as_str()));
+    std::fs::copy(at(1), at(2)).unwrap();
+    assert!(token_brief::read(state, me, &id(2)).is_none());
+    revoke(&store, 2).unwrap();
+    assert!(token_brief::read(state, me, &id(1)).is_none(), "a change of another's");
+    take(1, Utc::now() + TimeDelta::seconds(10)).unwrap();
+    revoke(&store, 1).unwrap();
+    assert!(token_brief::read(state, me, &id(1)).is_none());
+    assert!(take(1, Utc::now() + TimeDelta::seconds(10)).is_none(), "of a revoked one is none");
 }
 
 #[test]

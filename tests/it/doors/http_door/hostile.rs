@@ -3,6 +3,7 @@
 use super::{Door, policy};
 use crate::doors::web::{Kind, read, request, status};
 use crate::support::wait_until;
+use refwarden::pusher::token::Scope;
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -250,6 +251,48 @@ fn a_big_push_in_chunks_is_judged_alike() {
         push(&bob).refused("RW201");
         assert!(!push(&carol).ok);
         push(&alice).silent();
+    }
+}
+
+#[test]
+fn slow_bodies_from_one_address_keep_no_other_out() {
+    let Some(door) = Door::open(&policy(), Kind::Nginx) else { return };
+    let alice = door.login("alice");
+    let kind = "Content-Type: application/x-git-receive-pack-request\r\nContent-Length: 100000\r\n";
+    let slow = request("POST", "", "/app.git/git-receive-pack", kind, b"");
+    let mut held: Vec<_> = (0..70).map(|_| door.web.connect_from([127, 0, 0, 9])).collect();
+    held.iter_mut().for_each(|stream| stream.write_all(&slow).unwrap());
+    std::thread::sleep(Duration::from_secs(1));
+    // As many as fcgiwrap has places, and more, from one address: most were sent away at once.
+    let mut refused = 0;
+    for stream in &mut held {
+        stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+        let mut head = [0; 12];
+        refused += usize::from(stream.read_exact(&mut head).is_ok() && &head == b"HTTP/1.1 429");
+    }
+    assert!(refused >= 50, "{refused} of 70 sent away");
+    let before = std::time::Instant::now();
+    let answer = door.web.get(&alice, "/app.git/info/refs?service=git-upload-pack", "");
+    assert_eq!(status(&answer), 200, "{answer}");
+    assert!(before.elapsed() < Duration::from_secs(5), "{:?}", before.elapsed());
+    drop(held);
+}
+
+#[test]
+fn a_slow_body_for_the_interface_is_not_waited_for() {
+    for door in doors() {
+        let (_, secret) = door.token("alice", &[Scope::Request], &[], 60);
+        let kind = format!(
+            "Authorization: Bearer {}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n",
+            secret.reveal()
+        );
+        let mut stream = door.web.connect();
+        let before = std::time::Instant::now();
+        stream.write_all(&request("POST", "", "/-/refwarden/v1/requests", &kind, b"")).unwrap();
+        stream.write_all(b"{").unwrap();
+        let answer = read(&mut stream);
+        assert!(before.elapsed() < Duration::from_secs(19), "{:?}", before.elapsed());
+        assert!([408, 502, 400].contains(&status(&answer)), "{answer}");
     }
 }
 

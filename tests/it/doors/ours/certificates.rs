@@ -1,7 +1,7 @@
 //! Keys by AuthorizedKeysCommand, and certificates: sshd checks them, and they only shorten.
 
 use super::{Lab, lab_of, policy};
-use crate::support::{Run, is_root, skip};
+use crate::support::{Policy, Run, is_root, skip};
 use std::process::Command;
 
 fn started() -> Option<Lab> {
@@ -9,18 +9,20 @@ fn started() -> Option<Lab> {
         skip("not root, whose AuthorizedKeysCommand must be");
         return None;
     }
-    let build = |keys: &dyn Fn(&str) -> String| {
-        let names = "[users.erin]\nnames = { ssh-cert = [\"erin@corp.example\"] }\n";
-        policy(keys, names)
-            .identity(&format!("ssh-ca = [\"{}\"]", keys("ca")))
-            .project("repositories = [\"app\", \"other\"]\nbase = \"main\"")
-            .also("[[schemes.default.permit]]\npermissions = [\"read\"]\nto = [\"erin\"]\n")
-    };
-    let lab = lab_of(build, true);
+    let lab = lab_of(|keys| with_erin(keys, "erin@corp.example"), true);
     if lab.is_none() {
         skip("no sshd");
     }
     lab
+}
+
+/// Certificates open the door, erin's by this principal.
+fn with_erin(keys: &dyn Fn(&str) -> String, principal: &str) -> Policy {
+    let names = format!("[users.erin]\nnames = {{ ssh-cert = [\"{principal}\"] }}\n");
+    policy(keys, &names)
+        .identity(&format!("ssh-ca = [\"{}\"]", keys("ca")))
+        .project("repositories = [\"app\", \"other\"]\nbase = \"main\"")
+        .also("[[schemes.default.permit]]\npermissions = [\"read\"]\nto = [\"erin\"]\n")
 }
 
 /// Signs the stranger's key, so that ssh offers the certificate with it.
@@ -120,8 +122,24 @@ fn an_authority_that_was_taken_away_opens_nothing() {
     list(&lab).ends(128, "Permission denied");
     let print = lab.fingerprint("stranger");
     let ca = lab.fingerprint("ca");
-    let run = lab.site.refwarden(&["ssh", "bob", "--key", &print, "--ca", &ca]);
-    run.ends(3, "RW102");
+    let bob = ["ssh", "bob", "--key", &print, "--ca", &ca, "--principal=bob"];
+    lab.site.refwarden(&bob).ends(3, "RW102");
+}
+
+#[test]
+fn a_principal_that_was_taken_away_opens_nothing_in_a_connection_that_is_open() {
+    let Some(lab) = started() else { return };
+    // As sshd runs the forced command again for each session of one connection.
+    let (print, ca) = (lab.fingerprint("stranger"), lab.fingerprint("ca"));
+    let mail = "--principal=erin@corp.example";
+    let as_erin =
+        |principal| lab.site.refwarden(&["ssh", "erin", "--key", &print, "--ca", &ca, principal]);
+    as_erin(mail).ends(0, "");
+    as_erin("--principal=bob").ends(3, "RW102");
+    lab.site.refwarden(&["ssh", "erin", "--key", &print, "--ca", &ca]).ends(2, "--principal");
+    lab.apply(|keys| with_erin(keys, "erin@other.example"));
+    as_erin(mail).ends(3, "RW102");
+    as_erin("--principal=erin@other.example").ends(0, "");
 }
 
 #[test]

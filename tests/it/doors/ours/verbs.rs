@@ -51,7 +51,7 @@ fn a_login_without_a_command_shows_who_one_is_and_is_never_a_shell() {
     assert!(page.contains("Waiting for your answer:\n") && page.contains("bob"), "{page}");
     let page = lab.door.ssh_command("carol", "", None).output().unwrap();
     let page = String::from_utf8(page.stdout).unwrap();
-    assert!(page.contains("There is no repository that you may read."), "{page}");
+    assert!(page.contains("No repository was found that you may read."), "{page}");
     assert!(!page.contains("access=NAME"), "carol may ask for nothing: {page}");
 }
 
