@@ -42,7 +42,9 @@ sshd=
 wrap=
 # What was started here ends here, by its own number.
 stop() {
-	for pid in $sshd $wrap; do kill "$pid" 2>/dev/null || :; done
+	[ -z "$sshd" ] || kill "$sshd" 2>/dev/null || :
+	# With those that it started before it was asked anything.
+	[ -z "$wrap" ] || kill -- "-$wrap" 2>/dev/null || :
 	[ ! -f "$work/nginx.pid" ] || kill "$(cat "$work/nginx.pid")" 2>/dev/null || :
 	wait 2>/dev/null || :
 	rm -rf "$work"
@@ -118,7 +120,7 @@ AuthorizedKeysFile $work/ssh/authorized_keys
 CONF
 "$(command -v sshd)" -D -e -f "$work/ssh/config" 2>"$work/log/sshd" &
 sshd=$!
-fcgiwrap -f -c 64 -s "unix:$work/fcgi" -p "$work/door/bin/refwarden-http" 2>"$work/log/wrap" &
+setsid fcgiwrap -f -c 64 -s "unix:$work/fcgi" -p "$work/door/bin/refwarden-http" 2>"$work/log/wrap" &
 wrap=$!
 # As docs/doors-http.md, without its bounds for one address: all clients have this one.
 cat >"$work/nginx.conf" <<CONF
@@ -178,6 +180,8 @@ client() {
 	base=$(git -C "$work/root/$repository" rev-parse main)
 	head=$base
 	count=0
+	: >log
+	echo none >last
 	while [ "$(date +%s)" -lt "$3" ]; do
 		count=$((count + 1))
 		next=$(git commit-tree -p "$head" -m "$1 $count" "$tree")
@@ -193,10 +197,12 @@ client() {
 			got=no
 			grep -q RW201 said || got="odd: $(tr '\n' ' ' <said | cut -c 1-200)"
 		fi
-		[ "$got" != ok ] || head=$next
+		if [ "$got" = ok ]; then
+			head=$next
+			echo "$head" >last
+		fi
 		echo "$next $wanted $got" >>log
 	done
-	echo "$head" >last
 }
 
 failed=0
@@ -218,7 +224,7 @@ round() {
 	cat "$work"/clients/*/log | sort >"$work/pushed"
 	# What was decided, push by push: `id verdict`.
 	tail -n "+$((before + 1))" "$work/door/log/audit.jsonl" | grep '"event":"push.decided"' |
-		sed 's/.*"new":"\([0-9a-f]*\)".*"verdict":"\([a-z]*\)"[^{}]*$/\1 \2/' |
+		sed 's/.*"new":"\([0-9a-f]*\)".*"verdict":"\([a-z]*\)"}$/\1 \2/' |
 		sed 's/allowed$/ok/; s/refused$/no/' | sort >"$work/decided"
 	tail -n "+$((before + 1))" "$work/door/log/audit.jsonl" | grep '"event":"push.landed"' |
 		sed 's/.*"new":"\([0-9a-f]*\)".*/\1/' | sort >"$work/landed"

@@ -1,9 +1,10 @@
 //! The doors' own program beside the whole one: the same answers, by briefs or by the store.
 
 use crate::support::{Policy, Run, Site, permit};
+use std::io::{Read, Write};
 use std::path::Path;
-use std::process::Command;
-use std::time::Duration;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// bob may read `app`, carol nothing; tokens are on.
 fn site() -> Site {
@@ -133,7 +134,16 @@ fn get(site: &Site, program: &str, secret: &str) -> Run {
 
 /// The secret and id of a new token of bob's.
 fn token(site: &Site, lasting: &str) -> (String, String) {
-    let made = site.refwarden(&["--json", "token", "create", "--as", "bob", "--for", lasting]);
+    token_for(site, lasting, "read")
+}
+
+fn scoped(site: &Site, scope: &str) -> String {
+    token_for(site, "1h", scope).0
+}
+
+fn token_for(site: &Site, lasting: &str, scope: &str) -> (String, String) {
+    let create = ["--json", "token", "create", "--as", "bob", "--scope", scope, "--for", lasting];
+    let made = site.refwarden(&create);
     let field = |name: &str| {
         let rest = made.stdout.split(&format!("\"{name}\":\"")).nth(1).unwrap();
         rest.split('"').next().unwrap().to_owned()
@@ -220,4 +230,29 @@ fn refused_reads_of_a_person_do_not_fill_the_trail() {
     assert!(lines.iter().any(|line| line["detail"]["further"] == "counted only"));
     ssh(&site, "door", &["ssh", "nobody"], "git-upload-pack 'app'").ends(3, "");
     site.trail_verifies();
+}
+
+#[test]
+fn a_slow_body_for_the_interface_is_not_waited_for() {
+    let site = site();
+    let mut command = Command::new(site.programs().join("door"));
+    command.arg("http").env_clear().env("HOME", site.path(""));
+    command.envs([
+        ("REQUEST_METHOD", "POST"),
+        ("PATH_INFO", "/-/refwarden/v1/requests/7f3k-92qd/approve"),
+        ("CONTENT_TYPE", "application/json"),
+        ("CONTENT_LENGTH", "100"),
+        ("REMOTE_ADDR", "192.0.2.7"),
+    ]);
+    command.env("HTTP_AUTHORIZATION", format!("Bearer {}", scoped(&site, "approve")));
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(b"{").unwrap();
+    let before = Instant::now();
+    let mut answer = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("Status: 408"), "{answer}");
+    assert!(before.elapsed() < Duration::from_secs(40), "{:?}", before.elapsed());
+    drop(input);
+    child.wait().unwrap();
 }

@@ -25,6 +25,8 @@ fn policy() -> Policy {
          [entitlements.hotfix]\nprojects = [\"APP\"]\neligible = [\"bob\", \"ci\"]\npermissions = [\"update\"]\n\
          branches = [\"main\"]\nmax-duration = \"2h\"\nextend = { times = 1, max-duration = \"1h\" }\n\
          approval = [{ from = [\"alice\"], count = 1 }]\n\
+         [entitlements.emergency]\nprojects = [\"APP\"]\neligible = [\"bob\", \"ci\"]\npermissions = [\"update\"]\n\
+         branches = [\"main\"]\nmax-duration = \"2h\"\nbreak-glass = true\napproval = [{ from = [\"alice\"], count = 1 }]\n\
          [entitlements.pair]\nprojects = [\"APP\"]\neligible = [\"ci\"]\npermissions = [\"update\"]\n\
          branches = [\"main\"]\nmax-duration = \"2h\"\napproval = [{ from = [\"alice\", \"bob\"], count = 2 }]",
     )
@@ -171,6 +173,36 @@ fn a_pipeline_asks_pushes_and_gives_back_and_approves_nothing() {
     site.trail_verifies();
 }
 
+/// Breaks glass and attests it, lays a lock and lifts it.
+#[track_caller]
+fn glass_and_locks(api: &Api, alice: &str, bob: &str) {
+    let wish = WISH.replace("hotfix", "emergency");
+    let ci = api.token("ci", &ALL);
+    assert_eq!(api.ask("POST glass", &ci, &wish).0, 403, "services never do");
+    let weak = api.token("bob", &[Scope::Request, Scope::Read]);
+    assert_eq!(api.ask("POST glass", &weak, &wish).0, 403, "no token that asks alone");
+    assert_eq!(api.ask("POST glass", bob, WISH).0, 403, "not this one");
+    let (status, value) = api.ask("POST glass", bob, &wish);
+    assert_eq!((status, &value["state"]), (201, &json!("active")), "{value}");
+    let attest = format!("POST grants/{}/attest", value["id"].as_str().unwrap());
+    assert_eq!(api.ask(&attest, bob, r#"{"note":"it was me"}"#).0, 403);
+    assert_eq!(api.ask(&attest, alice, r#"{"note":"looked at it"}"#).0, 200);
+    let lock = r#"{"user":"bob","permissions":["update"],"message":"incident","for":"1h"}"#;
+    assert_eq!(api.ask("POST locks", bob, lock).0, 403);
+    let (status, value) = api.ask("POST locks", alice, lock);
+    assert_eq!((status, &value["person"]), (201, &json!("bob")));
+    let (_, seen) = api.ask("GET locks", bob, "");
+    assert_eq!(seen["locks"][0]["id"], value["id"], "one's own is told");
+    let limited = api.door.token("alice", &ALL, &["app"], 600).1.reveal().to_owned();
+    assert_eq!(api.ask("POST locks", &limited, lock).0, 403);
+    let both = r#"{"all":true,"user":"bob","message":"x"}"#;
+    assert_eq!(api.ask("POST locks", alice, both).0, 400);
+    let lift = format!("POST locks/{}/lift", value["id"].as_str().unwrap());
+    assert_eq!(api.ask(&lift, bob, "{}").0, 403);
+    assert_eq!(api.ask(&lift, alice, "{}").0, 200);
+    assert_eq!(api.ask(&lift, alice, "{}").0, 404);
+}
+
 #[test]
 fn every_operation_answers_as_the_document_says() {
     let Some(api) = Api::open(Kind::Nginx) else { return };
@@ -242,6 +274,7 @@ fn every_operation_answers_as_the_document_says() {
     let read = api.door.site.trail().events("audit.read");
     assert_eq!((read.len(), &read[0]["actor"]["user"]), (6, &json!("alice")));
     assert_eq!(api.ask("GET audit", &bob, "").0, 403);
+    glass_and_locks(&api, &alice, &bob);
     api.door.site.trail_verifies();
     // Nothing that the document promises was left out.
     let seen = api.seen.borrow();
