@@ -96,6 +96,8 @@ pub enum Rule {
     Submodules(Vec<Pattern>),
     /// `content` and `content-paths`
     Content {
+        /// `"secrets"`: the starter set that comes with refwarden, as this build knows it.
+        starter: bool,
         /// Named patterns over added lines.
         secrets: Vec<Secret>,
         /// Which files are looked at; `None` is all.
