@@ -63,6 +63,38 @@ codes! {
     Limit = 308, "limit reached";
     /// proc-receive, a namespace, or a hidden ref.
     ProcReceive = 309, "ref is not moved by git itself";
+    /// A commit message is not as a check wants it.
+    CheckMessage = 401, "commit message";
+    /// A commit's committer is not who a check wants it to be.
+    CheckCommitter = 402, "committer";
+    /// A commit's author is not who a check wants it to be.
+    CheckAuthor = 403, "author";
+    /// A commit or tag is not signed, or not by its maker.
+    CheckSignature = 404, "signature";
+    /// A tag that is no tag object.
+    CheckAnnotated = 405, "lightweight tag";
+    /// A merge where there may be none, or none where there must be one.
+    CheckMerges = 406, "merges";
+    /// A file is too large.
+    CheckFileSize = 407, "file too large";
+    /// A path that may not change.
+    CheckPath = 408, "path";
+    /// A path is too long.
+    CheckPathLength = 409, "path too long";
+    /// Two paths are one where case does not count.
+    CheckCase = 410, "paths differ only in case";
+    /// A name that some systems can't have.
+    CheckReserved = 411, "reserved name";
+    /// A symbolic link leads out of the tree.
+    CheckSymlink = 412, "symbolic link";
+    /// A submodule that may not be there.
+    CheckSubmodule = 413, "submodule";
+    /// Added text looks like what must not be pushed.
+    CheckContent = 414, "content";
+    /// The name of a ref does not follow the convention.
+    CheckRefName = 415, "ref name against the convention";
+    /// The name of a ref differs only in case from another one.
+    CheckRefCase = 416, "ref name differs only in case";
     /// The push was refused, and asked for access: a request waits.
     RequestFiled = 451, "request filed";
     /// The same was asked before, and still waits.

@@ -6,12 +6,13 @@
 //! - effects touch disk, environment, clock and processes: `git`, `store`, `audit`, `notify`,
 //!   `os`;
 //! - pure code takes values and gives values: `code`, `text`, `push`, `pusher`, `policy`,
-//!   `access`, `decision`, `report`.
+//!   `access`, `decision`, `check`, `report`.
 //!
 //! Start reading at `hooks/pre_receive.rs` and walk inwards.
 
 pub mod access;
 pub mod audit;
+pub mod check;
 pub mod cli;
 pub mod code;
 pub mod decision;

@@ -3,6 +3,7 @@
 //! Knows the words and the stable code of each; all of them refuse.
 
 use crate::code::Code;
+use crate::policy::pattern::Broken;
 use crate::push::RefName;
 use crate::text::Safe;
 use gix::ObjectId;
@@ -95,6 +96,12 @@ pub enum GitError {
     /// The time for one push is over.
     #[error("reading the push took longer than its time budget")]
     Time,
+    /// An expression of a check that can't be evaluated.
+    #[error("{0}")]
+    Pattern(Broken),
+    /// Whose an address or key is could not be looked up.
+    #[error("whose an address or key is could not be looked up: {0}")]
+    LookUp(Safe),
     /// A git child process failed.
     #[error("`git {command}` failed: {detail}")]
     Child {
@@ -117,7 +124,9 @@ impl GitError {
             Self::Symbolic { .. } => Code::SymbolicRef,
             Self::Stale(_) => Code::StaleOldId,
             Self::Limit { .. } | Self::Time => Code::Limit,
-            Self::Io { .. }
+            Self::LookUp(_) => Code::Lookup,
+            Self::Pattern(_)
+            | Self::Io { .. }
             | Self::Unsupported(_)
             | Self::Config(_)
             | Self::BrokenRef { .. }

@@ -14,6 +14,7 @@ pub mod config;
 pub mod env;
 pub mod error;
 pub mod limits;
+mod look;
 pub mod objects;
 mod packed;
 mod range;

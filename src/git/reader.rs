@@ -9,7 +9,8 @@ use super::refs::{Files, Refs};
 use super::reftable::Reftable;
 use super::repo::Repo;
 use super::{Brought, Changed, GitEnv, GitError, Limits, RefValue, RepoConfig};
-use super::{ancestry, brought, changed};
+use super::{ancestry, brought, changed, look};
+use crate::check::{Asked, Failed, People};
 use crate::push::hygiene::{self, CaseTwins, NameFault};
 use crate::push::{Action, Change, RefName, RefUpdate};
 use gix::ObjectId;
@@ -186,6 +187,22 @@ impl Reader {
         limits: &Limits<'_>,
     ) -> Result<Option<Brought>, GitError> {
         brought::of(&self.history, &update.change, base, most, limits)
+    }
+
+    /// What the checks find on each of the refs, in their order: nothing on those that pass. `base`
+    /// as in [`Self::changed`]; the old ids must have passed [`Self::action`].
+    ///
+    /// # Errors
+    /// When history, trees or files can't be read, a limit is reached, a look-up fails, or a
+    /// pattern of the policy is broken.
+    pub fn look(
+        &self,
+        asked: &[Asked<'_>],
+        base: Option<ObjectId>,
+        people: &dyn People,
+        limits: &Limits<'_>,
+    ) -> Result<Vec<Vec<Failed>>, GitError> {
+        look::at(&self.history, asked, base, people, limits)
     }
 
     fn moved(&self, old: ObjectId, new: ObjectId, limits: &Limits<'_>) -> Result<Action, GitError> {
