@@ -32,18 +32,18 @@ const EFFECT: [&str; 10] =
     ["code", "text", "push", "pusher", "policy", "access", "decision", "check", "report", "os"];
 const NOTIFY: [&str; 5] = ["text", "policy", "access", "os", "store"];
 const EVERYTHING: [&str; 14] = [
-    "code", "text", "push", "pusher", "policy", "access", "decision", "check", "report", "os", "git",
-    "store", "audit", "notify",
+    "code", "text", "push", "pusher", "policy", "access", "decision", "check", "report", "os",
+    "git", "store", "audit", "notify",
 ];
 
 /// The command does some of what the hooks do: it opens the applied policy, and settles.
 const COMMAND: [&str; 16] = [
-    "code", "text", "push", "pusher", "policy", "access", "decision", "check", "report", "os", "git",
-    "store", "audit", "notify", "hook", "door",
+    "code", "text", "push", "pusher", "policy", "access", "decision", "check", "report", "os",
+    "git", "store", "audit", "notify", "hook", "door",
 ];
 const DOOR: [&str; 15] = [
-    "code", "text", "push", "pusher", "policy", "access", "decision", "check", "report", "os", "git",
-    "store", "audit", "notify", "hook",
+    "code", "text", "push", "pusher", "policy", "access", "decision", "check", "report", "os",
+    "git", "store", "audit", "notify", "hook",
 ];
 
 fn source() -> PathBuf {
