@@ -9,7 +9,6 @@ use super::{Question, Scope};
 use crate::policy::entry::{Enforce, Entry, Kind};
 use crate::policy::members::Answers;
 use crate::policy::name::GroupName;
-use crate::policy::pattern::Broken;
 use chrono::{DateTime, Utc};
 use std::collections::BTreeSet;
 
@@ -18,16 +17,12 @@ use std::collections::BTreeSet;
 pub enum Lift {
     /// It is, by the entry of this index, until this instant where one lies within the horizon.
     By(usize, Option<DateTime<Utc>>),
-    /// It is not.
+    /// It is not, or a forbid takes that away.
     No,
-    /// A forbid of this index takes the bypass away.
-    Forbidden(usize),
     /// It depends on groups that have not been asked about.
     Unasked(BTreeSet<GroupName>),
-    /// A group could not be looked up, and no other entry settles it.
-    Failed(GroupName, String),
-    /// A pattern could not be evaluated.
-    Broken(Broken),
+    /// It can't be told, for this reason.
+    Failed(String),
 }
 
 /// Whether the check of this name is lifted for the question's person, ref and time.
@@ -48,7 +43,11 @@ pub fn lifts(scope: &Scope<'_>, q: &Question<'_>, answers: &Answers, check: &str
     }
     let mut permits: Vec<&(usize, &Entry, Outcome)> =
         trace.iter().filter(|(_, entry, _)| !entry.is_forbid()).collect();
-    permits.sort_by_key(|(at, entry, _)| (rank(entry), *at));
+    permits.sort_by_key(|(at, entry, _)| match entry.kind {
+        Kind::Lent(_) => (2, *at),
+        Kind::Grant(_) => (1, *at),
+        _ => (0, *at),
+    });
     let mut unsettled = Lift::No;
     for (at, entry, outcome) in permits {
         match outcome {
@@ -61,21 +60,13 @@ pub fn lifts(scope: &Scope<'_>, q: &Question<'_>, answers: &Answers, check: &str
     unsettled
 }
 
-fn rank(entry: &Entry) -> u8 {
-    match entry.kind {
-        Kind::Lent(_) => 2,
-        Kind::Grant(_) => 1,
-        _ => 0,
-    }
-}
-
 /// A forbid that holds, or that can't be told not to.
 fn forbidden(trace: &[(usize, &Entry, Outcome)]) -> Option<Lift> {
     let mut unsettled = Lift::No;
     let forbids = |entry: &Entry| entry.is_forbid() && entry.enforce == Enforce::Refuse;
-    for (at, _, outcome) in trace.iter().filter(|(_, entry, _)| forbids(entry)) {
+    for (_, _, outcome) in trace.iter().filter(|(_, entry, _)| forbids(entry)) {
         match outcome {
-            Outcome::Applies => return Some(Lift::Forbidden(*at)),
+            Outcome::Applies => return Some(Lift::No),
             other => unsettled = worse(unsettled, other),
         }
     }
@@ -90,8 +81,10 @@ fn worse(before: Lift, outcome: &Outcome) -> Lift {
             Lift::Unasked(groups)
         }
         (_, Outcome::Unasked(groups)) => Lift::Unasked(groups.clone()),
-        (Lift::No, Outcome::LookupFailed(group, why)) => Lift::Failed(group.clone(), why.clone()),
-        (Lift::No, Outcome::Broken(broken)) => Lift::Broken(broken.clone()),
+        (Lift::No, Outcome::LookupFailed(group, why)) => {
+            Lift::Failed(format!("group @{group} could not be looked up ({why})"))
+        }
+        (Lift::No, Outcome::Broken(broken)) => Lift::Failed(broken.to_string()),
         (before, _) => before,
     }
 }

@@ -1,6 +1,7 @@
 //! Judges a push: what it asks for, who asks, what the policy says to each ref.
 
 use super::Refusal;
+use super::checks::{self, Checked};
 use super::desk::Desk;
 use super::ruling::Ruling;
 use super::{identity, lent};
@@ -53,6 +54,21 @@ pub struct Ruled {
     pub action: Option<Action>,
     /// The answer.
     pub answer: Answer,
+    /// What checks say, where the answer is a yes.
+    pub checked: Checked,
+}
+
+impl Ruled {
+    /// No check has been asked.
+    pub fn new(action: Option<Action>, answer: Answer) -> Self {
+        Self { action, answer, checked: Checked::default() }
+    }
+
+    /// The code, where it is a no.
+    #[must_use]
+    pub fn refused(&self) -> Option<Code> {
+        self.answer.refused().or_else(|| self.checked.refused())
+    }
 }
 
 /// The answer to one ref.
@@ -64,6 +80,18 @@ pub enum Answer {
 }
 
 impl Answer {
+    /// Indexes of the permits and grants that a yes rests on.
+    #[must_use]
+    pub fn permits(&self) -> &[usize] {
+        match self {
+            Self::Decided(decision) => match &decision.verdict {
+                Verdict::Allowed(allowed) => allowed.permits(),
+                Verdict::Refused(_) => &[],
+            },
+            Self::Fault(..) => &[],
+        }
+    }
+
     /// The code, where it is a no.
     #[must_use]
     pub fn refused(&self) -> Option<Code> {
@@ -129,7 +157,10 @@ pub fn judge(
     let mut ruling = Ruling::new(desk, &reader, ground, user, place, horizon, &known.vouched);
     let ruled = ruling
         .bulk(known.updates.len())
-        .and_then(|()| lent::rule(&mut ruling, &known.updates, &known.asked, &mut known.access));
+        .and_then(|()| lent::rule(&mut ruling, &known.updates, &known.asked, &mut known.access))
+        .and_then(|ruled| {
+            checks::rule(&mut ruling, &known.updates, ruled, &known.asked, &mut known.access)
+        });
     known.ground = Some(ruling.into_ground());
     ruled
 }

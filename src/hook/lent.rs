@@ -80,9 +80,10 @@ pub fn rule(
     let Some(store) = access.store.take() else { return ruling.all(updates) };
     let ruled = with_store(ruling, updates, access, store.as_ref())?;
     if ruled.iter().any(could_be_lent) {
+        let about = |state: &State| state.request.checks.is_empty();
         access.fitting = ask::fitting(ruling, updates, &ruled)?;
         access.wanted = ask::wanted(ruling, updates, &ruled, &access.fitting, asked);
-        access.earlier = earlier(ruling, updates, &ruled, store.as_ref());
+        access.earlier = earlier(ruling, updates, &ruled, (&could_be_lent, &about), store.as_ref());
     }
     access.store = Some(store);
     Ok(ruled)
@@ -113,7 +114,7 @@ fn known_store(desk: &Desk) -> Result<Option<u64>, Refusal> {
 }
 
 /// Opens the store, where there is one, and holds its clock against ours.
-fn open(desk: &Desk, access: &mut Access) -> Result<(), Refusal> {
+pub(super) fn open(desk: &Desk, access: &mut Access) -> Result<(), Refusal> {
     // The trail first: a change in between makes the store newer, never older.
     let trailed = |error: TrailError| Refusal::server(error.code(), &error);
     let known = known_store(desk)?;
@@ -291,10 +292,11 @@ fn needed(
 
 /// The pusher's latest request or grant for each refused ref, where it no longer lends: what they
 /// would ask themselves first.
-fn earlier(
+pub(super) fn earlier(
     ruling: &Ruling<'_>,
     updates: &[RefUpdate],
     ruled: &[Ruled],
+    (lacking, about): (&dyn Fn(&Ruled) -> bool, &dyn Fn(&State) -> bool),
     store: &dyn AccessStore,
 ) -> Vec<Raw> {
     let now = ruling.desk.now.wall;
@@ -309,11 +311,12 @@ fn earlier(
     let states: Vec<(&Id, State)> =
         records.iter().filter_map(|record| Some((&record.id, record.state().ok()?))).collect();
     let mut lines: Vec<Raw> = Vec::new();
-    let refused = updates.iter().zip(ruled).filter(|(_, one)| could_be_lent(one));
+    let refused = updates.iter().zip(ruled).filter(|(_, one)| lacking(one));
     for (update, _) in refused.take(MAX_TOLD) {
         let name = update.name.as_bytes();
         let covers = |state: &State| {
-            state.request.parts().any(|(_, refs)| refs.permits(name, None).unwrap_or(false))
+            about(state)
+                && state.request.parts().any(|(_, refs)| refs.permits(name, None).unwrap_or(false))
         };
         let covering = states.iter().find(|(_, state)| covers(state));
         let line = covering.and_then(|(id, state)| became(id, state, now));

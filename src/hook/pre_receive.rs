@@ -149,7 +149,7 @@ struct Answered<'a> {
 
 impl Answered<'_> {
     fn give(&self, stdin: &[u8], access: &mut Access) -> Result<Next, Refusal> {
-        let refused = self.ruled.iter().filter(|one| one.answer.refused().is_some()).count();
+        let refused = self.ruled.iter().filter(|one| one.refused().is_some()).count();
         let by_ref = self.desk.policy.settings().refuse == Refuse::Ref;
         let stops = refused > 0 && (!by_ref || refused == self.ruled.len());
         if !stops && refused > 0 {
@@ -360,7 +360,7 @@ impl Answered<'_> {
 
     fn allowed(&self) -> Vec<SlipRef> {
         let both = self.known.updates.iter().zip(self.ruled);
-        both.filter(|(_, one)| one.answer.refused().is_none())
+        both.filter(|(_, one)| one.refused().is_none())
             .map(|(update, _)| {
                 let kind = update
                     .change
@@ -387,7 +387,8 @@ impl Answered<'_> {
             Answer::Fault(..) => None,
         });
         let evidence = self.known.pusher.as_ref().and_then(|pusher| pusher.until);
-        ends.chain(evidence).min()
+        let lifted = self.ruled.iter().filter_map(|one| one.checked.ends());
+        ends.chain(lifted).chain(evidence).min()
     }
 
     /// Nothing was revoked, locked or applied while the repository's own hook ran: where no `update`

@@ -84,7 +84,7 @@ fn a_forbid_takes_a_bypass_away_whoever_gave_it() {
         let permit = lifting(kind, &["*"], &["**"]);
         let entries = |forbid| [permit.clone(), forbid];
         let all = entries(forbid(Enforce::Refuse, None));
-        assert_eq!(lift(&all, "refs/heads/main", "subject"), Lift::Forbidden(1));
+        assert_eq!(lift(&all, "refs/heads/main", "subject"), Lift::No);
         assert_eq!(lift(&all, "refs/heads/main", "size"), Lift::By(0, None), "another check");
         assert_eq!(lift(&all, "refs/heads/x", "subject"), Lift::By(0, None), "another ref");
         let warn = entries(forbid(Enforce::Warn, None));
@@ -160,6 +160,6 @@ fn a_group_that_must_be_looked_up_is_asked_for_and_its_failure_lifts_nothing() {
     let answer = |answer| Answers::from([(lab::group("staff"), answer)]);
     assert_eq!(lift(&answer(Ok(true))), Lift::By(0, None));
     assert_eq!(lift(&answer(Ok(false))), Lift::No);
-    let failed = Lift::Failed(lab::group("staff"), "down".into());
+    let failed = Lift::Failed("group @staff could not be looked up (down)".into());
     assert_eq!(lift(&answer(Err("down".into()))), failed);
 }
