@@ -13,7 +13,7 @@ const TABLE: [(&str, &[&str]); 17] = [
     ("policy", &["code", "text", "push", "pusher", "decision", "access"]),
     ("decision", &["code", "text", "push", "pusher", "policy"]),
     ("access", &["code", "text", "push", "pusher", "policy", "decision"]),
-    ("report", &["code", "text", "push", "pusher", "policy", "decision"]),
+    ("report", &["code", "text", "push", "pusher", "policy", "decision", "check"]),
     ("check", &["code", "text", "push", "pusher", "policy"]),
     ("os", &PURE),
     ("git", &EFFECT),
