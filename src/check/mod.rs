@@ -3,6 +3,20 @@
 //! Knows what each rule asks of a commit's text, a path, a file or a name. Knows no repository:
 //! which commits are new and what they change is found by `git::look`, which asks the rules here.
 
+pub mod content;
+#[cfg(test)]
+pub(crate) mod lab;
+pub mod links;
+pub mod message;
+pub mod modules;
+pub mod names;
+pub mod paths;
+pub mod people;
+pub mod refs;
+pub mod secrets;
+pub mod signed;
+pub mod text;
+
 use crate::code::Code;
 use crate::policy::checks::{Check, Rule};
 use crate::policy::name::UserName;

@@ -1,20 +1,253 @@
 //! One look at what a push brings, for all checks on all of its refs.
 //!
-//! Knows in which order history, differences and files are read for the rules of `check`.
+//! Knows in which order history, differences and files are read for the rules of `check`. Commits
+//! are judged once, however many refs and checks they are new to; what is wrong with them is only
+//! counted at first, and told in words for the few of each ref that are shown.
+
+mod commit;
+mod judge;
+mod names;
+mod net;
+mod paint;
+mod path;
+mod ready;
+mod sides;
+mod tags;
+mod tally;
 
 use super::GitError;
-use super::commits::History;
-use super::limits::Limits;
-use crate::check::{Asked, Failed, People};
+use super::commits::{Commit, History, Node};
+use super::limits::{Limits, Meter};
+use super::refs::Refs;
+use crate::check::{Asked, Failed, Found, People, Subject};
 use gix::ObjectId;
+use judge::Judge;
+use paint::{Bits, Painted};
+use ready::Ready;
+use sides::{Ends, Side};
+use std::rc::Rc;
+use tally::{Reach, Tally};
 
 /// What the checks find, for each ref of `asked`.
 pub(super) fn at(
-    _history: &History,
+    history: &History,
+    refs: &Refs,
     asked: &[Asked<'_>],
-    _base: Option<ObjectId>,
-    _people: &dyn People,
-    _limits: &Limits<'_>,
+    base: Option<ObjectId>,
+    people: &dyn People,
+    limits: &Limits<'_>,
 ) -> Result<Vec<Vec<Failed>>, GitError> {
-    Ok(asked.iter().map(|_| Vec::new()).collect())
+    let meter = Meter::new(limits);
+    let mut tally = Tally::new(asked);
+    names::judge(refs, asked, people.pusher(), &mut tally)?;
+    tags::judge(history, asked, people, &meter, &mut tally)?;
+    let ends = sides::ends(history, asked, &meter)?;
+    no_commits(asked, &ends, &mut tally);
+    let base = match base {
+        Some(base) => history.peel(base, &meter)?.map(|base| history.node(base)).transpose()?,
+        None => None,
+    };
+    let push = Push { history, refs, ends: &ends, asked, base, people, limits };
+    for sides in sides::of(asked, &ends)?.chunks(paint::SIDES) {
+        push.look(sides, &mut tally)?;
+    }
+    Ok(tally.finish())
 }
+
+/// What stands for no commit can't be judged by what commits are asked.
+fn no_commits(asked: &[Asked<'_>], ends: &[Ends], tally: &mut Tally<'_>) {
+    for (at, (asked, ends)) in asked.iter().zip(ends).enumerate() {
+        if ends.new.is_some() || asked.update.change.new_id().is_none() {
+            continue;
+        }
+        for (run, one) in asked.runs.iter().enumerate() {
+            for (rule, _) in
+                one.check.rules.iter().enumerate().filter(|(_, rule)| sides::needs_commits(rule))
+            {
+                let words = b"the ref would stand for no commit, so there is nothing to judge";
+                let found = Found { subject: Subject::Ref, words: words.to_vec() };
+                tally.tell((at, run, rule), found);
+            }
+        }
+    }
+}
+
+/// One push before the checks.
+struct Push<'a> {
+    history: &'a History,
+    refs: &'a Refs,
+    ends: &'a [Ends],
+    asked: &'a [Asked<'a>],
+    base: Option<Node>,
+    people: &'a dyn People,
+    limits: &'a Limits<'a>,
+}
+
+/// A violation of one commit: how often which rule of which side is broken.
+struct Broken {
+    commit: u32,
+    side: u8,
+    rule: u16,
+    count: u32,
+}
+
+impl Push<'_> {
+    fn look(&self, sides: &[Side<'_>], tally: &mut Tally<'_>) -> Result<(), GitError> {
+        let ready: Vec<Ready<'_>> = sides.iter().map(Ready::of).collect::<Result<_, _>>()?;
+        let painted = paint::walk(self.history, self.refs, sides, self.limits)?;
+        let meter = Meter::new(self.limits);
+        let mut judge = Judge::new(self.history, self.people, &ready, &meter);
+        let known = Known::new(self.history, &painted);
+        let mut broken: Vec<Broken> = Vec::new();
+        for (index, (node, commit, bits)) in (0..).zip(&painted.commits) {
+            let tree = |node| known.tree(node);
+            judge.commit(*node, commit, *bits, &tree, &mut |side, rule, _| {
+                count(&mut broken, index, side, rule);
+            })?;
+        }
+        self.tell(sides, &painted, &known, &broken, &mut judge, tally)?;
+        for (side, ready) in sides.iter().zip(&ready) {
+            for seat in &side.seats {
+                net::judge(self, seat, ready, &known, &mut judge, tally)?;
+            }
+        }
+        self.merges(sides, &ready, &painted, tally)
+    }
+
+    /// Shares out what was found among the refs that lead to it, in words.
+    fn tell(
+        &self,
+        sides: &[Side<'_>],
+        painted: &Painted,
+        known: &Known<'_>,
+        broken: &[Broken],
+        judge: &mut Judge<'_>,
+        tally: &mut Tally<'_>,
+    ) -> Result<(), GitError> {
+        let meter = Meter::new(self.limits);
+        for (at, (side, bit)) in sides.iter().zip(paint::bits()).enumerate() {
+            let mine = |one: &&Broken| usize::from(one.side) == at;
+            if !broken.iter().any(|one| mine(&one)) {
+                continue;
+            }
+            let tips: Vec<Node> = side.seats.iter().map(|seat| seat.tip).collect();
+            for seat in &side.seats {
+                let reach = Reach::of(seat.tip, &tips, bit, known, painted, &meter)?;
+                let reached = broken.iter().filter(mine).filter(|one| reach.has(one.commit));
+                let wanted = tally
+                    .count(seat, reached.map(|one| (one.commit, usize::from(one.rule), one.count)));
+                for index in wanted {
+                    let Some((node, commit, _)) = painted.commits.get(index as usize) else {
+                        continue;
+                    };
+                    let tree = |node| known.tree(node);
+                    judge.commit(*node, commit, bit, &tree, &mut |_, rule, found| {
+                        tally.show((seat.at, seat.run, rule), found);
+                    })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// `merges = "only"`: what the ref's own first-parent steps are, from its old value on; for a
+    /// new ref, from what is known on.
+    fn merges(
+        &self,
+        sides: &[Side<'_>],
+        ready: &[Ready<'_>],
+        painted: &Painted,
+        tally: &mut Tally<'_>,
+    ) -> Result<(), GitError> {
+        for ((side, ready), bit) in sides.iter().zip(ready).zip(paint::bits()) {
+            let Some(rule) = ready.only_merges else { continue };
+            for seat in &side.seats {
+                let steps = match self.ends.get(seat.at).and_then(|ends| ends.old) {
+                    Some(old) => net::range(self, Some(old), seat.tip)?.commits,
+                    None => {
+                        let mine = painted.commits.iter().filter(|(_, _, bits)| bits & bit != 0);
+                        mine.map(|(node, commit, _)| (*node, Rc::clone(commit))).collect()
+                    }
+                };
+                self.first_parents(seat.tip, &steps, &mut |id| {
+                    let words =
+                        b"it is no merge, and only merges may be steps of this ref".to_vec();
+                    tally.tell(
+                        (seat.at, seat.run, rule),
+                        Found { subject: Subject::Object(id), words },
+                    );
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn first_parents(
+        &self,
+        tip: Node,
+        steps: &[(Node, Rc<Commit>)],
+        tell: &mut dyn FnMut(ObjectId),
+    ) -> Result<(), GitError> {
+        let steps: std::collections::HashMap<Node, &Commit> =
+            steps.iter().map(|(node, commit)| (*node, commit.as_ref())).collect();
+        let mut at = tip;
+        while let Some(commit) = steps.get(&at) {
+            // A root is where history begins, no step.
+            let Some(first) = commit.parents.first() else { break };
+            if commit.parents.len() == 1 {
+                tell(self.history.id(at)?);
+            }
+            at = *first;
+        }
+        Ok(())
+    }
+}
+
+fn count(broken: &mut Vec<Broken>, commit: u32, side: usize, rule: usize) {
+    let (side, rule) =
+        (u8::try_from(side).unwrap_or(u8::MAX), u16::try_from(rule).unwrap_or(u16::MAX));
+    // Of one commit only: a few, at the end.
+    let mut last = broken.iter_mut().rev().take_while(|one| one.commit == commit);
+    match last.find(|one| (one.side, one.rule) == (side, rule)) {
+        Some(one) => one.count = one.count.saturating_add(1),
+        None => broken.push(Broken { commit, side, rule, count: 1 }),
+    }
+}
+
+/// The painted commits by node.
+struct Known<'a> {
+    history: &'a History,
+    painted: &'a Painted,
+    /// Places in `painted`, by node: there may be very many.
+    sorted: Vec<u32>,
+}
+
+impl<'a> Known<'a> {
+    fn new(history: &'a History, painted: &'a Painted) -> Self {
+        let mut sorted: Vec<u32> = (0..).take(painted.commits.len()).collect();
+        let node = |at: &u32| painted.commits.get(*at as usize).map(|(node, ..)| *node);
+        sorted.sort_unstable_by_key(node);
+        Self { history, painted, sorted }
+    }
+
+    fn place(&self, node: Node) -> Option<u32> {
+        let node_at = |at: &u32| self.painted.commits.get(*at as usize).map(|(node, ..)| *node);
+        let found = self.sorted.binary_search_by_key(&Some(node), node_at).ok()?;
+        self.sorted.get(found).copied()
+    }
+
+    fn get(&self, node: Node) -> Option<(&'a Commit, Bits)> {
+        let (_, commit, bits) = self.painted.commits.get(self.place(node)? as usize)?;
+        Some((commit, *bits))
+    }
+
+    fn tree(&self, node: Node) -> Result<ObjectId, GitError> {
+        match self.get(node) {
+            Some((commit, _)) => Ok(commit.tree),
+            None => self.history.commit(node).map(|commit| commit.tree),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

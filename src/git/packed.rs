@@ -6,6 +6,7 @@
 
 use super::GitError;
 use super::error::detail_of;
+use super::refs::MeetValue;
 use crate::push::RefName;
 use gix::ObjectId;
 use gix::bstr::ByteSlice;
@@ -71,6 +72,17 @@ impl Packed {
         for line in text.lines().filter(|line| !line.starts_with(b"^")) {
             let broken = |words| GitError::broken(&RefName::new("packed-refs"), words);
             meet(self.parts(line).map_err(broken)?.1);
+        }
+        Ok(())
+    }
+
+    /// Shows all names with their values, in order.
+    pub(super) fn each_value(&self, meet: MeetValue<'_>) -> Result<(), GitError> {
+        let text: &[u8] = self.buffer.as_ref().map_or(&[], |buffer| buffer.as_ref());
+        for line in text.lines().filter(|line| !line.starts_with(b"^")) {
+            let broken = |words| GitError::broken(&RefName::new("packed-refs"), words);
+            let (hex, name) = self.parts(line).map_err(broken)?;
+            meet(name, id(hex).map_err(broken)?)?;
         }
         Ok(())
     }

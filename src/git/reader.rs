@@ -202,7 +202,7 @@ impl Reader {
         people: &dyn People,
         limits: &Limits<'_>,
     ) -> Result<Vec<Vec<Failed>>, GitError> {
-        look::at(&self.history, asked, base, people, limits)
+        look::at(&self.history, &self.refs, asked, base, people, limits)
     }
 
     fn moved(&self, old: ObjectId, new: ObjectId, limits: &Limits<'_>) -> Result<Action, GitError> {

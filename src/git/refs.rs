@@ -13,6 +13,7 @@ use gix::ObjectId;
 use gix::bstr::ByteSlice;
 use gix::hash::Kind;
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -32,6 +33,9 @@ pub enum RefValue {
     /// Another ref, be it there or not.
     Symbolic(RefName),
 }
+
+/// Is shown a ref's name and value.
+pub(super) type MeetValue<'a> = &'a mut dyn FnMut(&[u8], ObjectId) -> Result<(), GitError>;
 
 /// The refs of one repository.
 pub(super) enum Refs {
@@ -58,6 +62,15 @@ impl Refs {
         match self {
             Self::Files(files) => files.each_name(meet),
             Self::Reftable(table) => table.each_name(meet),
+        }
+    }
+
+    /// Shows every ref that stands for an object itself, with its value. One that is damaged is
+    /// passed over: whoever asks holds what is reachable from refs to be known, and knows less then.
+    pub(super) fn each_value(&self, meet: MeetValue<'_>) -> Result<(), GitError> {
+        match self {
+            Self::Files(files) => files.each_value(meet),
+            Self::Reftable(table) => table.each_value(meet),
         }
     }
 }
@@ -140,6 +153,25 @@ impl Files {
         // Loose ones first: a ref that is packed meanwhile is then seen twice, not never.
         list(&self.common_dir.join("refs"), &mut b"refs/".to_vec(), 0, meet)?;
         self.packed()?.each_name(meet)
+    }
+}
+
+impl Files {
+    fn each_value(&self, meet: MeetValue<'_>) -> Result<(), GitError> {
+        let mut loose: HashSet<RefName> = HashSet::new();
+        let mut note = |name: &[u8]| {
+            loose.insert(RefName::new(name));
+        };
+        list(&self.common_dir.join("refs"), &mut b"refs/".to_vec(), 0, &mut note)?;
+        for name in &loose {
+            if let Ok(Some(RefValue::Direct(id))) = self.loose(name) {
+                meet(name.as_bytes(), id)?;
+            }
+        }
+        // A packed value counts only where no loose one has taken its place.
+        self.packed()?.each_value(&mut |name, id| {
+            if loose.contains(&RefName::new(name)) { Ok(()) } else { meet(name, id) }
+        })
     }
 }
 

@@ -4,7 +4,7 @@
 
 use super::GitError;
 use super::child::Git;
-use super::refs::RefValue;
+use super::refs::{MeetValue, RefValue};
 use crate::push::RefName;
 use crate::text::Safe;
 use gix::ObjectId;
@@ -37,6 +37,16 @@ impl Reftable {
     /// Shows all names.
     pub(super) fn each_name(&self, meet: &mut dyn FnMut(&[u8])) -> Result<(), GitError> {
         self.all()?.keys().for_each(|name| meet(name.as_bytes()));
+        Ok(())
+    }
+
+    /// Shows all refs that stand for an object themselves.
+    pub(super) fn each_value(&self, meet: MeetValue<'_>) -> Result<(), GitError> {
+        for (name, value) in self.all()? {
+            if let RefValue::Direct(id) = value {
+                meet(name.as_bytes(), *id)?;
+            }
+        }
         Ok(())
     }
 

@@ -13,6 +13,7 @@ use entries::{Entries, Entry};
 use gix::ObjectId;
 use gix::bstr::BString;
 use gix::objs::Kind;
+use gix::objs::tree::EntryKind;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -40,6 +41,92 @@ struct Level {
     olds: Vec<Option<ObjectId>>,
 }
 
+/// A name under which a tree has something else than the trees it is compared with.
+pub(super) struct Difference<'a> {
+    /// From the root, a folder's without a `/` at its end.
+    pub(super) path: &'a BString,
+    /// An old tree other than the first has the same: it is no difference, and only shown because
+    /// the name is new beside those of the first.
+    pub(super) is_settled: bool,
+    any: Entry<'a>,
+    new: Option<Entry<'a>>,
+    old: Option<Entry<'a>>,
+    tree: &'a Entries,
+    olds: &'a [Rc<Entries>],
+}
+
+/// What stands under a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Item {
+    pub(super) kind: EntryKind,
+    pub(super) id: ObjectId,
+}
+
+impl Item {
+    fn of(entry: &Entry<'_>) -> Option<Self> {
+        Some(Self { kind: entry.kind, id: entry.id()? })
+    }
+
+    /// The id, where it is that of a blob.
+    pub(super) fn blob(self) -> Option<ObjectId> {
+        let is_blob = !matches!(self.kind, EntryKind::Tree | EntryKind::Commit);
+        is_blob.then_some(self.id)
+    }
+}
+
+impl Difference<'_> {
+    /// Whether it is about a folder, there now or before.
+    pub(super) const fn is_folder(&self) -> bool {
+        self.any.is_folder()
+    }
+
+    /// Whether a symbolic link or submodule is or was there.
+    pub(super) fn is_link(&self) -> bool {
+        self.new.iter().any(Entry::is_link) || self.old_entries().any(|entry| entry.is_link())
+    }
+
+    /// What stands there now.
+    pub(super) fn now(&self) -> Option<Item> {
+        self.new.as_ref().and_then(Item::of)
+    }
+
+    /// What stood there, in whichever of the old trees had something there.
+    pub(super) fn olds(&self) -> impl Iterator<Item = Item> {
+        self.old_entries().filter_map(|entry| Item::of(&entry))
+    }
+
+    /// Whether none of the old trees had anything there.
+    pub(super) fn is_added(&self) -> bool {
+        self.new.is_some() && self.old_entries().next().is_none()
+    }
+
+    /// Another name in the same folder that is `alike`, where no old tree has them both.
+    pub(super) fn twin(&self, alike: fn(&[u8], &[u8]) -> bool) -> Option<&[u8]> {
+        if self.new.is_none() || self.old.is_some() {
+            return None;
+        }
+        let is_twin = |other: &Entry<'_>| {
+            (other.name != self.any.name || other.is_folder() != self.any.is_folder())
+                && alike(other.name, self.any.name)
+        };
+        let both = |tree: &Rc<Entries>, other: &Entry<'_>| {
+            tree.find(other).is_some() && tree.find(&self.any).is_some()
+        };
+        let first = |other: &Entry<'_>| self.olds.first().and_then(|tree| tree.find(other));
+        // Of two that are new, one tells of the other.
+        let told = |other: &Entry<'_>| first(other).is_none() && other.name < self.any.name;
+        let twin = self.tree.iter().find(|other| {
+            is_twin(other) && !told(other) && !self.olds.iter().any(|tree| both(tree, other))
+        });
+        twin.map(|twin| twin.name)
+    }
+
+    fn old_entries(&self) -> impl Iterator<Item = Entry<'_>> {
+        let others = self.olds.iter().skip(1).filter_map(|tree| tree.find(&self.any));
+        self.old.into_iter().chain(others)
+    }
+}
+
 impl<'a> Trees<'a> {
     pub(super) fn new(objects: &'a Objects) -> Self {
         let (recent, before) = (HashMap::new(), HashMap::new());
@@ -55,6 +142,24 @@ impl<'a> Trees<'a> {
         paths: &mut Paths,
         meter: &Meter<'_>,
     ) -> Result<(), GitError> {
+        self.each_difference(new, olds, meter, &mut |difference| {
+            if difference.is_folder() || difference.is_settled {
+                return Ok(());
+            }
+            note(paths, difference.path, difference.is_link());
+            meter.paths(paths.len())
+        })
+    }
+
+    /// Shows what differs in `new` from every one of `olds`, folders too; what is in the empty tree
+    /// where there are none.
+    pub(super) fn each_difference(
+        &mut self,
+        new: ObjectId,
+        olds: &[ObjectId],
+        meter: &Meter<'_>,
+        show: &mut dyn FnMut(&Difference<'_>) -> Result<(), GitError>,
+    ) -> Result<(), GitError> {
         let olds =
             if olds.is_empty() { vec![None] } else { olds.iter().copied().map(Some).collect() };
         // A list and not the call stack: trees may be nested as deep as their author likes.
@@ -62,8 +167,7 @@ impl<'a> Trees<'a> {
         while let Some(level) = levels.pop() {
             meter.step()?;
             if !level.olds.contains(&level.new) {
-                self.compare_level(&level, &mut levels, paths)?;
-                meter.paths(paths.len())?;
+                self.compare_level(&level, &mut levels, show)?;
             }
         }
         Ok(())
@@ -73,33 +177,34 @@ impl<'a> Trees<'a> {
         &mut self,
         level: &Level,
         levels: &mut Vec<Level>,
-        paths: &mut Paths,
+        show: &mut dyn FnMut(&Difference<'_>) -> Result<(), GitError>,
     ) -> Result<(), GitError> {
         let new = self.read(level.new, None)?;
         let olds = level.olds.iter().map(|old| self.read(*old, Some(&new)));
         let olds = olds.collect::<Result<Vec<_>, _>>()?;
         let Some((first, others)) = olds.split_first() else { return Ok(()) };
         let path = &mut self.path;
-        new.differences(first, |new, old| {
-            let Some(any) = new.or(old) else { return };
+        let mut shown = Ok(());
+        new.differences(first, |now, old| {
+            let Some(any) = now.or(old) else { return };
             let others = || others.iter().map(|tree| tree.find(&any));
-            if others().any(|other| other == new) {
+            let is_settled = others().any(|other| other == now);
+            if shown.is_err() || (is_settled && old.is_some()) {
                 return;
             }
             path.clear();
             path.extend_from_slice(&level.prefix);
             path.extend_from_slice(any.name);
-            if any.is_folder() {
+            let (tree, olds) = (&new, &olds);
+            shown = show(&Difference { path, any, new: now, old, tree, olds, is_settled });
+            if any.is_folder() && !is_settled {
                 path.push(b'/');
                 let id = |entry: Option<Entry<'_>>| entry.and_then(|entry| entry.id());
                 let olds = std::iter::once(old).chain(others()).map(id).collect();
-                levels.push(Level { prefix: path.clone(), new: id(new), olds });
-                return;
+                levels.push(Level { prefix: path.clone(), new: id(now), olds });
             }
-            let mut all = [new, old].into_iter().chain(others()).flatten();
-            note(paths, path, all.any(|entry| entry.is_link()));
         });
-        Ok(())
+        shown
     }
 
     /// Reads a tree; it is probably much like `like`.

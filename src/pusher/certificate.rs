@@ -4,8 +4,8 @@
 //! the very push it came with. Does not know whose a key is, and believes none of git's own
 //! `GIT_PUSH_CERT_*` findings: everything is verified again from the blob.
 
-use super::openpgp::{self, OpenPgp};
-use super::sshsig::{self, SshSigError};
+pub use super::signature::KeyRing;
+use super::signature::{self, SignatureError};
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use sha2::Sha256;
@@ -18,7 +18,6 @@ const ROUNDING: u64 = 1;
 /// Most time between the start of a process and its nonce, in seconds: a forced command may look
 /// something up before it becomes `git receive-pack`.
 const STARTING: u64 = 10;
-const PGP_BEGIN: &str = "-----BEGIN PGP SIGNATURE-----";
 
 /// A certificate that holds for this push.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,18 +50,9 @@ pub enum CertificateError {
     /// A nonce of another push.
     #[error("the push certificate's nonce is not of this push: push again")]
     StaleNonce,
-    /// A bad ssh signature.
+    /// A signature that does not count.
     #[error(transparent)]
-    Ssh(#[from] SshSigError),
-    /// A bad OpenPGP signature.
-    #[error("the OpenPGP signature does not count: {0}")]
-    OpenPgp(String),
-    /// A key of nobody.
-    #[error("the policy lists the signing key for nobody")]
-    UnknownKey,
-    /// The keys could not be looked up.
-    #[error("keys can't be looked up: {0}")]
-    Lookup(String),
+    Signature(#[from] SignatureError),
 }
 
 /// One ref of a push: ids in hex and a name, as stdin has them.
@@ -85,18 +75,6 @@ impl<'a> RefLine<'a> {
         let is_full = !old.is_empty() && !new.is_empty() && !name.is_empty();
         is_full.then_some(Self { name, old, new })
     }
-}
-
-/// The keys that the policy lists.
-pub trait KeyRing {
-    /// Whether some user has the ssh key with this `SHA256:…` fingerprint.
-    ///
-    /// # Errors
-    /// When the look-up itself failed.
-    fn has_ssh_key(&self, fingerprint: &str) -> Result<bool, String>;
-
-    /// What verifies OpenPGP signatures by the policy's keys; `None` where it lists none.
-    fn openpgp(&self) -> Option<&dyn OpenPgp>;
 }
 
 /// What is needed to recompute a nonce. Times are Unix seconds.
@@ -137,8 +115,13 @@ pub fn verify(
         return Err(CertificateError::Options);
     }
     nonce.check(certificate.nonce)?;
-    check_signature(certificate.payload, certificate.signature, keys)
-        .map(|fingerprint| VerifiedCertificate { fingerprint })
+    let verified = signature::verify(certificate.payload, certificate.signature, keys);
+    let fingerprint = verified.map_err(|error| match error {
+        SignatureError::Kind => CertificateError::Malformed("an unknown kind of signature"),
+        SignatureError::Malformed(words) => CertificateError::Malformed(words),
+        error => CertificateError::Signature(error),
+    })?;
+    Ok(VerifiedCertificate { fingerprint })
 }
 
 /// The parts of a certificate.
@@ -270,29 +253,6 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
         _ => None,
     };
     text.as_bytes().chunks(2).map(pair).collect()
-}
-
-/// The fingerprint of the listed key that signed `payload`.
-fn check_signature(
-    payload: &[u8],
-    signature: &[u8],
-    keys: &dyn KeyRing,
-) -> Result<String, CertificateError> {
-    if signature.starts_with(sshsig::BEGIN.as_bytes()) {
-        let signature = sshsig::Signature::parse(signature)?;
-        let fingerprint = signature.fingerprint();
-        if !keys.has_ssh_key(&fingerprint).map_err(CertificateError::Lookup)? {
-            return Err(CertificateError::UnknownKey);
-        }
-        signature.verify(payload)?;
-        return Ok(fingerprint);
-    }
-    if !signature.starts_with(PGP_BEGIN.as_bytes()) {
-        return Err(CertificateError::Malformed("an unknown kind of signature"));
-    }
-    let openpgp = keys.openpgp().ok_or(CertificateError::UnknownKey)?;
-    let packet = openpgp::lone_signature(signature).map_err(CertificateError::Malformed)?;
-    openpgp.verify(payload, &packet).map_err(CertificateError::OpenPgp)
 }
 
 #[cfg(test)]

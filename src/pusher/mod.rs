@@ -15,6 +15,7 @@ pub(crate) mod lab;
 pub mod openpgp;
 pub mod proof;
 pub mod resolve;
+pub mod signature;
 pub mod source;
 pub mod sshsig;
 pub mod token;

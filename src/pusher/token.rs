@@ -215,8 +215,8 @@ impl fmt::Debug for SecretHash {
     }
 }
 
-/// CRC-32 (IEEE 802.3, as in zlib) of a text, in base 62.
-fn checksum(text: &[u8]) -> String {
+/// CRC-32 (IEEE 802.3, as in zlib) of a text, in base 62; GitHub's tokens end with the same.
+pub(crate) fn checksum(text: &[u8]) -> String {
     let step = |crc: u32| if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 };
     let crc = text
         .iter()

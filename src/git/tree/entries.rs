@@ -161,6 +161,11 @@ impl Entries {
         }
     }
 
+    /// All entries, in order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Entry<'_>> {
+        self.slots.iter().map(|slot| self.entry(slot))
+    }
+
     /// The entry of `like`'s name that is a folder if `like` is one.
     pub(super) fn find(&self, like: &Entry<'_>) -> Option<Entry<'_>> {
         let (mut low, mut high) = (0, self.slots.len());

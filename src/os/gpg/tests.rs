@@ -2,6 +2,7 @@ use super::*;
 use crate::pusher::certificate::{CertificateError, KeyRing, NonceCheck, RefLine, verify};
 use crate::pusher::lab::{Lab, exists};
 use crate::pusher::openpgp::{lone_signature, primary_fingerprint};
+use crate::pusher::signature::SignatureError;
 
 const PAYLOAD: &[u8] = b"what was signed\n";
 const LIMIT: Duration = Duration::from_secs(20);
@@ -175,7 +176,10 @@ fn a_push_signed_with_gpg_holds_and_an_altered_one_does_not() {
     assert_eq!(verified.fingerprint, pgp.fingerprint("a@x"));
     let altered = String::from_utf8(push.blob).unwrap().replace("pusher a", "pusher b");
     let refused = verify(altered.as_bytes(), &[line], &[], &ring, &nonce).unwrap_err();
-    assert_eq!(refused, CertificateError::OpenPgp("the signature is not good".into()));
+    assert_eq!(
+        refused,
+        CertificateError::Signature(SignatureError::OpenPgp("the signature is not good".into()))
+    );
 }
 
 #[test]

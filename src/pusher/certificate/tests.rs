@@ -1,5 +1,7 @@
 use super::*;
 use crate::pusher::lab::{Key, Lab, Received};
+use crate::pusher::openpgp::OpenPgp;
+use crate::pusher::sshsig::SshSigError;
 
 struct Ring<'a>(Vec<&'a Key>);
 
@@ -205,7 +207,10 @@ fn a_ref_added_removed_changed_or_doubled_is_refused() {
             ..copy(&push)
         };
         let refused = check(&both, &key).unwrap_err();
-        let expected = [CertificateError::Refs, CertificateError::Ssh(SshSigError::Mismatch)];
+        let expected = [
+            CertificateError::Refs,
+            CertificateError::Signature(SignatureError::Ssh(SshSigError::Mismatch)),
+        ];
         assert!(expected.contains(&refused), "both: {change}");
     }
     let mut reversed = lines(&push.stdin);
@@ -247,19 +252,28 @@ fn push_options_added_removed_or_changed_are_refused() {
     let unsaid =
         Received { blob: replaced(&push.blob, "push-option access=x\n", ""), ..copy(&push) };
     let refused = check_with(&unsaid, &[b"b"], &key, &nonce(&push));
-    assert_eq!(refused, Err(CertificateError::Ssh(SshSigError::Mismatch)));
+    assert_eq!(
+        refused,
+        Err(CertificateError::Signature(SignatureError::Ssh(SshSigError::Mismatch)))
+    );
 }
 
 #[test]
 fn the_key_of_nobody_is_refused_whatever_the_pusher_line_says() {
     let (lab, key, push) = pushed();
     let stranger = lab.key("stranger", &["ed25519"]);
-    assert_eq!(check(&push, &stranger), Err(CertificateError::UnknownKey));
+    assert_eq!(
+        check(&push, &stranger),
+        Err(CertificateError::Signature(SignatureError::UnknownKey))
+    );
     let text = String::from_utf8(push.blob.clone()).unwrap();
     let pusher = text.lines().find(|line| line.starts_with("pusher ")).unwrap().to_owned();
     let claim = format!("pusher {} 1 +0000", stranger.fingerprint);
     let forged = Received { blob: replaced(&push.blob, &pusher, &claim), ..copy(&push) };
-    assert_eq!(check(&forged, &key), Err(CertificateError::Ssh(SshSigError::Mismatch)));
+    assert_eq!(
+        check(&forged, &key),
+        Err(CertificateError::Signature(SignatureError::Ssh(SshSigError::Mismatch)))
+    );
 }
 
 #[test]
@@ -270,7 +284,10 @@ fn a_signature_from_another_namespace_is_refused() {
         let blob = [payload, &lab.sign(&key, namespace, payload)].concat();
         let held = check(&Received { blob, ..copy(&push) }, &key);
         assert_eq!(held.is_ok(), good, "{namespace}");
-        assert!(good || held == Err(CertificateError::Ssh(SshSigError::Namespace)));
+        assert!(
+            good || held
+                == Err(CertificateError::Signature(SignatureError::Ssh(SshSigError::Namespace)))
+        );
     }
 }
 
@@ -320,7 +337,7 @@ fn refs_hidden_behind_a_first_signature_are_refused() {
     let longer = [payload, signature, refs.as_bytes()].concat();
     let blob = [longer.as_slice(), &lab.sign(&key, "git", &longer)].concat();
     let refused = check(&Received { blob, ..copy(&push) }, &key);
-    assert_eq!(refused, Err(CertificateError::Ssh(SshSigError::Syntax)));
+    assert_eq!(refused, Err(CertificateError::Signature(SignatureError::Ssh(SshSigError::Syntax))));
     let early = replaced(&push.blob, "\n\n", "\n-----BEGIN SSH SIGNATURE-----\n\n");
     let refused = check(&Received { blob: early, ..copy(&push) }, &key);
     assert_eq!(refused, Err(CertificateError::Refs));

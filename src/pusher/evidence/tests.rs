@@ -1,6 +1,7 @@
 use super::*;
 use crate::policy::name::UserName;
 use crate::pusher::proof::{Door, Process};
+use crate::pusher::signature::SignatureError;
 
 /// What `source` says where exactly `variables` are set.
 fn says(source: &str, variables: &[(&str, &str)]) -> Statement {
@@ -99,7 +100,7 @@ fn spoof_by_certificate_status_without_a_certificate_is_not_heard() {
 #[test]
 fn a_certificate_that_proves_nothing_is_not_passed_over() {
     let variable = |_: &str| None;
-    let certificate = Some(Err(CertificateError::UnknownKey));
+    let certificate = Some(Err(CertificateError::Signature(SignatureError::UnknownKey)));
     let evidence = Evidence { variable: &variable, account: "git", certificate, door: None };
     assert_eq!(evidence.says(&Source::PushCert).unwrap_err().variable, "certificate");
 }
