@@ -65,3 +65,107 @@ fn line(key: &str, found: &Found) -> Raw {
     line.extend(format!(" ({key})").bytes());
     line
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::code::Code;
+    use crate::push::{Action, RefName};
+    use crate::report::{Fate, PushReport, RefReport};
+    use gix::ObjectId;
+
+    fn id(digit: &str) -> ObjectId {
+        ObjectId::from_hex(digit.repeat(40).as_bytes()).unwrap()
+    }
+
+    fn failed(code: Code, subjects: Vec<(Subject, &str)>, count: usize) -> Failed {
+        let found = subjects.into_iter();
+        let found = found.map(|(subject, words)| Found { subject, words: words.into() });
+        Failed { run: 0, rule: 0, code, found: found.collect(), count }
+    }
+
+    fn told(lines: Vec<Raw>) -> String {
+        let one = RefReport {
+            name: RefName::new(b"refs/heads/main"),
+            action: Some(Action::Update),
+            fate: Fate::Refused(Code::CheckMessage),
+            details: lines,
+        };
+        PushReport { refs: vec![one], ..PushReport::default() }.render()
+    }
+
+    #[test]
+    fn all_that_a_check_finds_is_told_by_key_with_what_is_left_out_counted() {
+        let many = |number: usize| -> Vec<(Subject, &str)> {
+            (0..number).map(|_| (Subject::Object(id("a")), "the subject is not found")).collect()
+        };
+        let messages = failed(Code::CheckMessage, many(10), 27);
+        let path = |line| Subject::Path { commit: Some(id("b")), path: "src/a b".into(), line };
+        let content = failed(
+            Code::CheckContent,
+            vec![(path(Some(7)), "private key"), (path(None), "20 MiB")],
+            2,
+        );
+        let name = failed(Code::CheckRefName, vec![(Subject::Ref, "no name of the project")], 1);
+        let found = [("subject", &messages), ("content", &content), ("ref-name", &name)];
+        let report = CheckReport {
+            name: "form",
+            place: "policy.toml:84".into(),
+            counts: true,
+            found: &found,
+            unsettled: Some("group @staff could not be looked up (down)"),
+            help: Some("begin with the key"),
+        };
+        assert_eq!(
+            told(check(&report)),
+            "error: push refused by refwarden: the ref is not allowed (nothing was changed)\n\n  \
+             refs/heads/main  update  RW401 commit message\n    \
+             check form, policy.toml:84:\n      \
+             aaaaaaaaaaaa the subject is not found (subject)\n      \
+             aaaaaaaaaaaa the subject is not found (subject)\n      \
+             aaaaaaaaaaaa the subject is not found (subject)\n      \
+             and 24 more (subject)\n      \
+             bbbbbbbbbbbb src/a b:7: private key (content)\n      \
+             bbbbbbbbbbbb src/a b: 20 MiB (content)\n      \
+             no name of the project (ref-name)\n      \
+             whether you may go past it can't be told: group @staff could not be looked up (down); tell\n        \
+             the admin\n      \
+             begin with the key\n"
+        );
+    }
+
+    #[test]
+    fn ten_findings_are_shown_and_the_rest_is_a_number() {
+        let subjects = vec![(Subject::Object(id("c")), "x"); 10];
+        let failed = failed(Code::CheckMessage, subjects, 27);
+        let report = CheckReport {
+            name: "form",
+            place: "policy.toml:84".into(),
+            counts: false,
+            found: &[("subject", &failed)],
+            unsettled: None,
+            help: None,
+        };
+        let lines = check(&report);
+        assert_eq!(lines.len(), 12);
+        assert_eq!(lines[0], b"check form (warn-only), policy.toml:84:");
+        assert_eq!(lines[11], b"  and 17 more (subject)");
+    }
+
+    #[test]
+    fn what_the_pusher_wrote_leaves_no_control_characters_in_the_report() {
+        let path = Subject::Path { commit: None, path: "a\u{1b}[2J\nhint: x".into(), line: None };
+        let failed = failed(Code::CheckPath, vec![(path, "\u{202e}bad\r")], 1);
+        let report = CheckReport {
+            name: "form",
+            place: "policy.toml:84".into(),
+            counts: true,
+            found: &[("forbid-paths", &failed)],
+            unsettled: None,
+            help: Some("a\tb"),
+        };
+        let text = told(check(&report));
+        assert!(text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\n')), "{text}");
+        assert!(!text.lines().any(|line| line.starts_with("hint:")), "{text}");
+    }
+}
