@@ -290,13 +290,18 @@ fn needed(
     Ok(ruled)
 }
 
+/// Whether a ref is refused for what could be lent.
+type Lacking<'a> = dyn Fn(&Ruled) -> bool + 'a;
+/// Whether a request is about what the push lacks.
+type About<'a> = dyn Fn(&State) -> bool + 'a;
+
 /// The pusher's latest request or grant for each refused ref, where it no longer lends: what they
 /// would ask themselves first.
 pub(super) fn earlier(
     ruling: &Ruling<'_>,
     updates: &[RefUpdate],
     ruled: &[Ruled],
-    (lacking, about): (&dyn Fn(&Ruled) -> bool, &dyn Fn(&State) -> bool),
+    (lacking, about): (&Lacking<'_>, &About<'_>),
     store: &dyn AccessStore,
 ) -> Vec<Raw> {
     let now = ruling.desk.now.wall;

@@ -46,8 +46,7 @@ pub(super) fn offer(
     access.fitting = fitting;
     if let Some(store) = &access.store {
         let refused = |one: &Ruled| one.checked.refused().is_some();
-        let lifts = |name: &Box<str>| names.contains(name);
-        let about = |state: &State| state.request.checks.iter().any(lifts);
+        let about = |state: &State| names.iter().any(|name| state.request.checks.contains(name));
         access.earlier = lent::earlier(ruling, updates, ruled, (&refused, &about), store.as_ref());
     }
     Ok(())

@@ -54,8 +54,8 @@ impl Check<'_> {
             self.mark_unbuilt("`issue` of a check", item.key);
         }
         let off = |item: &Item| matches!(item.node.value, Value::Bool(false));
-        let asks = |(key, item): (&Box<str>, &Item)| !WHERE.contains(&&**key) && !off(item);
-        if !table.items.iter().any(asks) {
+        let asks = |key: &str, item: &Item| !WHERE.contains(&key) && !off(item);
+        if !table.items.iter().any(|(key, item)| asks(key, item)) {
             let message = "this check asks for nothing: it has no rule";
             let help =
                 "add one, as in `subject = \"^(PAY-[0-9]+): \"` (docs/checks.md has them all)";

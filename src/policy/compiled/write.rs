@@ -225,7 +225,7 @@ fn checks(checks: &[Check]) -> (NumberedChecks<'_>, NumberedChecks<'_>) {
             by_project.entry(project.as_str().into()).or_default().push((number, check));
         }
         let everywhere = check.projects.is_empty() && check.repositories.is_empty();
-        let keys = check.repositories.iter().map(|pattern| place_key(pattern));
+        let keys = check.repositories.iter().map(place_key);
         for key in keys.chain(everywhere.then_some(b"".as_slice())) {
             let row = by_place.entry(key.into()).or_default();
             if row.last().is_none_or(|(last, _)| *last != number) {
