@@ -49,7 +49,7 @@ pub fn fitting(
     ruled: &[Ruled],
 ) -> Result<Vec<(EntitlementName, Entitlement)>, super::Refusal> {
     let wanting: Vec<bool> = ruled.iter().map(wants).collect();
-    let hopeless = ruled.iter().any(|one| one.answer.refused().is_some() && !wants(one));
+    let hopeless = ruled.iter().any(|one| one.answer.refused_by_rights().is_some() && !wants(one));
     let many = wanting.iter().filter(|wants| **wants).count() > MAX_REFS;
     if hopeless || many || updates.len() > MAX_PUSH || !wanting.contains(&true) {
         return Ok(Vec::new());

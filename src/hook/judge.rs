@@ -67,7 +67,7 @@ impl Ruled {
     /// The code, where it is a no.
     #[must_use]
     pub fn refused(&self) -> Option<Code> {
-        self.answer.refused().or_else(|| self.checked.refused())
+        self.answer.refused_by_rights().or_else(|| self.checked.refused())
     }
 }
 
@@ -92,9 +92,9 @@ impl Answer {
         }
     }
 
-    /// The code, where it is a no.
+    /// The code, where it is a no whatever the checks say; [`Ruled::refused`] has those as well.
     #[must_use]
-    pub fn refused(&self) -> Option<Code> {
+    pub fn refused_by_rights(&self) -> Option<Code> {
         match self {
             Self::Fault(code, _) => Some(*code),
             Self::Decided(decision) => match &decision.verdict {

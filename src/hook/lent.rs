@@ -207,7 +207,7 @@ fn with_store(
 
 /// Whether more permits could turn it into a yes.
 pub fn could_be_lent(ruled: &Ruled) -> bool {
-    matches!(ruled.answer.refused(), Some(Code::NoPermit | Code::PathNotCovered))
+    matches!(ruled.answer.refused_by_rights(), Some(Code::NoPermit | Code::PathNotCovered))
 }
 
 /// The person's grants here that run now by the entitlement as it is today, in the order in which
@@ -363,6 +363,8 @@ fn became(id: &Id, state: &State, now: DateTime<Utc>) -> Option<Raw> {
 fn allowed(ruled: &[Ruled]) -> Vec<bool> {
     ruled
         .iter()
-        .map(|one| matches!(&one.answer, Answer::Decided(_)) && one.answer.refused().is_none())
+        .map(|one| {
+            matches!(&one.answer, Answer::Decided(_)) && one.answer.refused_by_rights().is_none()
+        })
         .collect()
 }

@@ -57,7 +57,7 @@ pub(super) fn offer(
 fn failing(ruled: &[Ruled]) -> Option<Vec<Box<str>>> {
     let mut all: Option<Vec<Box<str>>> = None;
     for one in ruled.iter().filter(|one| one.refused().is_some()) {
-        if one.answer.refused().is_some() {
+        if one.answer.refused_by_rights().is_some() {
             return None;
         }
         let counting = one.checked.failures.iter().filter(|failure| failure.counts);
