@@ -179,6 +179,12 @@ pub struct RefRecord {
     /// The entry of the policy that decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entry: Option<Entry>,
+    /// Names of checks that failed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<Text>,
+    /// Names of checks that a `bypass` lifted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bypassed: Vec<Text>,
 }
 
 /// The policy that was in force.

@@ -142,6 +142,7 @@ mod tests {
             verdict: Some(Verdict::Refused),
             code: Some(crate::code::Code::NoPermit.into()),
             entry: Some(Entry { file: "policy.toml".into(), line: 84 }),
+            ..RefRecord::default()
         }];
         record.reason = Some("no permit".into());
         record.policy = Some(PolicyRecord { digest: "abc".into() });

@@ -123,27 +123,7 @@ pub fn fold_email(address: &str) -> String {
 /// The key of the policy that a rule is written with.
 #[must_use]
 pub const fn key(rule: &Rule) -> &'static str {
-    match rule {
-        Rule::Subject(_) => "subject",
-        Rule::Message(_) => "message",
-        Rule::MaxSubject(_) => "max-subject",
-        Rule::Committer => "committer",
-        Rule::Author(_) => "author",
-        Rule::Signed { .. } => "signed",
-        Rule::AnnotatedTags => "annotated-tags",
-        Rule::Merges(_) => "merges",
-        Rule::MaxFileSize { .. } => "max-file-size",
-        Rule::ForbidPaths(_) => "forbid-paths",
-        Rule::OnlyPaths(_) => "only-paths",
-        Rule::MaxPathLength(_) => "max-path-length",
-        Rule::CaseConflicts => "case-conflicts",
-        Rule::ReservedNames => "reserved-names",
-        Rule::SymlinksInside => "symlinks",
-        Rule::Submodules(_) => "submodules",
-        Rule::Content { .. } => "content",
-        Rule::RefName(_) => "ref-name",
-        Rule::RefCaseConflicts => "ref-case-conflicts",
-    }
+    rule.key()
 }
 
 /// The stable code of what a rule refuses.

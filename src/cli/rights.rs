@@ -9,7 +9,7 @@ use crate::policy::entry::{Entry, Kind};
 use crate::policy::model::{Member, Policy, Project, may_meet};
 use crate::policy::name::ProjectName;
 use crate::policy::refs::Space;
-use crate::policy::spoken::sentence;
+use crate::policy::spoken::{self, sentence};
 use crate::policy::zone;
 use serde_json::json;
 
@@ -86,6 +86,23 @@ fn tell_project(policy: &Policy, name: &ProjectName, project: &Project, out: &Ou
     for entitlement in entitlements(policy, name, project) {
         out.line(format!("  {entitlement}"));
     }
+    for check in checks(policy, name, project) {
+        out.line(format!("  {check}"));
+    }
+}
+
+/// The checks of a project, or of repositories that it has as far as can be seen.
+fn checks(policy: &Policy, name: &ProjectName, project: &Project) -> Vec<String> {
+    let here = policy.checks.iter().filter(|one| {
+        one.projects.is_empty() && one.repositories.is_empty()
+            || one.projects.contains(name)
+            || one.repositories.iter().any(|own| may_meet(own, project))
+    });
+    here.map(|one| {
+        let file = policy.files.get(usize::from(one.place.file)).map_or("policy", String::as_str);
+        format!("{}, {file}:{}", spoken::check(one), one.place.line)
+    })
+    .collect()
 }
 
 /// What can be asked for in a project, or in repositories that it has as far as can be seen.

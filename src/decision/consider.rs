@@ -44,14 +44,25 @@ pub fn consider(
     q: &Question<'_>,
     answers: &Answers,
 ) -> Outcome {
+    look(entry, standing, q, answers, &|entry| speaks_of(entry, q.action))
+}
+
+/// Looks at one entry, about what `speaks` says that it speaks of.
+pub(super) fn look(
+    entry: &Entry,
+    standing: &Standing,
+    q: &Question<'_>,
+    answers: &Answers,
+    speaks: &dyn Fn(&Entry) -> bool,
+) -> Outcome {
     // A lent grant speaks where its entitlement, as it is today, would speak as well.
     if let Some(within) = &entry.within {
-        match consider(within, standing, q, answers) {
+        match look(within, standing, q, answers, speaks) {
             Outcome::Applies => {}
             silent => return silent,
         }
     }
-    if !speaks_of(entry, q.action) {
+    if !speaks(entry) {
         return Outcome::OtherAction;
     }
     match covers(entry, standing, q) {

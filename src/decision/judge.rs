@@ -253,7 +253,7 @@ fn rests_on(scope: &Scope<'_>, q: &Question<'_>, trace: &[Outcome]) -> Result<Ve
 }
 
 /// When a permit stops to count, if it does within the horizon.
-fn end(entry: &Entry, q: &Question<'_>) -> Option<DateTime<Utc>> {
+pub(super) fn end(entry: &Entry, q: &Question<'_>) -> Option<DateTime<Utc>> {
     let horizon = q.now.checked_add_signed(q.horizon)?.checked_add_signed(q.margin)?;
     entry.when.next(false, q.now, horizon)?.checked_sub_signed(q.margin)
 }

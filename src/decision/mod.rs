@@ -3,8 +3,10 @@
 //! Knows how permits, forbids and grants combine (02-policy.md, "How a push is decided"); not where
 //! they, the person or the changed paths come from. Nothing matched is refused; an error is refused.
 //!
-//! Three files: [`consider()`] looks at one entry, `judge` combines them, `verdict` is the answer.
+//! [`consider()`] looks at one entry, `judge` combines them, `verdict` is the answer; [`bypass`] says
+//! which checks somebody's entries lift.
 
+pub mod bypass;
 mod consider;
 mod judge;
 mod verdict;

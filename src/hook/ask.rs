@@ -31,7 +31,7 @@ use crate::store::access::{Append, Change, StoreError};
 use chrono::{DateTime, Utc};
 
 /// Most entitlements that are tried out for one refused push.
-const MAX_TRIED: usize = 100;
+pub(super) const MAX_TRIED: usize = 100;
 /// Most refs of a push for which entitlements are looked for at all.
 const MAX_PUSH: usize = 1000;
 /// Most decisions that trying out may take.
@@ -49,7 +49,7 @@ pub fn fitting(
     ruled: &[Ruled],
 ) -> Result<Vec<(EntitlementName, Entitlement)>, super::Refusal> {
     let wanting: Vec<bool> = ruled.iter().map(wants).collect();
-    let hopeless = ruled.iter().any(|one| one.answer.refused().is_some() && !wants(one));
+    let hopeless = ruled.iter().any(|one| one.answer.refused_by_rights().is_some() && !wants(one));
     let many = wanting.iter().filter(|wants| **wants).count() > MAX_REFS;
     if hopeless || many || updates.len() > MAX_PUSH || !wanting.contains(&true) {
         return Ok(Vec::new());
@@ -87,7 +87,7 @@ fn decided(ruled: &Ruled) -> Option<&Decision> {
     }
 }
 
-fn eligible(ruling: &mut Ruling<'_>, entitlement: &Entitlement) -> bool {
+pub(super) fn eligible(ruling: &mut Ruling<'_>, entitlement: &Entitlement) -> bool {
     let holders = entitlement.entry.to.clone().unwrap_or_default();
     matches!(ruling.held(&holders), Held::Yes(_))
 }
@@ -99,7 +99,8 @@ fn helps(
     ruled: &[Ruled],
     (name, entitlement): (&EntitlementName, &Entitlement),
 ) -> Result<bool, super::Refusal> {
-    let Some(request) = scope(ruling, updates, ruled, name) else { return Ok(false) };
+    let Some(wanting) = wanting(updates, ruled) else { return Ok(false) };
+    let Some(request) = scope(ruling, wanting, name) else { return Ok(false) };
     let before = ruling.ground.entries.len();
     let entries = lend::entries("?", &request, entitlement, &Window::default());
     ruling.ground.entries.extend(entries);
@@ -129,21 +130,28 @@ fn would_pass(
     })
 }
 
-/// What the refused refs need, and no more; `None` where it can't be asked for.
-fn scope(
+/// A ref, what is done to it, and what is asked for that.
+type Wanting<'u> = Vec<(&'u RefUpdate, Action, Permissions)>;
+
+/// The refused refs, each with the right that it lacks.
+fn wanting<'u>(updates: &'u [RefUpdate], ruled: &[Ruled]) -> Option<Wanting<'u>> {
+    let refused = updates.iter().zip(ruled).filter(|(_, one)| wants(one));
+    refused.map(|(update, one)| Some((update, one.action?, permission(one.action?)))).collect()
+}
+
+/// A request for what refs need, and no more; `None` where it can't be asked for.
+pub(super) fn scope(
     ruling: &Ruling<'_>,
-    updates: &[RefUpdate],
-    ruled: &[Ruled],
+    wanting: Wanting<'_>,
     name: &EntitlementName,
 ) -> Option<Request> {
-    let mut parts: Vec<(Action, RefScope)> = Vec::new();
+    let mut parts: Vec<(Permissions, RefScope)> = Vec::new();
     let (mut pins, mut seen) = (Vec::new(), Vec::new());
-    for (update, one) in updates.iter().zip(ruled).filter(|(_, one)| wants(one)) {
-        let action = one.action?;
+    for (update, action, asked) in wanting {
         let pattern = exactly(update.name.as_bytes())?;
-        match parts.iter_mut().find(|(other, _)| *other == action) {
+        match parts.iter_mut().find(|(other, _)| *other == asked) {
             Some((_, refs)) => refs.include.push(pattern),
-            None => parts.push((action, RefScope { include: vec![pattern], exclude: vec![] })),
+            None => parts.push((asked, RefScope { include: vec![pattern], exclude: vec![] })),
         }
         let null = ruling::null(update);
         seen.push(Seen {
@@ -158,8 +166,7 @@ fn scope(
     if seen.len() > MAX_REFS {
         return None;
     }
-    let mut parts =
-        parts.into_iter().map(|(action, refs)| Part { permissions: permission(action), refs });
+    let mut parts = parts.into_iter().map(|(permissions, refs)| Part { permissions, refs });
     let first = parts.next()?;
     Some(Request {
         person: ruling.user.clone(),
@@ -203,12 +210,23 @@ pub fn wanted(
 ) -> Option<(Request, Entitlement)> {
     let named = asked.entitlement.as_ref()?;
     let (name, entitlement) = fitting.iter().find(|(name, _)| name == named)?;
-    let mut request = scope(ruling, updates, ruled, name)?;
+    let request = scope(ruling, wanting(updates, ruled)?, name)?;
+    Some((looked(ruling, updates, request, entitlement), entitlement.clone()))
+}
+
+/// The request with what an approver wants to know of the push, and with pins only where the
+/// entitlement asks for them.
+pub(super) fn looked(
+    ruling: &mut Ruling<'_>,
+    updates: &[RefUpdate],
+    mut request: Request,
+    entitlement: &Entitlement,
+) -> Request {
     if !entitlement.pin {
         request.pins.clear();
     }
     look::look(ruling, updates, &mut request.seen);
-    Some((request, entitlement.clone()))
+    request
 }
 
 /// What came of asking.
@@ -359,9 +377,13 @@ pub fn refusal(error: &LedgerError) -> super::Refusal {
 #[must_use]
 pub fn told(id: &Id, state: &State) -> Raw {
     let request = &state.request;
+    let what = |permissions: Permissions| match request.checks.is_empty() {
+        true => format!("{permissions} of"),
+        false => format!("{permissions} of {} on", request.checks.join(", ")),
+    };
     let parts: Vec<String> = request
         .parts()
-        .map(|(permissions, refs)| format!("{permissions} of {}", report::refs(refs)))
+        .map(|(permissions, refs)| format!("{} {}", what(permissions), report::refs(refs)))
         .collect();
     format!(
         "request {id}: {} asks for {} in {}, {}, {}",

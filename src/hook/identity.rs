@@ -204,12 +204,17 @@ fn keys<'a>(desk: &'a Desk, blob: &[u8]) -> Result<Keys<'a>, String> {
     if !blob.windows(OPENPGP.len()).any(|window| window == OPENPGP) {
         return Ok(Keys { users, gpg: None });
     }
+    Ok(Keys { users, gpg: gpg(desk)? })
+}
+
+/// What verifies OpenPGP signatures by the policy's keys; `None` where it lists none.
+pub(super) fn gpg(desk: &Desk) -> Result<Option<Gpg>, String> {
     let policy = desk.policy.policy().map_err(|error| error.to_string())?;
     let listed: Vec<String> =
         policy.users.values().flat_map(|user| &user.gpg_keys).map(ToString::to_string).collect();
     if listed.is_empty() {
-        return Ok(Keys { users, gpg: None });
+        return Ok(None);
     }
     let gpg = Gpg::new(&desk.site.state, listed, GPG_LIMIT).map_err(|error| error.to_string())?;
-    Ok(Keys { users, gpg: Some(gpg) })
+    Ok(Some(gpg))
 }

@@ -1,6 +1,7 @@
 //! Judges a push: what it asks for, who asks, what the policy says to each ref.
 
 use super::Refusal;
+use super::checks::{self, Checked};
 use super::desk::Desk;
 use super::ruling::Ruling;
 use super::{identity, lent};
@@ -53,6 +54,21 @@ pub struct Ruled {
     pub action: Option<Action>,
     /// The answer.
     pub answer: Answer,
+    /// What checks say, where the answer is a yes.
+    pub checked: Checked,
+}
+
+impl Ruled {
+    /// No check has been asked.
+    pub fn new(action: Option<Action>, answer: Answer) -> Self {
+        Self { action, answer, checked: Checked::default() }
+    }
+
+    /// The code, where it is a no.
+    #[must_use]
+    pub fn refused(&self) -> Option<Code> {
+        self.answer.refused_by_rights().or_else(|| self.checked.refused())
+    }
 }
 
 /// The answer to one ref.
@@ -64,9 +80,21 @@ pub enum Answer {
 }
 
 impl Answer {
-    /// The code, where it is a no.
+    /// Indexes of the permits and grants that a yes rests on.
     #[must_use]
-    pub fn refused(&self) -> Option<Code> {
+    pub fn permits(&self) -> &[usize] {
+        match self {
+            Self::Decided(decision) => match &decision.verdict {
+                Verdict::Allowed(allowed) => allowed.permits(),
+                Verdict::Refused(_) => &[],
+            },
+            Self::Fault(..) => &[],
+        }
+    }
+
+    /// The code, where it is a no whatever the checks say; [`Ruled::refused`] has those as well.
+    #[must_use]
+    pub fn refused_by_rights(&self) -> Option<Code> {
         match self {
             Self::Fault(code, _) => Some(*code),
             Self::Decided(decision) => match &decision.verdict {
@@ -129,7 +157,10 @@ pub fn judge(
     let mut ruling = Ruling::new(desk, &reader, ground, user, place, horizon, &known.vouched);
     let ruled = ruling
         .bulk(known.updates.len())
-        .and_then(|()| lent::rule(&mut ruling, &known.updates, &known.asked, &mut known.access));
+        .and_then(|()| lent::rule(&mut ruling, &known.updates, &known.asked, &mut known.access))
+        .and_then(|ruled| {
+            checks::rule(&mut ruling, &known.updates, ruled, &known.asked, &mut known.access)
+        });
     known.ground = Some(ruling.into_ground());
     ruled
 }

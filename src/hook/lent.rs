@@ -91,9 +91,10 @@ pub fn rule(
     let Some(store) = access.store.take() else { return ruling.all(updates) };
     let ruled = with_store(ruling, updates, access, store.as_ref())?;
     if ruled.iter().any(could_be_lent) {
+        let about = |state: &State| state.request.checks.is_empty();
         access.fitting = ask::fitting(ruling, updates, &ruled)?;
         access.wanted = ask::wanted(ruling, updates, &ruled, &access.fitting, asked);
-        access.earlier = earlier(ruling, updates, &ruled, store.as_ref());
+        access.earlier = earlier(ruling, updates, &ruled, (&could_be_lent, &about), store.as_ref());
     }
     access.store = Some(store);
     Ok(ruled)
@@ -137,7 +138,7 @@ fn known_store(desk: &Desk) -> Result<Option<u64>, Refusal> {
 type Opening = fn(&Desk) -> Result<Option<Box<dyn AccessStore>>, StoreError>;
 
 /// Opens the store, where there is one, and holds its clock against ours.
-fn open(desk: &Desk, access: &mut Access, opening: Opening) -> Result<(), Refusal> {
+pub(super) fn open(desk: &Desk, access: &mut Access, opening: Opening) -> Result<(), Refusal> {
     // The trail first: a change in between makes the store newer, never older.
     let trailed = |error: TrailError| Refusal::server(error.code(), &error);
     let known = known_store(desk)?;
@@ -237,7 +238,7 @@ fn with_store(
 
 /// Whether more permits could turn it into a yes.
 pub fn could_be_lent(ruled: &Ruled) -> bool {
-    matches!(ruled.answer.refused(), Some(Code::NoPermit | Code::PathNotCovered))
+    matches!(ruled.answer.refused_by_rights(), Some(Code::NoPermit | Code::PathNotCovered))
 }
 
 /// The person's grants here that run now by the entitlement as it is today, in the order in which
@@ -320,12 +321,18 @@ fn needed(
     Ok(ruled)
 }
 
+/// Whether a ref is refused for what could be lent.
+type Lacking<'a> = dyn Fn(&Ruled) -> bool + 'a;
+/// Whether a request is about what the push lacks.
+type About<'a> = dyn Fn(&State) -> bool + 'a;
+
 /// The pusher's latest request or grant for each refused ref, where it no longer lends: what they
 /// would ask themselves first.
-fn earlier(
+pub(super) fn earlier(
     ruling: &Ruling<'_>,
     updates: &[RefUpdate],
     ruled: &[Ruled],
+    (lacking, about): (&Lacking<'_>, &About<'_>),
     store: &dyn AccessStore,
 ) -> Vec<Raw> {
     let now = ruling.desk.now.wall;
@@ -340,11 +347,12 @@ fn earlier(
     let states: Vec<(&Record, State)> =
         records.iter().filter_map(|record| Some((record, record.state().ok()?))).collect();
     let mut lines: Vec<Raw> = Vec::new();
-    let refused = updates.iter().zip(ruled).filter(|(_, one)| could_be_lent(one));
+    let refused = updates.iter().zip(ruled).filter(|(_, one)| lacking(one));
     for (update, _) in refused.take(MAX_TOLD) {
         let name = update.name.as_bytes();
         let covers = |state: &State| {
-            state.request.parts().any(|(_, refs)| refs.permits(name, None).unwrap_or(false))
+            about(state)
+                && state.request.parts().any(|(_, refs)| refs.permits(name, None).unwrap_or(false))
         };
         let covering = states.iter().find(|(_, state)| covers(state));
         let zone = ruling.desk.policy.settings().timezone;
@@ -393,6 +401,8 @@ fn became(record: &Record, state: &State, (now, zone): (DateTime<Utc>, Zone)) ->
 fn allowed(ruled: &[Ruled]) -> Vec<bool> {
     ruled
         .iter()
-        .map(|one| matches!(&one.answer, Answer::Decided(_)) && one.answer.refused().is_none())
+        .map(|one| {
+            matches!(&one.answer, Answer::Decided(_)) && one.answer.refused_by_rights().is_none()
+        })
         .collect()
 }

@@ -5,6 +5,7 @@
 
 pub(crate) mod ask;
 mod charge;
+mod checks;
 pub mod desk;
 mod door;
 pub mod foreign;

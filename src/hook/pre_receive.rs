@@ -156,7 +156,7 @@ struct Answered<'a> {
 
 impl Answered<'_> {
     fn give(&self, stdin: &[u8], access: &mut Access) -> Result<Next, Refusal> {
-        let refused = self.ruled.iter().filter(|one| one.answer.refused().is_some()).count();
+        let refused = self.ruled.iter().filter(|one| one.refused().is_some()).count();
         let by_ref = self.desk.policy.settings().refuse == Refuse::Ref;
         let stops = refused > 0 && (!by_ref || refused == self.ruled.len());
         if !stops && refused > 0 {

@@ -101,11 +101,20 @@ pub fn reference(update: &RefUpdate) -> RefRecord {
 pub fn answers(record: &mut Record, ruled: &[Ruled], ground: &Ground, files: &[String]) {
     for (reference, ruled) in record.refs.iter_mut().zip(ruled) {
         reference.action = ruled.action.map(|action| Text::new(action.as_str()));
-        let (verdict, code) = verdict(&ruled.answer);
+        let (verdict, code) = verdict(ruled);
         reference.verdict = Some(verdict);
         reference.code = code.map(|code| Text::new(code.to_string()));
+        let checked = &ruled.checked;
+        reference.checks = checked.failures.iter().map(|one| Text::new(&*one.check)).collect();
+        reference.bypassed = checked.lifted.iter().map(|one| Text::new(&*one.check)).collect();
         if let Answer::Decided(decision) = &ruled.answer {
-            reference.entry = place(decision, ground).map(|place| Entry {
+            let failed = match (&verdict, &decision.verdict) {
+                (Verdict::Refused, decision::Verdict::Allowed(_)) => {
+                    checked.failures.iter().find(|one| one.counts).map(|one| one.place)
+                }
+                _ => None,
+            };
+            reference.entry = failed.or_else(|| place(decision, ground)).map(|place| Entry {
                 file: Text::new(files.get(usize::from(place.file)).map_or("", String::as_str)),
                 line: place.line.into(),
             });
@@ -148,16 +157,19 @@ pub fn asked(record: &mut Record, came: &Came) {
     record.entitlement = Some(Text::new(state.request.entitlement.as_str()));
 }
 
-fn verdict(answer: &Answer) -> (Verdict, Option<Code>) {
-    if let Some(code) = answer.refused() {
+fn verdict(ruled: &Ruled) -> (Verdict, Option<Code>) {
+    if let Some(code) = ruled.refused() {
         return (Verdict::Refused, Some(code));
     }
-    match answer {
+    match &ruled.answer {
         Answer::Decided(decision) => match &decision.verdict {
-            decision::Verdict::Allowed(allowed) => match allowed.warnings().first() {
-                Some(warning) => (Verdict::WouldRefuse, Some(warning.code)),
-                None => (Verdict::Allowed, None),
-            },
+            decision::Verdict::Allowed(allowed) => {
+                let warned = allowed.warnings().first().map(|warning| warning.code);
+                match warned.or_else(|| ruled.checked.warned()) {
+                    Some(code) => (Verdict::WouldRefuse, Some(code)),
+                    None => (Verdict::Allowed, None),
+                }
+            }
             decision::Verdict::Refused(refused) => (Verdict::Refused, Some(refused.code())),
         },
         Answer::Fault(code, _) => (Verdict::Refused, Some(*code)),
@@ -203,16 +215,15 @@ pub fn grants<'a>(
     ground: &'a Ground,
 ) -> impl Iterator<Item = (&'a str, usize)> {
     ruled.iter().enumerate().flat_map(move |(at, one)| {
-        let permits = match &one.answer {
-            Answer::Decided(decision) => match &decision.verdict {
-                decision::Verdict::Allowed(allowed) => allowed.permits(),
-                decision::Verdict::Refused(_) => &[],
-            },
-            Answer::Fault(..) => &[],
-        };
-        permits.iter().filter_map(move |permit| match &ground.entries.get(*permit)?.kind {
-            Kind::Grant(id) | Kind::Lent(id) => Some((id.as_ref(), at)),
-            Kind::Permit | Kind::Forbid | Kind::Entitlement(_) | Kind::Lock(_) => None,
-        })
+        let permits = one.answer.permits().iter().copied();
+        permits.filter_map(move |permit| grant(ground, permit).map(|id| (id, at)))
     })
+}
+
+/// The id of the entry of this index, where it is a grant.
+pub fn grant(ground: &Ground, at: usize) -> Option<&str> {
+    match &ground.entries.get(at)?.kind {
+        Kind::Grant(id) | Kind::Lent(id) => Some(id),
+        Kind::Permit | Kind::Forbid | Kind::Entitlement(_) | Kind::Lock(_) => None,
+    }
 }

@@ -5,7 +5,9 @@ use super::Refusal;
 use super::desk::Desk;
 use super::judge::{Answer, Ruled, git_refusal};
 use crate::access::Request;
+use crate::check;
 use crate::code::Code;
+use crate::decision::bypass::{self, Lift};
 use crate::decision::{self, Needs, Paths, Question};
 use crate::git::{Changed, GitError, Limits, PATH_COST, Reader, RefValue};
 use crate::os::{clock, groups};
@@ -189,7 +191,7 @@ impl<'a> Ruling<'a> {
         let action = match self.facts.get(at) {
             Some(Fact::Move(action, _)) => *action,
             Some(Fact::Fault(action, code, words)) => {
-                return Ok(Ruled { action: *action, answer: Answer::Fault(*code, words.clone()) });
+                return Ok(Ruled::new(*action, Answer::Fault(*code, words.clone())));
             }
             None => return Err(Refusal::defect()),
         };
@@ -208,7 +210,7 @@ impl<'a> Ruling<'a> {
         };
         let question = Question { paths: known, ..question };
         let decision = decision::decide(&self.scope(update), &question, &self.answers);
-        Ok(Ruled { action: Some(action), answer: Answer::Decided(Box::new(decision)) })
+        Ok(Ruled::new(Some(action), Answer::Decided(Box::new(decision))))
     }
 
     /// What is asked about an update, as long as its paths are not looked at.
@@ -275,7 +277,7 @@ impl<'a> Ruling<'a> {
         };
         let ruled = match &fact {
             Fact::Fault(action, code, words) => {
-                Some(Ruled { action: *action, answer: Answer::Fault(*code, words.clone()) })
+                Some(Ruled::new(*action, Answer::Fault(*code, words.clone())))
             }
             Fact::Move(..) => None,
         };
@@ -306,6 +308,26 @@ impl<'a> Ruling<'a> {
             },
         };
         Ok(*self.base.insert(base))
+    }
+
+    /// What checks find wrong with refs, one list for each.
+    ///
+    /// # Errors
+    /// Something can't be read, or a limit is reached.
+    pub fn inspect(
+        &self,
+        asked: &[check::Asked<'_>],
+        base: Option<gix::ObjectId>,
+        people: &dyn check::People,
+    ) -> Result<Vec<Vec<check::Failed>>, GitError> {
+        let expired = self.budget();
+        self.reader.look(asked, base, people, &self.limits(&expired))
+    }
+
+    /// Whether a check is lifted on a ref for the pusher, by what speaks in this round.
+    pub fn lifts(&self, update: &RefUpdate, action: Action, check: &str) -> Lift {
+        let question = self.question(action, update);
+        bypass::lifts(&self.scope(update), &question, &self.answers, check)
     }
 
     /// Whether the pusher is among holders, groups asked where it depends on them.

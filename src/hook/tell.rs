@@ -1,6 +1,7 @@
 //! Puts what was decided into the pusher's words.
 
 use super::ask::{self, Came};
+use super::checks::Failure;
 use super::desk::Desk;
 use super::judge::{Answer, Known, Ruled};
 use super::lent::Access;
@@ -14,9 +15,9 @@ use crate::policy::model::{Refuse, Settings};
 use crate::policy::scope::Ground;
 use crate::policy::window::Zone;
 use crate::policy::zone;
-use crate::push::Action;
+use crate::push::{Action, RefUpdate};
 use crate::pusher::{Pusher, Source};
-use crate::report::{self, Background, Fate, PushReport, Raw, RefReport};
+use crate::report::{self, Background, CheckReport, Fate, PushReport, Raw, RefReport};
 use chrono::{DateTime, Utc};
 
 /// Most people that are named as approvers.
@@ -87,11 +88,33 @@ fn decided(one: &Ruled, decision: &Decision, background: &Background<'_>) -> (Fa
         Verdict::Refused(refused) => {
             (Fate::Refused(refused.code()), describe(&mut refused.reasons()))
         }
-        Verdict::Allowed(allowed) => match allowed.warnings().first() {
-            Some(first) => (Fate::Warned(first.code), describe(&mut allowed.warnings().iter())),
-            None => (Fate::Ok, Vec::new()),
-        },
+        Verdict::Allowed(allowed) => {
+            let warned = allowed.warnings().first().map(|first| first.code);
+            let warned = warned.or_else(|| one.checked.warned());
+            let fate = match (one.checked.refused(), warned) {
+                (Some(code), _) => Fate::Refused(code),
+                (None, Some(code)) => Fate::Warned(code),
+                (None, None) => Fate::Ok,
+            };
+            let mut lines = describe(&mut allowed.warnings().iter());
+            let failures = one.checked.failures.iter();
+            lines.extend(failures.flat_map(|failure| failed(failure, background)));
+            (fate, lines)
+        }
     }
+}
+
+/// A check that fails, in the words of the report.
+fn failed(failure: &Failure, background: &Background<'_>) -> Vec<Raw> {
+    let found: Vec<_> = failure.found.iter().map(|(key, failed)| (*key, failed)).collect();
+    report::check(&CheckReport {
+        name: &failure.check,
+        place: report::place(failure.place, background),
+        counts: failure.counts,
+        found: &found,
+        unsettled: failure.unsettled.as_deref(),
+        help: failure.help.as_deref(),
+    })
 }
 
 /// One line for each grant without which a ref would have been refused.
@@ -110,23 +133,47 @@ pub fn grants(
         told.push(id);
         let (Some(update), Some(one)) = (known.updates.get(at), ruled.get(at)) else { continue };
         let action = one.action.map_or("push", Action::as_str);
-        let is_it = |kind: &Kind| matches!(kind, Kind::Grant(g) | Kind::Lent(g) if &**g == id);
-        let end = ground.entries.iter().find(|entry| is_it(&entry.kind));
-        let end = end
-            .and_then(|entry| entry.when.until)
-            .map(|until| ends(until, desk.now.wall, desk.policy.settings().timezone));
-        let name = update.name.branch().unwrap_or(update.name.as_bytes());
-        let lent = access.used.iter().find(|lent| lent.id.as_str() == id);
-        let by = lent.map(approved_by).unwrap_or_default();
-        let mut line = format!("allowed by grant {id}{by}: {action} ").into_bytes();
-        line.extend(name);
-        line.extend(end.unwrap_or_default().into_bytes());
-        if let Some(left) = lent.and_then(|lent| lent.state.uses_left()) {
-            line.extend(format!(", {} more after this", left.saturating_sub(1)).into_bytes());
+        lines.push(granted(desk, (ground, access), id, &format!("{action} "), update));
+    }
+    let mut told: Vec<&str> = Vec::new();
+    for (one, update) in ruled.iter().zip(&known.updates) {
+        for lifted in &one.checked.lifted {
+            let Some(id) = record::grant(ground, lifted.by) else { continue };
+            if told.contains(&id) {
+                continue;
+            }
+            told.push(id);
+            let same = one.checked.lifted.iter().filter(|other| other.by == lifted.by);
+            let names: Vec<&str> = same.map(|other| &*other.check).collect();
+            let what = format!("bypass of {} on ", names.join(", "));
+            lines.push(granted(desk, (ground, access), id, &what, update));
         }
-        lines.push(line);
     }
     lines
+}
+
+/// `allowed by grant 7f3k-92qd (hotfix, approved by alice): update main, ends …`
+fn granted(
+    desk: &Desk,
+    (ground, access): (&Ground, &Access),
+    id: &str,
+    what: &str,
+    update: &RefUpdate,
+) -> Raw {
+    let is_it = |kind: &Kind| matches!(kind, Kind::Grant(g) | Kind::Lent(g) if &**g == id);
+    let end = ground.entries.iter().find(|entry| is_it(&entry.kind));
+    let end = end
+        .and_then(|entry| entry.when.until)
+        .map(|until| ends(until, desk.now.wall, desk.policy.settings().timezone));
+    let lent = access.used.iter().find(|lent| lent.id.as_str() == id);
+    let by = lent.map(approved_by).unwrap_or_default();
+    let mut line = format!("allowed by grant {id}{by}: {what}").into_bytes();
+    line.extend(update.name.branch().unwrap_or(update.name.as_bytes()));
+    line.extend(end.unwrap_or_default().into_bytes());
+    if let Some(left) = lent.and_then(|lent| lent.state.uses_left()) {
+        line.extend(format!(", {} more after this", left.saturating_sub(1)).into_bytes());
+    }
+    line
 }
 
 /// ` (hotfix, approved by alice)`

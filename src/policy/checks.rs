@@ -109,6 +109,34 @@ pub enum Rule {
     RefCaseConflicts,
 }
 
+impl Rule {
+    /// The key of the policy that it is written with.
+    #[must_use]
+    pub const fn key(&self) -> &'static str {
+        match self {
+            Self::Subject(_) => "subject",
+            Self::Message(_) => "message",
+            Self::MaxSubject(_) => "max-subject",
+            Self::Committer => "committer",
+            Self::Author(_) => "author",
+            Self::Signed { .. } => "signed",
+            Self::AnnotatedTags => "annotated-tags",
+            Self::Merges(_) => "merges",
+            Self::MaxFileSize { .. } => "max-file-size",
+            Self::ForbidPaths(_) => "forbid-paths",
+            Self::OnlyPaths(_) => "only-paths",
+            Self::MaxPathLength(_) => "max-path-length",
+            Self::CaseConflicts => "case-conflicts",
+            Self::ReservedNames => "reserved-names",
+            Self::SymlinksInside => "symlinks",
+            Self::Submodules(_) => "submodules",
+            Self::Content { .. } => "content",
+            Self::RefName(_) => "ref-name",
+            Self::RefCaseConflicts => "ref-case-conflicts",
+        }
+    }
+}
+
 /// `author`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Author {

@@ -217,6 +217,13 @@ impl Entry {
         }
     }
 
+    /// Whether it is about `bypass` of the check of this name.
+    #[must_use]
+    pub fn lifts(&self, check: &str) -> bool {
+        self.permissions.intersects(Permissions::BYPASS)
+            && self.checks.iter().any(|one| &**one == "*" || &**one == check)
+    }
+
     /// Whether it takes rights away.
     #[must_use]
     pub fn is_forbid(&self) -> bool {

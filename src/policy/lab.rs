@@ -1,5 +1,6 @@
 //! Random small policies for tests: few users, refs and paths, but every part of an entry.
 
+use super::checks::{Check, Rule};
 use super::entry::{Enforce, Entry, Holder, Kind, Permissions, Place};
 use super::members::{Answers, lookups_of};
 use super::model::{
@@ -138,6 +139,20 @@ pub(crate) fn entitlement(name: &str, eligible: &[Holder], project: &str) -> Ent
         break_glass: false,
         pin: false,
         extend: None,
+    }
+}
+
+/// A check of that name with one rule, which applies everywhere.
+pub(crate) fn check(name: &str, rule: Rule) -> Check {
+    Check {
+        name: name.into(),
+        place: Place { file: 0, line: 1 },
+        projects: Default::default(),
+        repositories: vec![],
+        refs: RefScope::default(),
+        enforce: Enforce::Refuse,
+        help: None,
+        rules: vec![rule],
     }
 }
 

@@ -5,9 +5,10 @@
 //! entry whatever the others say, is `check`'s matter. A finding is only made where it is certain: a
 //! group that is looked up may have anybody, and patterns too intricate to compare hide nothing.
 //!
-//! [`people`]: whom an entry can be about; [`shadow`]: what a forbid leaves of a permit; [`wide`]: what
+//! [`checks`]: what nobody is asked; [`people`]: whom an entry can be about; [`shadow`]: what a forbid leaves of a permit; [`wide`]: what
 //! is permitted to too many; [`usage`]: what no push has met.
 
+mod checks;
 mod people;
 mod shadow;
 pub mod usage;
@@ -51,6 +52,8 @@ pub const WORDS: &[(&str, &str)] = &[
     ("ended", "a window, grant or entitlement that is over"),
     ("everybody-everywhere", "a permit to push to every branch for everybody"),
     ("rewrites-default-branch", "a permit to force or delete the branch that others build on"),
+    ("lifts-nothing", "a `bypass` of checks that apply nowhere in its projects"),
+    ("asks-nobody", "a check that everybody may go past everywhere"),
     ("unused", "a permit or grant that no push has met, with `--unused`"),
     ("unasked", "an entitlement that nobody has asked for, with `--unused`"),
 ];
@@ -77,9 +80,11 @@ pub fn lint(policy: &Policy, sources: &Sources, now: DateTime<Utc>) -> Vec<Findi
     let people = People::new(policy);
     let mut lint = Lint { policy, sources, root, people, now, found: Vec::new() };
     lint.declared();
-    for one in uses(policy) {
-        lint.entry(&one);
+    let uses = uses(policy);
+    for one in &uses {
+        lint.entry(one);
     }
+    lint.checks(&uses);
     lint.entitlements();
     in_order(lint.found)
 }
@@ -151,6 +156,7 @@ impl Lint<'_> {
             let what = format!("no active user can be whom this {kind} is about");
             return self.report("nobody", at, what, "name somebody who is active, or remove it");
         }
+        self.bypass(one, at);
         if !entry.is_forbid() {
             self.shadowed(one, at);
             self.wide(one, at);

@@ -29,6 +29,7 @@ pub mod source;
 pub mod span;
 pub mod spoken;
 pub mod tidy;
+pub mod uncovered;
 pub mod window;
 pub mod zone;
 

@@ -7,6 +7,7 @@ pub use super::lending::{
     TokenSettings,
 };
 
+use super::checks::Check;
 use super::entry::{Enforce, Entry, Holder, Place};
 use super::name::{EntitlementName, GroupName, ProjectName, RoleName, SchemeName, UserName};
 use super::pattern::Pattern;
@@ -39,6 +40,8 @@ pub struct Policy {
     pub grants: Vec<Grant>,
     /// `[entitlements]`
     pub entitlements: BTreeMap<EntitlementName, Entitlement>,
+    /// `[[checks]]`
+    pub checks: Vec<Check>,
     /// Sections and words whose part of refwarden is not built yet; `policy apply` refuses them.
     pub unbuilt: Vec<(Box<str>, Place)>,
 }

@@ -127,6 +127,8 @@ impl<'p> Replay<'p> {
         match (one.was, is) {
             (Level::Refused, Level::Refused) => self.still_refused(one, code),
             (was, is) if was == is => Again::Same,
+            // What a check says of commits is not asked again.
+            (Level::Warned, Level::Allowed) if one.code.is_some_and(of_check) => Again::NotByPolicy,
             (Level::Refused, _) if one.code == Some(Code::Locked) => Again::Unknown(Lacking::Lock),
             (Level::Refused, _) if !one.code.is_some_and(by_policy) => Again::NotByPolicy,
             (_, Level::Refused | Level::Warned) if one.lent => Again::Unknown(Lacking::Lent),
@@ -199,6 +201,11 @@ fn level(decision: &Decision) -> (Level, Option<Code>) {
             None => (Level::Allowed, None),
         },
     }
+}
+
+/// Whether it is what a check says.
+fn of_check(code: Code) -> bool {
+    (401..=429).contains(&code.number())
 }
 
 /// Whether a policy alone says this no.

@@ -1,9 +1,12 @@
 //! Entitlements as people read them: what, where, for whom, how long, approved by whom.
 
-use super::entry::Entry;
+use super::checks::{Check, Rule};
+use super::entry::{Enforce, Entry};
 use super::model::{Approval, Entitlement};
-use super::name::EntitlementName;
+use super::name::{EntitlementName, ProjectName};
+use super::pattern::Pattern;
 use super::refs::{RefPattern, RefScope, Space};
+use std::collections::BTreeSet;
 
 /// All of an entitlement in one line, as `policy show` has it.
 #[must_use]
@@ -43,11 +46,33 @@ pub fn lends(entry: &Entry) -> String {
     text
 }
 
+/// A check in one line: `check subject: subject, max-subject on main in PAY (warn-only)`.
+#[must_use]
+pub fn check(check: &Check) -> String {
+    let keys = list(check.rules.iter().map(Rule::key));
+    let warns = if check.enforce == Enforce::Warn { " (warn-only)" } else { "" };
+    format!("check {}: {keys}{}{warns}", check.name, check_place(check))
+}
+
+/// Which refs a check governs, and where: ` on main in PAY`.
+#[must_use]
+pub fn check_place(check: &Check) -> String {
+    let place = match check.projects.is_empty() && check.repositories.is_empty() {
+        true => "everywhere".into(),
+        false => within(&check.projects, &check.repositories),
+    };
+    format!("{} {place}", refs(&check.refs))
+}
+
 /// Where it applies: `in PAY, WEB and tools/*`.
 #[must_use]
 pub fn place(entitlement: &Entitlement) -> String {
-    let projects = list(&entitlement.projects);
-    let repositories = list(&entitlement.repositories);
+    within(&entitlement.projects, &entitlement.repositories)
+}
+
+fn within(projects: &BTreeSet<ProjectName>, repositories: &[Pattern]) -> String {
+    let projects = list(projects);
+    let repositories = list(repositories);
     match (projects.is_empty(), repositories.is_empty()) {
         (_, true) => format!("in {projects}"),
         (true, false) => format!("in {repositories}"),
@@ -92,6 +117,17 @@ mod tests {
     use super::super::model::Auto;
     use super::super::window::Window;
     use super::*;
+
+    #[test]
+    fn a_check_is_told_in_one_line() {
+        let mut one = lab::check("form", Rule::MaxSubject(72));
+        one.rules.push(Rule::Merges(super::super::checks::Merges::None));
+        assert_eq!(check(&one), "check form: max-subject, merges everywhere");
+        one.projects = [lab::project("PAY")].into();
+        one.refs.include = lab::on(Space::Branches, &["main"]);
+        one.enforce = Enforce::Warn;
+        assert_eq!(check(&one), "check form: max-subject, merges on main in PAY (warn-only)");
+    }
 
     #[test]
     fn an_entitlement_is_told_in_one_line() {

@@ -3,11 +3,13 @@
 //! Knows the form of 03-push.md, "The report"; not how the facts came about. Text from outside is
 //! handed in raw and is escaped exactly once, here, whatever it is.
 
+mod checks;
 mod lines;
 mod reasons;
 
+pub use checks::{CheckReport, check};
 pub use lines::{MAX_BYTES, MAX_COLUMNS};
-pub use reasons::{Background, describe, refs, who};
+pub use reasons::{Background, describe, place, refs, who};
 
 use crate::code::Code;
 use crate::push::{Action, RefName};

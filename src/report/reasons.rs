@@ -89,7 +89,9 @@ pub fn describe(
     }
 }
 
-fn place(place: Place, b: &Background<'_>) -> String {
+/// `policy.toml:84`
+#[must_use]
+pub fn place(place: Place, b: &Background<'_>) -> String {
     let file = b.files.get(usize::from(place.file)).map_or("policy", String::as_str);
     format!("{file}:{}", place.line)
 }

@@ -156,6 +156,9 @@ impl<'b> Bench<'b> {
                     }
                 }
             }
+            if lent.len() == before && self.lifts_nothing(piece) {
+                wrong.push(format!("`{name}` lends no `bypass` on {}", piece.words));
+            }
             if lent.len() == before && asked_for(piece.entry.permissions).next().is_some() {
                 wrong.push(format!(
                     "`{name}` lends no `{}` of {}",
@@ -174,6 +177,16 @@ impl<'b> Bench<'b> {
         Ok(wrong)
     }
 
+    /// Whether a part that is `bypass` alone meets no ref of the entitlement.
+    fn lifts_nothing(&self, piece: &Piece) -> bool {
+        let lends = &self.entitlement.entry;
+        let both = |name: &Vec<u8>| {
+            covers(&piece.entry, name)
+                && lends.refs.permits(name, Some(&self.request.person)).unwrap_or(false)
+        };
+        piece.entry.permissions == Permissions::BYPASS && !self.names.iter().any(both)
+    }
+
     /// `read` and `bypass`, which are about no ref.
     fn special(&self) -> Vec<String> {
         let name = &self.request.entitlement;
@@ -189,6 +202,16 @@ impl<'b> Bench<'b> {
             self.request.checks.iter().filter(|check| !all && !lends.checks.contains(check))
         {
             wrong.push(format!("`{name}` does not lift the check `{check}`"));
+        }
+        let bypass = self.request.permissions.intersects(Permissions::BYPASS);
+        if bypass && self.request.paths.is_some() {
+            wrong.push("a check is lifted as a whole: ask for `bypass` without paths".into());
+        }
+        if bypass && self.request.checks.is_empty() {
+            wrong.push("`bypass` needs the names of checks".into());
+        }
+        if !bypass && !self.request.checks.is_empty() {
+            wrong.push("checks are lifted by `bypass`, which is not asked for".into());
         }
         wrong
     }

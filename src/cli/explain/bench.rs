@@ -3,8 +3,10 @@
 use super::live::Live;
 use crate::access::fit;
 use crate::code::Code;
+use crate::decision::bypass::{self, Lift};
 use crate::decision::{self, Decision, Question, Verdict};
 use crate::os::groups;
+use crate::policy::checks::Check;
 use crate::policy::entry::Entry;
 use crate::policy::members::Answers;
 use crate::policy::model::{Entitlement, Group, Policy};
@@ -29,6 +31,18 @@ pub(super) struct Bench<'p> {
 pub(super) enum Answered<'p> {
     Decided(Decision, Vec<&'p Entry>),
     Refused(Code, String),
+}
+
+/// A check that governs a ref.
+pub(super) struct Governing<'p> {
+    /// It.
+    pub check: &'p Check,
+    /// What lifts it for the one who was asked about.
+    pub lifted: Option<&'p Entry>,
+    /// Permits and grants by which somebody may go past it here.
+    pub past: Vec<&'p Entry>,
+    /// Entitlements that lend that.
+    pub asked: Vec<&'p EntitlementName>,
 }
 
 impl<'p> Bench<'p> {
@@ -108,6 +122,58 @@ impl<'p> Bench<'p> {
             }
         };
         Ok((decision, joined))
+    }
+
+    /// The checks that govern the ref, and whether each is lifted.
+    pub(super) fn checks(
+        &mut self,
+        user: Option<&str>,
+        repository: &[u8],
+        question: &Question<'_>,
+    ) -> Vec<Governing<'p>> {
+        let name = user.and_then(|user| UserName::parse(user).ok());
+        let brings = !matches!(question.action, Action::Read | Action::Delete);
+        let Some(name) = name.filter(|_| brings) else { return Vec::new() };
+        let (policy, account) = (self.policy, self.account);
+        // In the order of the scope, which is asked about again for what it says.
+        if self.scopes.scope(Some(&name), repository, &self.sources).is_err() {
+            return Vec::new();
+        }
+        let entries: Vec<&'p Entry> = self.scopes.entries(repository);
+        let Ok((scope, project)) = self.scopes.scope(Some(&name), repository, &self.sources) else {
+            return Vec::new();
+        };
+        let answers = self.answers.entry(name.clone()).or_default();
+        let governs = |check: &&Check| {
+            check.applies(project, repository) == Ok(true)
+                && check.refs.forbids(question.name, None) == Ok(true)
+        };
+        let lendable = || {
+            let all = policy.entitlements.iter();
+            all.filter(|(_, one)| one.applies(project, repository) == Ok(true))
+        };
+        let covers = |entry: &Entry, check: &str| {
+            entry.lifts(check) && entry.refs.permits(question.name, Some(&name)) == Ok(true)
+        };
+        let mut found = Vec::new();
+        for check in policy.checks.iter().filter(governs) {
+            if let Lift::Unasked(groups) = bypass::lifts(&scope, question, answers, &check.name) {
+                for group in groups {
+                    let answer = look_up(policy, &name, &group, account);
+                    answers.insert(group, answer);
+                }
+            }
+            let lifted = match bypass::lifts(&scope, question, answers, &check.name) {
+                Lift::By(at, _) => entries.get(at).copied(),
+                _ => None,
+            };
+            let permits = entries.iter().copied();
+            let past = permits.filter(|e| !e.is_forbid() && covers(e, &check.name)).collect();
+            let asked = lendable().filter(|(_, one)| covers(&one.entry, &check.name));
+            let asked = asked.map(|(name, _)| name).collect();
+            found.push(Governing { check, lifted, past, asked });
+        }
+        found
     }
 
     /// The entitlements by which somebody who is refused could ask for this, narrowest first.

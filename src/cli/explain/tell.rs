@@ -1,7 +1,7 @@
 //! One answer, for a person or as one JSON value with the whole trace.
 
 use super::Args;
-use super::bench::{Answered, Bench};
+use super::bench::{Answered, Bench, Governing};
 use super::words::{full_name, kind, paths_of, question, words};
 use crate::cli::exit::Exit;
 use crate::cli::out::Out;
@@ -9,11 +9,12 @@ use crate::cli::{Failure, when};
 use crate::code::Code;
 use crate::decision::{Decision, Outcome, Paths, Question, Verdict};
 use crate::os::clock;
-use crate::policy::entry::{Entry, Kind};
+use crate::policy::checks::Rule;
+use crate::policy::entry::{Enforce, Entry, Kind};
 use crate::policy::model::Entitlement;
 use crate::policy::name::EntitlementName;
 use crate::policy::refs::ChangedPath;
-use crate::policy::spoken::sentence;
+use crate::policy::spoken::{self, sentence};
 use crate::policy::zone;
 use crate::push::Action;
 use serde_json::{Value, json};
@@ -50,14 +51,16 @@ impl<'p> Bench<'p> {
             true => self.fitting(args.user.as_deref(), repository.as_bytes(), &question),
             false => Vec::new(),
         };
+        let checks = self.checks(args.user.as_deref(), repository.as_bytes(), &question);
         match out.json {
-            true => out.value(&self.value(&answered, &fitting)),
+            true => out.value(&self.value(&answered, &fitting, &checks)),
             false => {
                 let user = args.user.as_deref().unwrap_or("somebody without an identity");
                 let space = if reference.is_empty() { "" } else { " " };
                 let time = zone::told(at, self.policy.settings.timezone);
                 out.line(format!("{user}: {action}{space}{reference} in {repository}, {time}"));
                 self.tell(&question, &answered, out);
+                self.tell_checks(&checks, out);
                 for (name, entitlement) in fitting {
                     out.line(format!("could be asked for: {}", sentence(name, entitlement)));
                 }
@@ -73,14 +76,53 @@ impl<'p> Bench<'p> {
         &self,
         answered: &Answered<'_>,
         fitting: &[(&EntitlementName, &Entitlement)],
+        checks: &[Governing<'_>],
     ) -> Value {
         let mut value = json!(self.short(answered));
         if let (Value::Object(map), Answered::Decided(decision, entries)) = (&mut value, answered) {
             map.insert("entries".into(), self.trace_json(decision, entries));
             let names: Vec<&str> = fitting.iter().map(|(name, _)| name.as_str()).collect();
             map.insert("could_ask_for".into(), json!(names));
+            let checks: Vec<Value> = checks.iter().map(|one| self.check_json(one)).collect();
+            map.insert("checks".into(), json!(checks));
         }
         value
+    }
+
+    fn check_json(&self, one: &Governing<'_>) -> Value {
+        let asked: Vec<&str> = one.asked.iter().map(|name| name.as_str()).collect();
+        let past: Vec<_> = one.past.iter().map(|entry| self.spot(entry)).collect();
+        json!({
+            "name": one.check.name,
+            "asks_for": one.check.rules.iter().map(Rule::key).collect::<Vec<_>>(),
+            "warn_only": one.check.enforce == Enforce::Warn,
+            "lifted_by": one.lifted.map(|entry| self.spot(entry)),
+            "bypass": past,
+            "bypass_by_asking": asked,
+        })
+    }
+
+    /// Which checks look at what the push brings, and who may go past them.
+    fn tell_checks(&self, checks: &[Governing<'_>], out: &Out) {
+        if !checks.is_empty() {
+            out.line("checks on what it brings:");
+        }
+        for one in checks {
+            let lifted = one.lifted.map(|entry| format!("lifted by {}", self.place(entry)));
+            let file = self.policy.files.get(usize::from(one.check.place.file));
+            let file = file.map_or("policy", String::as_str);
+            let place = format!("{file}:{}", one.check.place.line);
+            let state = lifted.unwrap_or_else(|| "is asked".into());
+            out.line(format!("  {place:20} {}; {state}", spoken::check(one.check)));
+            for entry in &one.past {
+                let to = entry.to.iter().flatten().map(ToString::to_string).collect::<Vec<_>>();
+                let place = self.place(entry);
+                out.line(format!("    {} may go past it, {place}", to.join(", ")));
+            }
+            for name in &one.asked {
+                out.line(format!("    going past it can be asked for: entitlement {name}"));
+            }
+        }
     }
 
     fn trace_json(&self, decision: &Decision, entries: &[&Entry]) -> Value {

@@ -48,7 +48,7 @@ impl Answered<'_> {
 
     fn allowed(&self) -> Vec<SlipRef> {
         let both = self.known.updates.iter().zip(self.ruled);
-        both.filter(|(_, one)| one.answer.refused().is_none())
+        both.filter(|(_, one)| one.refused().is_none())
             .map(|(update, _)| {
                 let kind = update
                     .change
@@ -75,7 +75,8 @@ impl Answered<'_> {
             Answer::Fault(..) => None,
         });
         let evidence = self.known.pusher.as_ref().and_then(|pusher| pusher.until);
-        ends.chain(evidence).min()
+        let lifted = self.ruled.iter().filter_map(|one| one.checked.ends());
+        ends.chain(lifted).chain(evidence).min()
     }
 
     /// Nothing was revoked, locked or applied while the repository's own hook ran: where no `update`

@@ -142,7 +142,7 @@ impl Check<'_> {
     }
 
     /// A repository that no project has is asked about in vain.
-    fn in_some_project(&mut self, repositories: &[(Pattern, At)], projects: &Projects) {
+    pub(super) fn in_some_project(&mut self, repositories: &[(Pattern, At)], projects: &Projects) {
         for (pattern, at) in repositories {
             let found = match exact(pattern) {
                 // That is told already.

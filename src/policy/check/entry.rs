@@ -68,16 +68,12 @@ impl Check<'_> {
                     let problem = Problem::new(PolicyCode::UnknownValue, at, message);
                     let mut problem = problem.suggest(text, Permissions::words(), "");
                     if problem.help.is_none() {
-                        let built = Permissions::words().filter(|word| *word != "bypass");
-                        let all = built.collect::<Vec<_>>().join(", ");
+                        let all = Permissions::words().collect::<Vec<_>>().join(", ");
                         problem = problem.help(format!("there are {all}"));
                     }
                     self.problems.push(problem);
                 }
             }
-        }
-        if all.intersects(Permissions::BYPASS) {
-            self.mark_unbuilt("the permission `bypass`", at);
         }
         all
     }
@@ -122,6 +118,13 @@ impl Check<'_> {
                 let help = "write `read` as an entry of its own";
                 self.report_help(PolicyCode::ReadScope, item.key, message, help);
             }
+        }
+        if permissions.intersects(Permissions::BYPASS)
+            && let Some(item) = path_keys.iter().find_map(|key| table.get(key))
+        {
+            let message = "`bypass` lifts a check as a whole: it has no paths";
+            let help = "write `bypass` as an entry of its own";
+            self.report_help(PolicyCode::BypassScope, item.key, message, help);
         }
         if permissions == Permissions::DELETE
             && let Some(item) = path_keys.iter().find_map(|key| table.get(key))

@@ -3,6 +3,7 @@
 //! Knows every rule of 02-policy.md about what a policy may say. A part that is wrong is reported
 //! and left out, and the rest is checked all the same; a policy with an error is never given out.
 
+mod checks;
 mod entitlements;
 mod entry;
 mod grants;
@@ -14,7 +15,9 @@ mod patterns;
 mod projects;
 mod quorum;
 mod repositories;
+mod rules;
 mod schemes;
+mod search;
 mod secure;
 mod settings;
 mod spans;
@@ -87,6 +90,7 @@ impl Check<'_> {
             }
             false => BTreeMap::new(),
         };
+        let checks = self.checks(&projects);
         self.later_parts();
         self.look_ups(&groups, &roles, &projects);
         let files = self.sources.short_names();
@@ -102,6 +106,7 @@ impl Check<'_> {
             projects,
             grants,
             entitlements,
+            checks,
             unbuilt,
         }
     }

@@ -79,8 +79,7 @@ impl Check<'_> {
                 None
             }
             Ok(pattern) if pattern.has_user() && !user => {
-                let message =
-                    "`${user}` has no meaning here: it stands in patterns over refs and paths";
+                let message = "`${user}` has no meaning here: it stands in the refs and paths of what people may do";
                 self.report(PolicyCode::UserMisplaced, at, message);
                 None
             }
@@ -183,18 +182,19 @@ impl Check<'_> {
         if !table.has("paths") && !table.has("except-paths") {
             return None;
         }
-        let include = self.paths(table, "paths");
-        let exclude = self.paths(table, "except-paths");
+        let include = self.paths(table, "paths", true);
+        let exclude = self.paths(table, "except-paths", true);
         Some(PathScope { include, exclude })
     }
 
-    fn paths(&mut self, table: &Table, key: &str) -> Vec<Pattern> {
+    /// `user` says whether `${user}` may stand there.
+    pub(super) fn paths(&mut self, table: &Table, key: &str, user: bool) -> Vec<Pattern> {
         let Some(words) = table.texts(key) else { return Vec::new() };
         self.not_empty(&words, key);
-        words.words.into_iter().filter_map(|word| self.path(word)).collect()
+        words.words.into_iter().filter_map(|word| self.path(word, user)).collect()
     }
 
-    fn path(&mut self, word: Word<'_>) -> Option<Pattern> {
+    fn path(&mut self, word: Word<'_>, user: bool) -> Option<Pattern> {
         let bare = word.text.strip_prefix("regex:").unwrap_or(word.text);
         let slash = bare.starts_with('/') || bare.ends_with('/');
         if slash && bare != "/" {
@@ -208,7 +208,7 @@ impl Check<'_> {
             self.report_help(PolicyCode::PathSlash, word.at, message, help);
             return None;
         }
-        let pattern = self.pattern(word, true)?;
+        let pattern = self.pattern(word, user)?;
         let is_glob = pattern.as_glob().is_some();
         if is_glob && word.text.split('/').any(|part| matches!(part, "." | "..")) {
             let message = "no path in a tree has the component `.` or `..`";

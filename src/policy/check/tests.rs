@@ -1,3 +1,4 @@
+use crate::policy::checks::{Rule, Search};
 use crate::policy::diag::{PolicyCode, Problem};
 use crate::policy::entry::{Enforce, Entry, Holder, Kind, Permissions};
 use crate::policy::load_file;
@@ -36,8 +37,11 @@ fn with(rest: &str) -> String {
 fn the_example_of_the_contract_is_valid_and_means_what_it_says() {
     let (policy, warnings) = check(EXAMPLE).unwrap();
     assert_eq!(warnings, []);
-    let unbuilt: Vec<&str> = policy.unbuilt.iter().map(|(what, _)| &**what).collect();
-    assert_eq!(unbuilt, ["`[[checks]]`"]);
+    assert_eq!(policy.unbuilt, []);
+    let [check] = policy.checks.as_slice() else { panic!("{:?}", policy.checks) };
+    assert_eq!(check.rules, [Rule::Subject(Search("^(PAY-[0-9]+): ".into()))]);
+    assert!(check.applies(&crate::policy::lab::project("PAY"), b"payments/api").unwrap());
+    assert!(!check.applies(&crate::policy::lab::project("WEB"), b"web").unwrap());
     assert_eq!(policy.users.len(), 7);
     assert!(!policy.users["dave"].active && policy.users["deploybot"].service);
     assert_eq!(policy.settings.max_commits, 100_000);

@@ -2,27 +2,12 @@
 //! `policy apply` refuses them, so that nothing that is written is ignored.
 
 use super::Check;
-use super::entry::ENFORCE;
-use super::patterns::Reach;
-use crate::policy::entry::Enforce;
 use crate::policy::raw::Table;
-use std::collections::BTreeMap;
 
 impl Check<'_> {
     /// Sections that later parts of refwarden will read.
     pub(super) fn later_parts(&mut self) {
-        let root = self.root;
-        let mut names = BTreeMap::new();
-        for (at, table) in root.tables("checks") {
-            self.require(table, at, "name");
-            if let Some(name) = table.text("name") {
-                self.name(name);
-                self.once(&mut names, name, "check");
-            }
-            self.pushed_commits(table);
-            self.mark_unbuilt("`[[checks]]`", at);
-        }
-        if let Some(item) = root.get("jira") {
+        if let Some(item) = self.root.get("jira") {
             self.mark_unbuilt("`[jira]`", item.key);
         }
     }
@@ -31,12 +16,5 @@ impl Check<'_> {
         if let Some(item) = server.get("policy-repository") {
             self.mark_unbuilt("`[server] policy-repository`", item.key);
         }
-    }
-
-    fn pushed_commits(&mut self, table: &Table) {
-        self.projects_of(table);
-        self.repositories(table);
-        self.ref_scope(table, Reach::Forbid, false);
-        self.choice(table, "enforce", ENFORCE, Enforce::Refuse);
     }
 }

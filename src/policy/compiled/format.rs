@@ -14,7 +14,7 @@ use std::io;
 /// What every compiled policy begins with.
 pub(super) const MAGIC: [u8; 8] = *b"rwpolicy";
 /// The layout that this build writes and reads.
-pub(super) const VERSION: u32 = 3;
+pub(super) const VERSION: u32 = 4;
 /// Bytes of magic, version and the header's extent.
 pub(super) const PRELUDE: usize = MAGIC.len() + 4 + EXTENT;
 /// Bytes of an [`Extent`].
@@ -84,6 +84,8 @@ pub(super) struct Header {
     pub settings: Settings,
     pub lookups_of: LookupsOf,
     pub tables: Tables,
+    /// Whether there is any check, so that a push need not look for some where there is none.
+    pub has_checks: bool,
     pub whole: Extent,
 }
 
@@ -95,6 +97,8 @@ pub(super) struct Tables {
     pub externals: Table,
     /// By fingerprint.
     pub keys: Table,
+    /// By [`folded`] address.
+    pub emails: Table,
     /// By name; looked-up ones only.
     pub lookups: Table,
     /// Patterns over repositories, by [`place_key`].
@@ -113,6 +117,10 @@ pub(super) struct Tables {
     pub project_entitlements: Table,
     /// By [`place_key`].
     pub place_entitlements: Table,
+    /// By project's name.
+    pub project_checks: Table,
+    /// By [`place_key`]; those that apply everywhere under the empty one.
+    pub place_checks: Table,
 }
 
 /// Where a piece lies, and what it and its place sum up to.
@@ -200,6 +208,11 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CompiledErr
 /// The key of what a source calls somebody.
 pub(super) fn external_key(name_key: &str, external: &str) -> Vec<u8> {
     [name_key.as_bytes(), external.as_bytes()].join(&0)
+}
+
+/// The key of an e-mail address: case does not tell two apart.
+pub(super) fn folded(email: &str) -> Vec<u8> {
+    email.to_lowercase().into_bytes()
 }
 
 /// The key of a pattern over repository names: the name itself where it spells one out, else the

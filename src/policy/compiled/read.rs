@@ -1,5 +1,6 @@
 //! Asks a compiled policy.
 
+use super::super::checks::Check;
 use super::super::entry::Entry;
 use super::super::members::Standing;
 use super::super::model::{
@@ -11,7 +12,7 @@ use super::super::pattern::Pattern;
 use super::super::scope::{Ground, NoScope};
 use super::format::{
     CompiledError, EXTENT, Extent, HEADER_PURPOSE, Header, MAGIC, PRELUDE, ReadAt, SourceFile,
-    Table, VERSION, WHOLE_PURPOSE, decode, external_key, place_keys,
+    Table, VERSION, WHOLE_PURPOSE, decode, external_key, folded, place_keys,
 };
 use crate::pusher::source::plain_name_counts;
 use serde::de::DeserializeOwned;
@@ -127,6 +128,15 @@ impl<R: ReadAt> Compiled<R> {
         one_of(found.into_iter().flatten())
     }
 
+    /// The user, active or not, with the e-mail address, whose case does not count.
+    ///
+    /// # Errors
+    /// [`CompiledError`].
+    pub fn by_email(&self, email: &str) -> Result<Option<UserName>, CompiledError> {
+        let found: Option<Vec<UserName>> = self.find(self.header.tables.emails, &folded(email))?;
+        one_of(found.into_iter().flatten())
+    }
+
     /// The project of a repository.
     ///
     /// # Errors
@@ -219,6 +229,34 @@ impl<R: ReadAt> Compiled<R> {
         Ok(found.into_iter().collect())
     }
 
+    /// The checks that apply in a repository, in the policy's order.
+    ///
+    /// # Errors
+    /// [`CompiledError`].
+    pub fn checks(
+        &self,
+        project: &ProjectName,
+        repository: &[u8],
+    ) -> Result<Vec<Check>, CompiledError> {
+        if !self.header.has_checks {
+            return Ok(Vec::new());
+        }
+        let tables = &self.header.tables;
+        let mut found: BTreeMap<u32, Check> = BTreeMap::new();
+        let of_project = (tables.project_checks, project.as_str().as_bytes());
+        let of_places = place_keys(repository).map(|key| (tables.place_checks, key));
+        for (table, key) in [of_project].into_iter().chain(of_places) {
+            let row: Option<Vec<(u32, Check)>> = self.find(table, key)?;
+            for (number, check) in row.into_iter().flatten() {
+                let applies = check.applies(project, repository);
+                if applies.map_err(|_| CompiledError::Damaged("a pattern can't be evaluated"))? {
+                    found.insert(number, check);
+                }
+            }
+        }
+        Ok(found.into_values().collect())
+    }
+
     /// How a group is looked up, if it is.
     ///
     /// # Errors
@@ -282,10 +320,11 @@ impl<R: ReadAt> Compiled<R> {
             BTreeMap<ProjectName, Project>,
             Vec<Grant>,
             BTreeMap<EntitlementName, Entitlement>,
+            Vec<Check>,
         );
         let bytes = piece(&self.reader, self.length, self.header.whole, WHOLE_PURPOSE)?;
         let whole: Whole = decode(&bytes)?;
-        let (files, settings, users, groups, roles, schemes, projects, grants, entitlements) =
+        let (files, settings, users, groups, roles, schemes, projects, grants, lending, checks) =
             whole;
         Ok(Policy {
             files,
@@ -296,7 +335,8 @@ impl<R: ReadAt> Compiled<R> {
             schemes,
             projects,
             grants,
-            entitlements,
+            entitlements: lending,
+            checks,
             unbuilt: Vec::new(),
         })
     }

@@ -1,3 +1,4 @@
+use super::super::checks::{Merges, Rule, Search};
 use super::super::entry::{Holder, Kind, Permissions};
 use super::super::lab::{self, Dice, REPOSITORIES, USERS};
 use super::super::model::{Grant, Group, Lookup, NoProject, Policy, Scheme, User, project_of};
@@ -72,7 +73,58 @@ fn small() -> Policy {
         (lab::entitlement_name("other"), lab::entitlement("other", &everybody, "ALL")),
     ]
     .into();
+    policy.users.get_mut(&lab::user("bob")).unwrap().emails.push("Bob@Example.org".into());
+    let mut of_one = lab::check("paths", Rule::MaxPathLength(200));
+    of_one.projects = [lab::project("ONE")].into();
+    of_one.repositories = vec![lab::pattern("pay/*"), lab::pattern("pay/{x,y}")];
+    let mut of_some = lab::check("subject", Rule::Subject(Search("^PAY".into())));
+    of_some.repositories = vec![lab::pattern("pay/**")];
+    policy.checks = vec![of_one, lab::check("merges", Rule::Merges(Merges::None)), of_some];
     policy
+}
+
+#[test]
+fn checks_are_found_where_they_apply_and_nowhere_else_in_the_order_of_the_policy() {
+    let policy = small();
+    let bytes = bytes(&policy);
+    let compiled = open(&bytes).unwrap();
+    let found = |project: &str, repository: &str| {
+        let found = compiled.checks(&lab::project(project), repository.as_bytes()).unwrap();
+        let names: Vec<&str> = found.iter().map(|check| &*check.name).collect();
+        assert!(found.iter().all(|check| policy.checks.contains(check)));
+        names.join(" ")
+    };
+    assert_eq!(found("ONE", "pay/one"), "paths merges subject", "each once");
+    assert_eq!(found("ONE", "elsewhere"), "paths merges", "by its project");
+    assert_eq!(found("PAY", "pay/x/y"), "merges subject");
+    assert_eq!(found("ALL", "web"), "merges");
+    let mut without = policy.clone();
+    without.checks.clear();
+    let other = self::bytes(&without);
+    assert_ne!(open(&other).unwrap().digest(), compiled.digest());
+    assert_eq!(open(&other).unwrap().checks(&lab::project("ONE"), b"pay/one"), Ok(vec![]));
+}
+
+#[test]
+fn an_address_means_its_user_whatever_its_case() {
+    let bytes = bytes(&small());
+    let compiled = open(&bytes).unwrap();
+    let bob = Some(lab::user("bob"));
+    assert_eq!(compiled.by_email("bob@EXAMPLE.org").unwrap(), bob);
+    assert_eq!(compiled.by_email("bob@example.org ").unwrap(), None);
+    assert_eq!(compiled.by_email("").unwrap(), None);
+}
+
+#[test]
+fn a_push_pays_nothing_for_checks_where_there_are_none() {
+    let mut policy = small();
+    policy.checks.clear();
+    let bytes = bytes(&policy);
+    let reader = Counting(&bytes, std::cell::Cell::new((0, 0)));
+    let compiled = Compiled::open(&reader, bytes.len() as u64).unwrap();
+    let before = reader.1.get();
+    assert_eq!(compiled.checks(&lab::project("PAY"), b"pay/x"), Ok(vec![]));
+    assert_eq!(reader.1.get(), before);
 }
 
 #[test]
@@ -206,6 +258,8 @@ fn everything(compiled: &Compiled<&[u8]>) -> Result<String, NoScope> {
         for project in ["PAY", "ALL", "ONE"] {
             let found = compiled.entitlements(&lab::project(project), repository.as_bytes())?;
             write!(out, "{found:?}").unwrap();
+            let found = compiled.checks(&lab::project(project), repository.as_bytes())?;
+            write!(out, "{found:?}").unwrap();
         }
     }
     for name in ["alice", "git", "4", "alice@EXAMPLE.ORG"] {
@@ -214,6 +268,7 @@ fn everything(compiled: &Compiled<&[u8]>) -> Result<String, NoScope> {
         }
     }
     write!(out, "{:?}", compiled.lookup(&lab::group("staff"))?).unwrap();
+    write!(out, "{:?}", compiled.by_email("bob@example.org")?).unwrap();
     write!(out, "{:?}{:?}", compiled.by_key("k")?, compiled.policy()?).unwrap();
     Ok(out)
 }

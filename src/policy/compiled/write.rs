@@ -1,12 +1,13 @@
 //! Makes a compiled policy of a valid one.
 
+use super::super::checks::Check;
 use super::super::members::{groups_of, lookups_of};
 use super::super::model::{Entitlement, Grant, Group, Policy, User};
-use super::super::name::{EntitlementName, ProjectName};
+use super::super::name::{EntitlementName, ProjectName, UserName};
 use super::super::pattern::Pattern;
 use super::format::{
     EXTENT, Extent, HEADER_PURPOSE, Header, MAGIC, PRELUDE, SourceFile, Table, Tables, VERSION,
-    WHOLE_PURPOSE, external_key, place_key,
+    WHOLE_PURPOSE, external_key, folded, place_key,
 };
 use super::read::CompiledUser;
 use serde::Serialize;
@@ -56,6 +57,7 @@ pub fn compile(
         &policy.projects,
         &policy.grants,
         &policy.entitlements,
+        &policy.checks,
     ))?;
     let digest = Sha256::new()
         .chain_update(VERSION.to_le_bytes())
@@ -68,6 +70,7 @@ pub fn compile(
         settings: policy.settings.clone(),
         lookups_of: lookups_of(&policy.groups),
         tables,
+        has_checks: !policy.checks.is_empty(),
         whole: writer.piece(WHOLE_PURPOSE, &whole)?,
     };
     writer.finish(&mut header)
@@ -81,6 +84,7 @@ fn tables(
     let [externals, keys] = identities(policy, fingerprints)?;
     let (project_grants, place_grants) = grants(&policy.grants);
     let (project_entitlements, place_entitlements) = by_place(&policy.entitlements);
+    let (project_checks, place_checks) = checks(&policy.checks);
     let entitlements = policy.entitlements.iter().map(|(name, one)| (name.as_str().into(), one));
     let lookups = policy.groups.iter().filter_map(|(name, group)| match group {
         Group::Lookup(lookup) => Some((name.as_str().into(), lookup)),
@@ -93,6 +97,7 @@ fn tables(
         users: writer.table(&users(policy))?,
         externals: writer.table(&externals)?,
         keys: writer.table(&keys)?,
+        emails: writer.table(&emails(policy))?,
         lookups: writer.table(&lookups.collect::<Rows<_>>())?,
         places: writer.table(&places(policy))?,
         projects: writer.table(&projects.collect::<Rows<_>>())?,
@@ -102,6 +107,8 @@ fn tables(
         entitlements: writer.table(&entitlements.collect::<Rows<_>>())?,
         project_entitlements: writer.table(&project_entitlements)?,
         place_entitlements: writer.table(&place_entitlements)?,
+        project_checks: writer.table(&project_checks)?,
+        place_checks: writer.table(&place_checks)?,
     })
 }
 
@@ -138,6 +145,20 @@ fn identities(
         names.dedup();
     }
     Ok([externals, keys])
+}
+
+/// Whose an address is; of somebody who is not active too: history has them.
+fn emails(policy: &Policy) -> Rows<Vec<&UserName>> {
+    let mut emails = Rows::<Vec<_>>::new();
+    for (name, user) in &policy.users {
+        for email in &user.emails {
+            let row = emails.entry(folded(email)).or_default();
+            if row.last() != Some(&name) {
+                row.push(name);
+            }
+        }
+    }
+    emails
 }
 
 fn places(policy: &Policy) -> Rows<Vec<(&ProjectName, Vec<&Pattern>)>> {
@@ -188,6 +209,27 @@ fn by_place(
             let row = by_place.entry(place_key(pattern).into()).or_default();
             if row.last().is_none_or(|(last, _)| *last != name) {
                 row.push((name, entitlement));
+            }
+        }
+    }
+    (by_project, by_place)
+}
+
+/// Checks with their numbers, by project and by [`place_key`].
+type NumberedChecks<'a> = Rows<Vec<(u32, &'a Check)>>;
+
+fn checks(checks: &[Check]) -> (NumberedChecks<'_>, NumberedChecks<'_>) {
+    let (mut by_project, mut by_place) = (Rows::<Vec<_>>::new(), Rows::<Vec<_>>::new());
+    for (number, check) in (0..).zip(checks) {
+        for project in &check.projects {
+            by_project.entry(project.as_str().into()).or_default().push((number, check));
+        }
+        let everywhere = check.projects.is_empty() && check.repositories.is_empty();
+        let keys = check.repositories.iter().map(place_key);
+        for key in keys.chain(everywhere.then_some(b"".as_slice())) {
+            let row = by_place.entry(key.into()).or_default();
+            if row.last().is_none_or(|(last, _)| *last != number) {
+                row.push((number, check));
             }
         }
     }

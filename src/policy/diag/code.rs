@@ -47,6 +47,7 @@ codes! {
     OutOfRange = 614, "number out of range";
     BadText = 615, "text that is not possible here";
     BadSpan = 616, "not a length of time";
+    BadSize = 617, "not a size";
     BadName = 620, "not a name";
     ReservedName = 621, "a holder word as a user's name";
     NamesAlike = 622, "user names that differ only in case";
@@ -72,12 +73,17 @@ codes! {
     OwnRefs = 645, "refs of refwarden's own";
     PathSlash = 646, "a slash at the end of a path pattern";
     RegexMisplaced = 647, "a regular expression over repository names";
+    BadSearch = 648, "not an expression to look for";
     ReadScope = 650, "`read` with refs or paths";
     BypassChecks = 651, "`checks` without `bypass`, or the reverse";
     EmptyWindow = 652, "a window that ends before it begins";
     NoOffset = 653, "a date-time without offset";
     UnknownZone = 654, "unknown time zone";
     BadWeekly = 655, "not hours of the week";
+    BypassScope = 656, "`bypass` with paths";
+    NoRule = 657, "a check that asks for nothing";
+    RuleClash = 658, "keys of a check that don't go together";
+    CheckNowhere = 659, "a check that governs no ref";
     NoDefaultScheme = 660, "no scheme `default`";
     BaseMissing = 661, "a project without `base` where paths matter";
     BadBase = 662, "not a branch";

@@ -4,7 +4,7 @@ use super::super::entry::{Entry, Holder};
 use super::super::members::{Answers, Held, Standing};
 use super::super::model::Policy;
 use super::super::name::ProjectName;
-use super::super::spoken::{refs, sentence};
+use super::super::spoken::{check, refs, sentence};
 use super::people::People;
 use super::render::capped;
 
@@ -29,6 +29,7 @@ pub fn summary(policy: &Policy) -> Vec<String> {
         }
     }
     rights.extend(policy.entitlements.iter().map(|(name, one)| sentence(name, one)));
+    rights.extend(policy.checks.iter().map(check));
     std::iter::once(count).chain(capped(rights, LINES, "lines: `refwarden policy show`")).collect()
 }
 

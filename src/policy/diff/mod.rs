@@ -10,12 +10,14 @@
 //! - [`contents`]: schemes that say the same are one;
 //! - [`sites`]: which repositories, and whom, to ask about; [`compare`]: asks;
 //! - [`gather`]: what many people or projects share is told once; [`moves`]: of repositories;
-//! - [`settings`]: what no decision shows; [`entitlements`]: what can be asked for;
+//! - [`settings`]: what no decision shows; [`entitlements`]: what can be asked for; [`checks`]: what
+//!   commits must look like;
 //!   [`render`]: for people and machines;
 //! - [`first`]: a summary where there is nothing to compare with.
 //!
 //! What is too large to compute is said to be, and what changed is listed instead.
 
+mod checks;
 pub(crate) mod classes;
 mod compare;
 mod contents;
@@ -172,6 +174,7 @@ pub fn diff(old: &Policy, new: &Policy, now: DateTime<Utc>) -> Diff {
     let mut contents = Contents::default();
     let (mut changes, mut notes) = sites::compare(&mut everybody, &mut contents, now);
     entitlements::compare(&everybody, &mut notes);
+    checks::compare([old, new], &mut notes);
     settings::compare(&everybody, &mut contents, &mut notes);
     changes.sort_by(|a, b| order(a).cmp(&order(b)));
     Diff { changes, notes }

@@ -205,3 +205,28 @@ fn what_no_push_has_met_is_unused_where_it_stood_before() {
     assert_eq!(lines, [("unused", u32::try_from(line).unwrap())]);
     assert!(found[0].what.contains("no push since 2026-11-22T10:00:00Z has met"));
 }
+
+#[test]
+fn a_bypass_of_a_check_that_never_runs_there_lifts_nothing() {
+    let check = |keys: &str| format!("[[checks]]\nname = \"c\"\nmax-subject = 72\n{keys}\n");
+    let other = "[projects.B]\nrepositories = [\"b/*\"]\nscheme = \"b\"\n[schemes.b]\n";
+    let lifts = permit("\"bypass\"", "\"bob\"", "checks = [\"c\"]");
+    assert!(words(&(lifts.clone() + &check(""))).is_empty());
+    assert!(words(&(lifts.clone() + &check("repositories = [\"a/x\"]"))).is_empty());
+    for keys in ["projects = [\"B\"]", "repositories = [\"b/x\"]"] {
+        assert_eq!(words(&(lifts.clone() + other + &check(keys))), ["lifts-nothing"], "{keys}");
+    }
+}
+
+#[test]
+fn a_check_that_everybody_may_go_past_everywhere_asks_nobody() {
+    let check = "[[checks]]\nname = \"c\"\nmax-subject = 72\n";
+    let lifts = |to: &str, keys: &str| {
+        permit("\"bypass\"", to, &format!("checks = [\"*\"]\n{keys}")) + check
+    };
+    let all = "\"authenticated\"";
+    assert_eq!(found(&lifts(all, "")), [("asks-nobody", "[[checks]]".into())]);
+    assert!(words(&lifts(all, "branches = [\"import/**\"]")).is_empty());
+    assert!(words(&lifts("\"bob\"", "")).is_empty());
+    assert!(words(&(lifts(all, "") + &forbid("\"bypass\"", "checks = [\"c\"]"))).is_empty());
+}

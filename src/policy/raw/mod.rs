@@ -10,7 +10,7 @@ mod read;
 mod schema;
 mod syntax;
 
-pub use node::{Node, Table, Value, Word, Words};
+pub use node::{Item, Node, Table, Value, Word, Words};
 
 use super::diag::{At, PolicyCode, Problem, Problems};
 use super::entry::Place;

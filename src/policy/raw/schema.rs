@@ -50,6 +50,7 @@ impl Shape {
             Time => "a date-time without quotes".into(),
             List(Text) => "a list of strings".into(),
             List(Table(_)) => "an array of tables".into(),
+            List(Either(_)) => "a list of strings or tables".into(),
             List(_) => "a list".into(),
             Table(_) | Map(_) => "a table".into(),
             Either(shapes) => {
@@ -277,7 +278,7 @@ const CHECK: &[Key] = &[
     ("reserved-names", Bool),
     ("symlinks", Text),
     ("submodules", Either(&[Text, TEXTS])),
-    ("content", Any),
+    ("content", List(&Either(&[Text, Table(&[("name", Text), ("pattern", Text)])]))),
     ("content-paths", TEXTS),
     ("ref-name", Text),
     ("ref-case-conflicts", Bool),

@@ -13,7 +13,7 @@ const TABLE: [(&str, &[&str]); 18] = [
     ("policy", &["code", "text", "push", "pusher", "decision", "access"]),
     ("decision", &["code", "text", "push", "pusher", "policy"]),
     ("access", &["code", "text", "push", "pusher", "policy", "decision"]),
-    ("report", &["code", "text", "push", "pusher", "policy", "decision"]),
+    ("report", &["code", "text", "push", "pusher", "policy", "decision", "check"]),
     // What comes out is a policy's text; how its entries would answer is asked of the policy.
     ("import", &["code", "text", "push", "pusher", "policy", "decision"]),
     ("check", &["code", "text", "push", "pusher", "policy"]),

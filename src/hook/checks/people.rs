@@ -1,0 +1,51 @@
+//! The applied policy's people, as the checks ask about them.
+
+use crate::check::{People, fold_email};
+use crate::hook::desk::Desk;
+use crate::hook::identity::{self, Users};
+use crate::os::gpg::Gpg;
+use crate::policy::name::UserName;
+use crate::pusher::Directory;
+use crate::pusher::certificate::KeyRing;
+use crate::pusher::openpgp::OpenPgp;
+use std::cell::OnceCell;
+
+/// Everybody; OpenPGP keys are gathered when they are first asked for.
+pub(super) struct Everybody<'a> {
+    desk: &'a Desk,
+    pusher: &'a UserName,
+    gpg: OnceCell<Option<Gpg>>,
+}
+
+impl<'a> Everybody<'a> {
+    pub(super) fn new(desk: &'a Desk, pusher: &'a UserName) -> Self {
+        Self { desk, pusher, gpg: OnceCell::new() }
+    }
+}
+
+impl KeyRing for Everybody<'_> {
+    fn has_ssh_key(&self, fingerprint: &str) -> Result<bool, String> {
+        self.by_key(fingerprint).map(|user| user.is_some())
+    }
+
+    fn openpgp(&self) -> Option<&dyn OpenPgp> {
+        // Keys that can't be gathered verify nothing.
+        let gpg = self.gpg.get_or_init(|| identity::gpg(self.desk).unwrap_or_default());
+        gpg.as_ref().map(|gpg| gpg as &dyn OpenPgp)
+    }
+}
+
+impl People for Everybody<'_> {
+    fn pusher(&self) -> &UserName {
+        self.pusher
+    }
+
+    fn by_email(&self, folded: &str) -> Result<Option<UserName>, String> {
+        debug_assert_eq!(folded, fold_email(folded));
+        self.desk.policy.by_email(folded).map_err(|error| error.to_string())
+    }
+
+    fn by_key(&self, fingerprint: &str) -> Result<Option<UserName>, String> {
+        Users(&self.desk.policy).by_key(fingerprint)
+    }
+}
