@@ -18,6 +18,7 @@ pub mod decision;
 pub mod door;
 pub mod git;
 pub mod hook;
+pub mod jira;
 pub mod notify;
 pub mod os;
 pub mod policy;

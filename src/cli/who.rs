@@ -112,7 +112,7 @@ impl<'p> Asker<'p> {
             .map_err(|error| Failure::new(Exit::NotFound, error.to_string()))?;
         for member in [false, true] {
             let answers: Answers =
-                looked_up.iter().map(|group| (group.clone(), Ok(member))).collect();
+                looked_up.iter().map(|group| (group.clone().into(), Ok(member))).collect();
             let decision = decision::decide(&scope, question, &answers);
             let Verdict::Allowed(allowed) = &decision.verdict else { continue };
             let entry = allowed.permits().first().and_then(|at| scope.entries.get(*at)).copied();

@@ -182,7 +182,7 @@ fn a_look_up_that_fails_refuses_even_beside_a_standing_right() {
     let own = entry(Kind::Permit, Permissions::UPDATE, Some("bob"));
     let group = GroupName::parse("staff").unwrap();
     let verdict = |answer: Result<bool, String>, entries: &[Entry]| {
-        let answers = Answers::from([(group.clone(), answer)]);
+        let answers = Answers::from([(group.clone().into(), answer)]);
         match run(entries, &bob(), &q, &answers).verdict {
             Verdict::Allowed(_) => None,
             Verdict::Refused(refused) => Some(refused.code()),
@@ -199,7 +199,7 @@ fn a_look_up_that_fails_refuses_even_beside_a_standing_right() {
         require: &[],
         confirmed_by: &[],
     };
-    assert_eq!(needs(&scope, &q, &Answers::new()).lookups, [group.clone()].into());
+    assert_eq!(needs(&scope, &q, &Answers::new()).lookups, [group.clone().into()].into());
 }
 
 #[test]

@@ -171,11 +171,13 @@ fn decide(
     loop {
         match decision::decide_or_ask(&scope, &question, answers) {
             Ok(decision) => return Some(decision),
-            Err(groups) => {
+            Err(asks) => {
                 let user = user?;
-                for group in groups {
-                    let answer = ruling::ask(desk, user, &group);
-                    answers.insert(group, answer);
+                let elsewhere = desk.elsewhere();
+                for ask in asks {
+                    let projects = &ground.project.jira_keys;
+                    let answer = ruling::ask(desk, user, &ask, &elsewhere, projects);
+                    answers.insert(ask, answer);
                 }
             }
         }

@@ -7,6 +7,7 @@ pub(crate) mod ask;
 mod charge;
 pub mod desk;
 mod door;
+pub mod elsewhere;
 pub mod foreign;
 pub(crate) mod identity;
 pub(crate) mod judge;

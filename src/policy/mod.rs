@@ -13,6 +13,7 @@ pub mod diff;
 pub mod entry;
 #[cfg(test)]
 pub(crate) mod lab;
+mod jira;
 mod lending;
 pub mod lint;
 

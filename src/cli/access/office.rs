@@ -45,7 +45,7 @@ impl<'a> Office<'a> {
             let words = "this site has no store of requests yet: run `refwarden store init`";
             Failure::new(Exit::Unavailable, words)
         })?;
-        let people = People::new(&here.policy, site.account_uid);
+        let people = People::new(&here.policy, &site.state, site.account_uid);
         Ok(Self { here, caller, store, people })
     }
 

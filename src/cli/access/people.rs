@@ -5,20 +5,21 @@
 use crate::access::quorum::{self, Approver};
 use crate::access::{Actor, State};
 use crate::hook::desk::Payload;
-use crate::os::groups;
+use crate::hook::elsewhere::Elsewhere;
 use crate::policy::compiled::{Compiled, CompiledError};
 use crate::policy::entry::Holder;
-use crate::policy::members::{Answers, Held};
+use crate::policy::members::{Answers, Ask, Held};
 use crate::policy::model::{Approval, Entitlement, Project, User};
-use crate::policy::name::{GroupName, UserName};
+use crate::policy::name::UserName;
 use chrono::{DateTime, Utc};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 /// The people of the applied policy.
 pub struct People<'a> {
     policy: &'a Compiled<Payload>,
-    account: u32,
+    elsewhere: Elsewhere,
     answers: RefCell<BTreeMap<UserName, Answers>>,
 }
 
@@ -45,10 +46,12 @@ impl Quorum {
 }
 
 impl<'a> People<'a> {
-    /// Of `policy`; commands that look groups up run as the account with the uid `account`.
+    /// Of `policy`; `state` is the site's state folder, and commands that look groups up run as the
+    /// account with the uid `account`.
     #[must_use]
-    pub fn new(policy: &'a Compiled<Payload>, account: u32) -> Self {
-        Self { policy, account, answers: RefCell::default() }
+    pub fn new(policy: &'a Compiled<Payload>, state: &Path, account: u32) -> Self {
+        let elsewhere = Elsewhere::new(policy.settings(), state, account);
+        Self { policy, elsewhere, answers: RefCell::default() }
     }
 
     /// An active user.
@@ -94,22 +97,23 @@ impl<'a> People<'a> {
         self.answers.borrow().get(name).cloned().unwrap_or_default()
     }
 
-    /// Asks about groups, so that the answers are there.
+    /// Asks about memberships, so that the answers are there.
     ///
     /// # Errors
     /// The applied policy is damaged.
     pub fn look_up(
         &self,
         name: &UserName,
-        wanted: BTreeSet<GroupName>,
+        wanted: BTreeSet<Ask>,
     ) -> Result<(), CompiledError> {
-        let unix = self.policy.user(name)?.and_then(|user| user.declared.unix);
-        for group in wanted {
-            let answer = match self.policy.lookup(&group)? {
-                Some(lookup) => groups::member(&lookup, name, unix.as_deref(), self.account),
-                None => Err("it is not a looked-up group".into()),
+        let Some(user) = self.policy.user(name)?.map(|user| user.declared) else { return Ok(()) };
+        for ask in wanted {
+            let lookup = match &ask {
+                Ask::Group(group) => self.policy.lookup(group)?,
+                _ => None,
             };
-            self.answers.borrow_mut().entry(name.clone()).or_default().insert(group, answer);
+            let answer = self.elsewhere.answer((name, &user), &ask, lookup.as_ref(), &[]);
+            self.answers.borrow_mut().entry(name.clone()).or_default().insert(ask, answer);
         }
         Ok(())
     }
@@ -133,9 +137,13 @@ impl<'a> People<'a> {
         for (at, list) in entitlement.approval.iter().enumerate() {
             match self.held(name, project, &list.from)? {
                 Held::Yes(_) => fits.push(at),
-                Held::Failed(group, reason) => {
+                Held::Failed(ask, reason) => {
+                    let place = match &ask {
+                        Ask::Group(_) => format!("in {ask}"),
+                        _ => ask.to_string(),
+                    };
                     failed =
-                        Some(format!("whether {name} is in @{group} could not be asked: {reason}"));
+                        Some(format!("whether {name} is {place} could not be asked: {reason}"));
                 }
                 Held::No | Held::Unasked(_) => {}
             }

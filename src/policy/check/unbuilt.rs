@@ -22,9 +22,6 @@ impl Check<'_> {
             self.pushed_commits(table);
             self.mark_unbuilt("`[[checks]]`", at);
         }
-        if let Some(item) = root.get("jira") {
-            self.mark_unbuilt("`[jira]`", item.key);
-        }
     }
 
     pub(super) fn unbuilt_settings(&mut self, server: &Table) {
