@@ -5,10 +5,10 @@
 use crate::jira::{Jira, JiraError, Question};
 use crate::os::groups;
 use crate::os::syslog::{self, Severity};
-use crate::policy::entry::Holder;
 use crate::policy::members::Ask;
-use crate::policy::model::{Lookup, Settings, User};
+use crate::policy::model::{Entitlement, Lookup, Settings, User};
 use crate::policy::name::UserName;
+use crate::push::IssueKey;
 use std::path::Path;
 
 /// Whom all is asked of.
@@ -70,15 +70,39 @@ impl Elsewhere {
         })
     }
 
+    /// Why a ticket does not do, where an entitlement asks for an issue in some state; `None` where
+    /// it does, or nothing is asked for.
+    #[must_use]
+    pub fn ticket_trouble(
+        &self,
+        ticket: Option<&str>,
+        entitlement: &Entitlement,
+    ) -> Option<String> {
+        let wanted = &entitlement.ticket_status;
+        if wanted.is_empty() {
+            return None;
+        }
+        let ticket = ticket.unwrap_or_default();
+        let Ok(key) = IssueKey::parse(ticket) else {
+            return Some(format!("the ticket `{ticket}` is not the key of an issue, as in PAY-42"));
+        };
+        let Some(jira) = &self.jira else { return Some("there is no Jira to ask".into()) };
+        match jira.issue(&key) {
+            Err(error) => Some(format!("the ticket {key} could not be looked at: {error}")),
+            Ok(known) => match known.value {
+                None => Some(format!("there is no issue {key}, or the gate's account can't see it")),
+                Some(issue) if wanted.iter().any(|state| **state == *issue.status) => None,
+                Some(_) => {
+                    let words: Vec<String> = wanted.iter().map(|one| format!("`{one}`")).collect();
+                    Some(format!("the ticket {key} must be in the state {}", words.join(" or ")))
+                }
+            },
+        }
+    }
+
     /// Notes for the report and the trail: see [`Jira::told`].
     #[must_use]
     pub fn told(&self) -> Vec<String> {
         self.jira.as_ref().map(Jira::told).unwrap_or_default()
     }
-}
-
-/// The holders that an issue can name, as a refusal lists them.
-#[must_use]
-pub fn of_issues(holders: &[Holder]) -> bool {
-    holders.iter().any(Holder::is_of_an_issue)
 }

@@ -2,6 +2,7 @@
 
 use super::Refusal;
 use super::desk::Desk;
+use super::issues::Issues;
 use super::ruling::Ruling;
 use super::{identity, lent};
 use crate::access::options::{self, Asked};
@@ -45,6 +46,8 @@ pub struct Known {
     pub unread: Vec<String>,
     /// The store, as far as it was asked, and the grants that the answers rest on.
     pub access: lent::Access,
+    /// What was learnt of issues.
+    pub issues: Issues,
 }
 
 /// What came of one ref.
@@ -130,6 +133,8 @@ pub fn judge(
     let ruled = ruling
         .bulk(known.updates.len())
         .and_then(|()| lent::rule(&mut ruling, &known.updates, &known.asked, &mut known.access));
+    let all = ruled.as_deref().unwrap_or_default();
+    known.issues = Issues::of(ruling.elsewhere(), &ruling.ground, &known.updates, all);
     known.ground = Some(ruling.into_ground());
     ruled
 }

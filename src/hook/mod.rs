@@ -10,6 +10,7 @@ mod door;
 pub mod elsewhere;
 pub mod foreign;
 pub(crate) mod identity;
+mod issues;
 pub(crate) mod judge;
 pub mod ledger;
 pub(crate) mod lent;

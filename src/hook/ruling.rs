@@ -108,6 +108,11 @@ impl<'a> Ruling<'a> {
         }
     }
 
+    /// Whom memberships were asked of.
+    pub const fn elsewhere(&self) -> &Elsewhere {
+        &self.elsewhere
+    }
+
     /// The ground, with every entry that joined it.
     pub fn into_ground(self) -> Ground {
         self.ground

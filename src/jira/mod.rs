@@ -317,6 +317,7 @@ fn seconds(number: u32) -> Duration {
 }
 
 #[cfg(test)]
-pub(crate) mod fake;
+#[path = "../../tests/it/support/fake_jira.rs"]
+mod fake;
 #[cfg(test)]
 mod tests;

@@ -117,6 +117,25 @@ impl Jira {
         }
     }
 
+    /// Whether our account can see a project.
+    ///
+    /// # Errors
+    /// [`JiraError`]: it can't, or nobody knows.
+    pub fn sees_project(&self, project: &str) -> Result<(), JiraError> {
+        self.ask(|client, time| client.lead(project, time)).map(|_| ())
+    }
+
+    /// Whether our account can see somebody's groups.
+    ///
+    /// # Errors
+    /// [`JiraError`]: it can't, or nobody knows.
+    pub fn sees_groups_of(&self, person: &str) -> Result<(), JiraError> {
+        match self.ask(|client, time| client.account(person, time))? {
+            Some(_) => Ok(()),
+            None => Err(JiraError::Right("accounts and their groups".into())),
+        }
+    }
+
     /// Whether somebody has a permission of Jira's on the projects (Cloud alone can say).
     ///
     /// # Errors

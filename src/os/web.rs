@@ -99,13 +99,9 @@ pub fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> 
 /// What went wrong, in our words: ureq's may hold the URL.
 #[must_use]
 pub fn no_answer(error: &ureq::Error) -> String {
-    use std::io::ErrorKind;
     match error {
         _ if is_timeout(error) => "it did not answer in time".to_owned(),
         ureq::Error::HostNotFound => "its name is not known".to_owned(),
-        ureq::Error::Io(error) if error.kind() == ErrorKind::ConnectionRefused => {
-            "the connection was refused".to_owned()
-        }
         ureq::Error::Io(error) => format!("no connection: {error}"),
         ureq::Error::Tls(_) | ureq::Error::Rustls(_) | ureq::Error::Pem(_) => {
             format!("its certificate or its TLS is no good: {error}")

@@ -54,6 +54,12 @@ impl<'a> People<'a> {
         Self { policy, elsewhere, answers: RefCell::default() }
     }
 
+    /// Whom memberships are asked of that the policy does not know.
+    #[must_use]
+    pub const fn elsewhere(&self) -> &Elsewhere {
+        &self.elsewhere
+    }
+
     /// An active user.
     ///
     /// # Errors

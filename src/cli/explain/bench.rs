@@ -17,7 +17,7 @@ use std::path::Path;
 /// A policy, and all that was worked out about it so far.
 pub(super) struct Bench<'p> {
     pub policy: &'p Policy,
-    elsewhere: Elsewhere,
+    pub(super) elsewhere: Elsewhere,
     scopes: Scopes<'p>,
     sources: Vec<Source>,
     answers: BTreeMap<UserName, Answers>,

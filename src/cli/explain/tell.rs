@@ -14,7 +14,7 @@ use crate::policy::model::Entitlement;
 use crate::policy::name::EntitlementName;
 use crate::policy::refs::ChangedPath;
 use crate::policy::spoken::sentence;
-use crate::push::Action;
+use crate::push::{Action, IssueKey};
 use serde_json::{Value, json};
 
 impl<'p> Bench<'p> {
@@ -49,14 +49,27 @@ impl<'p> Bench<'p> {
             true => self.fitting(args.user.as_deref(), repository.as_bytes(), &question),
             false => Vec::new(),
         };
+        let issue = match args.issue.as_deref().map(IssueKey::parse).transpose() {
+            Err(error) => return Err(Failure::new(Exit::Usage, format!("--issue: {error}")).into()),
+            Ok(key) => key.map(|key| {
+                self.issue_lines(&key, args.user.as_deref(), repository.as_bytes(), &reference)
+            }),
+        };
         match out.json {
-            true => out.value(&self.value(&answered, &fitting)),
+            true => {
+                let mut value = self.value(&answered, &fitting);
+                if let (Value::Object(map), Some(lines)) = (&mut value, issue) {
+                    map.insert("issue".into(), json!(lines));
+                }
+                out.value(&value);
+            }
             false => {
                 let user = args.user.as_deref().unwrap_or("somebody without an identity");
                 let space = if reference.is_empty() { "" } else { " " };
                 let time = at.format("%Y-%m-%d %H:%M:%S UTC");
                 out.line(format!("{user}: {action}{space}{reference} in {repository}, {time}"));
                 self.tell(&question, &answered, out);
+                issue.iter().flatten().for_each(|line| out.line(line.clone()));
                 for (name, entitlement) in fitting {
                     out.line(format!("could be asked for: {}", sentence(name, entitlement)));
                 }

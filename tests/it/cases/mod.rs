@@ -10,6 +10,7 @@ mod grants;
 mod groups;
 mod hosts;
 mod identity;
+mod issues;
 mod kills;
 pub mod lent;
 mod notices;
