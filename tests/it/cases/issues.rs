@@ -252,5 +252,5 @@ fn a_ticket_must_be_an_issue_in_the_right_state() {
     bed.age(60);
     let status = json!({ "name": "Approved", "statusCategory": { "key": "new" } });
     bed.fake.set("PAY-1", "status", status);
-    ask("PAY-1").refused("RW451");
+    ask("PAY-1").says("waiting for approval");
 }
