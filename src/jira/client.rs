@@ -183,6 +183,35 @@ impl Client {
         Ok(!ids.is_empty() && ids.iter().all(|id| listed.contains(id)))
     }
 
+    /// Whether an issue is what a condition says. The condition is the policy's, never the pusher's.
+    pub(super) fn matches(
+        &self,
+        issue: &Issue,
+        jql: &str,
+        time: Duration,
+    ) -> Result<bool, JiraError> {
+        const FORM: JiraError = JiraError::Form("what it says of JQL");
+        let what = "the check's JQL";
+        if self.flavor == Flavor::Cloud {
+            let id: u64 = issue.id.parse().map_err(|_| FORM)?;
+            let question = json!({ "issueIds": [id], "jqls": [jql] });
+            let body = self.post("/jql/match", &question, what, time)?;
+            let one = body.get("matches").and_then(|all| all.get(0)).ok_or(FORM)?;
+            let list = |key: &str| one.get(key).and_then(Value::as_array).ok_or(FORM);
+            // A condition that it can't read is answered with 200.
+            if !list("errors")?.is_empty() {
+                return Err(JiraError::Question(what.to_owned(), 200));
+            }
+            return Ok(list("matchedIssues")?.iter().any(|one| one.as_u64() == Some(id)));
+        }
+        let jql = encoded(&format!("key = {} AND ({jql})", issue.key));
+        let path = format!("/search?jql={jql}&maxResults=1&fields=key&validateQuery=false");
+        let body = self.there(&path, what, time)?;
+        let found = body.get("issues").and_then(Value::as_array).ok_or(FORM)?;
+        let key = |one: &Value| one.get("key").and_then(Value::as_str) == Some(&issue.key);
+        Ok(found.iter().any(key))
+    }
+
     /// Something that is there.
     fn there(&self, path: &str, what: &str, time: Duration) -> Result<Value, JiraError> {
         let body = self.get(path, what, time)?;

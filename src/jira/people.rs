@@ -117,6 +117,14 @@ impl Jira {
         }
     }
 
+    /// Whether an issue is what a condition in JQL says; asked anew each time.
+    ///
+    /// # Errors
+    /// [`JiraError`].
+    pub fn matches(&self, issue: &Issue, jql: &str) -> Result<bool, JiraError> {
+        self.ask(|client, time| client.matches(issue, jql, time))
+    }
+
     /// Whether our account can see a project.
     ///
     /// # Errors

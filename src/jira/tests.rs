@@ -33,7 +33,6 @@ fn bed(cloud: bool) -> Bed {
         fresh_people: span(600),
         when_down: WhenDown::Refuse,
         fields: Vec::new(),
-        smart_commits: false,
     };
     fake.issue("PAY-1", Some("ann"), "rob");
     Bed { folder, fake, settings }
@@ -435,6 +434,21 @@ fn cloud_says_who_has_a_permission() {
     bed.fake.state().leads.insert("PAY".into(), lead);
     let permits = |person: &str| bed.jira().permits(person, "VIEW_DEV_TOOLS", &["PAY".into()]);
     assert!(permits("ann").unwrap() && !permits("rob").unwrap());
+}
+
+#[test]
+fn jql_is_asked_about_one_issue_on_both_flavors_and_a_wrong_one_is_an_error() {
+    for cloud in [true, false] {
+        let bed = bed(cloud);
+        let issue = bed.jira().issue(&key("PAY-1")).unwrap().value.unwrap();
+        let matches = |jql: &str| bed.jira().matches(&issue, jql).map_err(|e| e.to_string());
+        assert_eq!(matches("labels = hotfix"), Ok(true), "{cloud}");
+        assert_eq!(matches("labels = none"), Ok(false), "{cloud}");
+        assert!(matches("labels = bad").unwrap_err().contains("tell the admin"), "{cloud}");
+        let asked = bed.fake.asked().join("\n");
+        let there = if cloud { "POST /rest/api/3/jql/match" } else { "key%20%3D%20PAY-1%20AND%20%28labels" };
+        assert!(asked.contains(there), "{asked}");
+    }
 }
 
 #[test]

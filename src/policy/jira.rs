@@ -31,8 +31,6 @@ pub struct JiraSettings {
     pub when_down: WhenDown,
     /// Ids of all fields whose people the policy speaks of: they are asked for together.
     pub fields: Vec<Box<str>>,
-    /// `smart-commits`: whether issues are told of what landed.
-    pub smart_commits: bool,
 }
 
 /// Which Jira it is: they differ in how people are named and what can be asked.

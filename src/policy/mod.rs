@@ -13,6 +13,7 @@ pub mod diff;
 pub mod entry;
 #[cfg(test)]
 pub(crate) mod lab;
+pub mod issue_rule;
 mod jira;
 mod lending;
 pub mod lint;

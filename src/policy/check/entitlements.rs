@@ -198,16 +198,7 @@ impl Check<'_> {
             let message = "`ticket-status` is about the issue that is the ticket: `ticket` says which";
             self.report(PolicyCode::JiraPairs, item.key, message);
         }
-        let words = match table.text("ticket-status") {
-            Some(word) => vec![word],
-            None => {
-                let words = table.texts("ticket-status");
-                if let Some(words) = &words {
-                    self.not_empty(words, "ticket-status");
-                }
-                words.map(|words| words.words).unwrap_or_default()
-            }
-        };
+        let words = self.one_or_more(table, "ticket-status");
         words.into_iter().map(|word| word.text.into()).collect()
     }
 

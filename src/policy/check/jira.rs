@@ -4,6 +4,7 @@ use super::Check;
 use super::notify::{Address, address};
 use crate::policy::diag::{At, PolicyCode};
 use crate::policy::entry::{Entry, Holder};
+use crate::policy::issue_rule::{IssueRule, jql_trouble};
 use crate::policy::model::{Flavor, JiraSettings, WhenDown};
 use crate::policy::name::RoleName;
 use crate::policy::raw::{Table, Word, Words};
@@ -36,6 +37,7 @@ impl Check<'_> {
             (self.milliseconds(table, "timeout", &CALL), self.milliseconds(table, "push-timeout", &PUSH));
         let span = |seconds| Span::of_seconds(seconds);
         let email = self.jira_email(table, flavor);
+        self.unbuilt_jira(table);
         let (issue, people) = (self.age(table, "cache-issues"), self.age(table, "cache-people"));
         Some(JiraSettings {
             url: self.jira_url(table).unwrap_or_default(),
@@ -49,7 +51,6 @@ impl Check<'_> {
             fresh_people: people.or(span(FRESH_PEOPLE))?,
             when_down: self.when_down(table),
             fields: Vec::new(),
-            smart_commits: table.bool("smart-commits") == Some(true),
         })
     }
 
@@ -212,6 +213,53 @@ impl Check<'_> {
             self.report(PolicyCode::JiraPairs, at, message);
         }
         permission.map(Into::into)
+    }
+
+    /// `issue` of a check.
+    pub(super) fn issue_rule(&mut self, check: &Table) -> Option<IssueRule> {
+        const CATEGORIES: [&str; 4] = ["undefined", "new", "indeterminate", "done"];
+        let table = check.table("issue")?;
+        let at = check.get("issue").map_or(At::top(0), |item| item.key);
+        let category = self.one_or_more(table, "status-category");
+        for word in category.iter().filter(|word| !CATEGORIES.contains(&word.text)) {
+            let message =
+                format!("`status-category` is `new`, `indeterminate` or `done`, not `{}`", word.text);
+            self.report(PolicyCode::UnknownValue, word.at, message);
+        }
+        let texts = |words: Vec<Word<'_>>| words.into_iter().map(|word| word.text.into()).collect();
+        let rule = IssueRule {
+            required: table.bool("required") == Some(true),
+            exists: table.bool("exists") == Some(true),
+            status: texts(self.one_or_more(table, "status")),
+            category: texts(category),
+            kind: texts(self.one_or_more(table, "type")),
+            assignee: table.has("assignee")
+                && self.choice(table, "assignee", &[("pusher", true)], false),
+            fix_version: texts(self.one_or_more(table, "fix-version")),
+            jql: self.jql(table),
+        };
+        if rule.asks_jira() {
+            self.needs_jira("this", at);
+        }
+        Some(rule)
+    }
+
+    fn jql(&mut self, table: &Table) -> Option<Box<str>> {
+        let Word { text, at } = table.text("jql")?;
+        if let Some(trouble) = jql_trouble(text) {
+            self.report(PolicyCode::BadText, at, format!("this JQL can't be used: {trouble}"));
+        }
+        Some(text.into())
+    }
+
+    /// One text, or a list of them.
+    pub(super) fn one_or_more<'t>(&mut self, table: &'t Table, key: &str) -> Vec<Word<'t>> {
+        if let Some(word) = table.text(key) {
+            return vec![word];
+        }
+        let Some(words) = table.texts(key) else { return Vec::new() };
+        self.not_empty(&words, key);
+        words.words
     }
 
     /// Something of Jira's is there only where there is a Jira.

@@ -24,6 +24,13 @@ impl Check<'_> {
         }
     }
 
+    /// `[jira] smart-commits`
+    pub(super) fn unbuilt_jira(&mut self, jira: &Table) {
+        if let Some(item) = jira.get("smart-commits") {
+            self.mark_unbuilt("`[jira] smart-commits`", item.key);
+        }
+    }
+
     pub(super) fn unbuilt_settings(&mut self, server: &Table) {
         if let Some(item) = server.get("policy-repository") {
             self.mark_unbuilt("`[server] policy-repository`", item.key);
@@ -35,5 +42,6 @@ impl Check<'_> {
         self.repositories(table);
         self.ref_scope(table, Reach::Forbid, false);
         self.choice(table, "enforce", ENFORCE, Enforce::Refuse);
+        self.issue_rule(table);
     }
 }

@@ -297,7 +297,18 @@ const CHECK: &[Key] = &[
     ("content-paths", TEXTS),
     ("ref-name", Text),
     ("ref-case-conflicts", Bool),
-    ("issue", Map(&Any)),
+    ("issue", Table(ISSUE)),
+];
+
+const ISSUE: &[Key] = &[
+    ("required", Bool),
+    ("exists", Bool),
+    ("status", Either(&[Text, TEXTS])),
+    ("status-category", Either(&[Text, TEXTS])),
+    ("type", Either(&[Text, TEXTS])),
+    ("assignee", Text),
+    ("fix-version", Either(&[Text, TEXTS])),
+    ("jql", Text),
 ];
 
 const NOTIFY: &[Key] = &[

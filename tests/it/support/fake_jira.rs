@@ -265,6 +265,23 @@ fn answer(state: &mut State, method: &str, path: &str, body: Value) -> (u16, Val
             let at = id.parse::<usize>().unwrap();
             found(roles.and_then(|roles| roles.values().nth(at)).map(|a| json!({ "actors": a })))
         }
+        ("POST", ["jql", "match"]) => {
+            let jql = body["jqls"][0].as_str().unwrap_or_default();
+            let (matched, errors) = match jql {
+                jql if jql.contains("bad") => (json!([]), json!(["no such field"])),
+                jql if jql.contains("hotfix") => (body["issueIds"].clone(), json!([])),
+                _ => (json!([]), json!([])),
+            };
+            (200, json!({ "matches": [{ "matchedIssues": matched, "errors": errors }] }))
+        }
+        ("GET", ["search"]) => match query {
+            query if query.contains("bad") => (400, json!({ "errorMessages": ["no such field"] })),
+            query => {
+                let total = u32::from(query.contains("hotfix"));
+                let issues: Vec<Value> = (0..total).map(|_| json!({ "key": "PAY-1" })).collect();
+                (200, json!({ "startAt": 0, "maxResults": 1, "total": total, "issues": issues }))
+            }
+        },
         ("POST", ["permissions", "check"]) => {
             let who = body["accountId"].as_str().unwrap_or_default().to_owned();
             let asked = &body["projectPermissions"][0];
