@@ -86,9 +86,7 @@ fn hard_reasons(scope: &Scope<'_>, q: &Question<'_>, trace: &[Outcome]) -> Vec<R
         why: Why::LookupFailed(ask.clone(), reason.to_owned()),
     };
     let failed = trace.iter().enumerate().filter_map(|(at, outcome)| match outcome {
-        Outcome::LookupFailed(ask, reason) => {
-            counts(at, ask).then(|| unknown(at, ask, reason))
-        }
+        Outcome::LookupFailed(ask, reason) => counts(at, ask).then(|| unknown(at, ask, reason)),
         Outcome::Unasked(asks) => {
             let ask = asks.iter().find(|ask| counts(at, ask))?;
             Some(unknown(at, ask, "nobody looked it up"))

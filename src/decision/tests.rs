@@ -338,10 +338,7 @@ fn every_issue_in_the_name_must_name_the_pusher() {
     assert_eq!(verdict(&[(one.clone(), Ok(true)), (two.clone(), Ok(true))]), None);
     assert_eq!(verdict(&[(one.clone(), Ok(true)), (two.clone(), Ok(false))]), Some(Code::NoPermit));
     assert_eq!(verdict(&[(one.clone(), Ok(true))]), Some(Code::Lookup), "unasked");
-    assert_eq!(
-        verdict(&[(one.clone(), Ok(true)), (two, Err("down".into()))]),
-        Some(Code::Lookup)
-    );
+    assert_eq!(verdict(&[(one.clone(), Ok(true)), (two, Err("down".into()))]), Some(Code::Lookup));
     assert_eq!(verdict(&[(one, Ok(false))]), Some(Code::NoPermit), "one no settles it");
 }
 
@@ -367,9 +364,7 @@ fn jira_is_not_asked_beside_a_right_that_is_enough_and_can_then_not_fail() {
     let own = entry(Kind::Permit, Permissions::WRITE, Some("bob"));
     let q = ask(Action::Update, "refs/heads/PAY-1", Paths::Known(&[]));
     let standing = bob_with_issues();
-    for holder in
-        [Holder::Assignee, Holder::Role(RoleName::parse("dev").unwrap()), Holder::Lead]
-    {
+    for holder in [Holder::Assignee, Holder::Role(RoleName::parse("dev").unwrap()), Holder::Lead] {
         let (permit, alone) = (to(holder.clone()), to(holder));
         let entries = [permit, own.clone()];
         let scope = |entries| Scope {
@@ -385,7 +380,9 @@ fn jira_is_not_asked_beside_a_right_that_is_enough_and_can_then_not_fail() {
         assert_eq!(asked.len(), 1);
         let failed: Answers = asked.into_iter().map(|ask| (ask, Err("down".into()))).collect();
         assert!(matches!(run(&entries, &standing, &q, &failed).verdict, Verdict::Allowed(_)));
-        let Verdict::Refused(refused) = run(&[alone], &standing, &q, &failed).verdict else {
+        let Verdict::Refused(refused) =
+            run(std::slice::from_ref(&alone), &standing, &q, &failed).verdict
+        else {
             panic!("a look-up that failed was a yes");
         };
         assert_eq!(refused.code(), Code::Lookup);

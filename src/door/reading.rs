@@ -161,7 +161,9 @@ fn jira_refuses(desk: &Desk, user: Option<&UserName>, ground: &Ground) -> Option
     let declared = user.and_then(|user| desk.policy.user(user).ok().flatten());
     let person = declared.and_then(|user| user.declared.jira);
     let elsewhere = desk.elsewhere();
-    let (Some(person), Some(jira)) = (person, elsewhere.jira()) else { return Some(Code::NoPermit) };
+    let (Some(person), Some(jira)) = (person, elsewhere.jira()) else {
+        return Some(Code::NoPermit);
+    };
     match jira.permits(&person, permission, &ground.project.jira_keys) {
         Ok(true) => None,
         Ok(false) => Some(Code::NoPermit),

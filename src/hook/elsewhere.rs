@@ -90,7 +90,9 @@ impl Elsewhere {
         match jira.issue(&key) {
             Err(error) => Some(format!("the ticket {key} could not be looked at: {error}")),
             Ok(known) => match known.value {
-                None => Some(format!("there is no issue {key}, or the gate's account can't see it")),
+                None => {
+                    Some(format!("there is no issue {key}, or the gate's account can't see it"))
+                }
                 Some(issue) if wanted.iter().any(|state| **state == *issue.status) => None,
                 Some(_) => {
                     let words: Vec<String> = wanted.iter().map(|one| format!("`{one}`")).collect();

@@ -50,8 +50,7 @@ fn found(ground: &Ground, updates: &[RefUpdate], ruled: &[Ruled]) -> Vec<String>
     if !speaks || projects.is_empty() {
         return Vec::new();
     }
-    let wanting =
-        |one: &Ruled| matches!(one.answer.refused(), Some(Code::NoPermit | Code::Lookup));
+    let wanting = |one: &Ruled| matches!(one.answer.refused(), Some(Code::NoPermit | Code::Lookup));
     let refused = updates.iter().zip(ruled).filter(|(_, one)| wanting(one));
     let lines: BTreeSet<String> =
         refused.map(|(update, _)| line(update.name.as_bytes(), projects)).collect();
@@ -73,9 +72,5 @@ fn line(name: &[u8], projects: &[Box<str>]) -> String {
             listed(small)
         );
     }
-    format!(
-        "no issue is in play: {} names none of {}",
-        Spot::Ref.words(),
-        projects.join(", ")
-    )
+    format!("no issue is in play: {} names none of {}", Spot::Ref.words(), projects.join(", "))
 }

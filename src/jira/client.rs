@@ -79,10 +79,7 @@ impl Client {
     }
 
     /// What every field holds.
-    pub(super) fn fields(
-        &self,
-        time: Duration,
-    ) -> Result<BTreeMap<String, FieldType>, JiraError> {
+    pub(super) fn fields(&self, time: Duration) -> Result<BTreeMap<String, FieldType>, JiraError> {
         wire::field_types(&self.there("/field", "its fields", time)?)
     }
 
@@ -150,7 +147,8 @@ impl Client {
     pub(super) fn server(&self, time: Duration) -> Result<Server, JiraError> {
         let body = self.there("/serverInfo", "itself", time)?;
         let word = |key: &str| body.get(key).and_then(Value::as_str);
-        let is_cloud = word("deploymentType").ok_or(JiraError::Form("its own account of itself"))?;
+        let is_cloud =
+            word("deploymentType").ok_or(JiraError::Form("its own account of itself"))?;
         let version = word("version").unwrap_or("unknown").to_owned();
         Ok(Server { is_cloud: is_cloud == "Cloud", version })
     }

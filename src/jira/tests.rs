@@ -183,15 +183,19 @@ fn a_moved_issue_counts_where_its_new_project_does() {
     assert_eq!(named(&jira, "ann", &Holder::Assignee, "PAY-2"), Ok(true));
     assert_eq!(named(&jira, "ann", &Holder::Assignee, "PAY-3"), Ok(false));
     let told = jira.told().join("\n");
-    assert!(told.contains("PAY-2 is PAY-7 now") && told.contains("PAY-3 was moved to OPS-7"), "{told}");
+    assert!(
+        told.contains("PAY-2 is PAY-7 now") && told.contains("PAY-3 was moved to OPS-7"),
+        "{told}"
+    );
 }
 
 #[test]
 fn fields_hold_people_groups_and_choices_one_or_many() {
     let mut bed = bed(false);
-    bed.settings.fields = ["f_user", "f_users", "f_group", "f_groups", "f_choice", "f_text", "f_none"]
-        .map(Into::into)
-        .to_vec();
+    bed.settings.fields =
+        ["f_user", "f_users", "f_group", "f_groups", "f_choice", "f_text", "f_none"]
+            .map(Into::into)
+            .to_vec();
     let field = |id: &str, kind: &str, items: &str| json!({ "id": id, "schema": { "type": kind, "items": items } });
     bed.fake.state().fields = json!([
         field("f_user", "user", ""),
@@ -243,9 +247,12 @@ fn groups_roles_and_leads_on_both_flavors() {
         bed.fake.state().leads.insert("PAY".into(), lead);
         let jira = bed.jira();
         let holds = |person: &str, question: Question<'_>| jira.holds(person, &question).unwrap();
-        for (person, in_group, in_role, leads) in
-            [("ann", true, true, false), ("rob", false, true, true), ("old", false, false, false), ("zed", false, false, false)]
-        {
+        for (person, in_group, in_role, leads) in [
+            ("ann", true, true, false),
+            ("rob", false, true, true),
+            ("old", false, false, false),
+            ("zed", false, false, false),
+        ] {
             assert_eq!(holds(person, Question::Group("devs")), in_group, "{person} {cloud}");
             assert_eq!(holds(person, Question::Role("Developers", "PAY")), in_role, "{person}");
             assert_eq!(holds(person, Question::Lead("PAY")), leads, "{person}");
@@ -374,7 +381,11 @@ fn while_jira_is_down_the_policy_says_what_holds() {
     let jira = bed.jira();
     assert_eq!(named(&jira, "ann", &Holder::Assignee, "PAY-1"), Ok(true));
     assert!(jira.told()[0].contains("PAY-1 30"), "{:?}", jira.told());
-    assert_eq!(named(&jira, "ann", &Holder::Assignee, "PAY-2").is_err(), true, "never asked before");
+    assert_eq!(
+        named(&jira, "ann", &Holder::Assignee, "PAY-2").is_err(),
+        true,
+        "never asked before"
+    );
     bed.age(700);
     assert!(bed.named("ann", &Holder::Assignee, "PAY-1").is_err(), "too old");
     bed.settings.when_down = WhenDown::WithoutIssueRoles;
@@ -402,7 +413,9 @@ fn a_token_that_others_can_read_or_that_is_none_is_not_used_nor_shown() {
     for mode in [0o640, 0o604, 0o660, 0o606] {
         std::fs::set_permissions(token, PermissionsExt::from_mode(mode)).unwrap();
         let error = bed.jira().issue(&key("PAY-1")).unwrap_err();
-        assert!(!error.to_string().contains("token\n") && error.to_string().contains("tell the admin"));
+        assert!(
+            !error.to_string().contains("token\n") && error.to_string().contains("tell the admin")
+        );
         assert!(error.for_admin().contains("can be"), "{}", error.for_admin());
     }
     std::fs::set_permissions(token, PermissionsExt::from_mode(0o600)).unwrap();
@@ -446,7 +459,11 @@ fn jql_is_asked_about_one_issue_on_both_flavors_and_a_wrong_one_is_an_error() {
         assert_eq!(matches("labels = none"), Ok(false), "{cloud}");
         assert!(matches("labels = bad").unwrap_err().contains("tell the admin"), "{cloud}");
         let asked = bed.fake.asked().join("\n");
-        let there = if cloud { "POST /rest/api/3/jql/match" } else { "key%20%3D%20PAY-1%20AND%20%28labels" };
+        let there = if cloud {
+            "POST /rest/api/3/jql/match"
+        } else {
+            "key%20%3D%20PAY-1%20AND%20%28labels"
+        };
         assert!(asked.contains(there), "{asked}");
     }
 }

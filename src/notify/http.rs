@@ -44,7 +44,8 @@ fn post_by(
             .header("webhook-signature", standard.ok_or(Failure::Url)?)
             .header("x-hub-signature-256", hub.ok_or(Failure::Url)?);
     }
-    let response = request.send(&notice.body).map_err(|error| Failure::NoAnswer(web::no_answer(&error)))?;
+    let response =
+        request.send(&notice.body).map_err(|error| Failure::NoAnswer(web::no_answer(&error)))?;
     match response.status().as_u16() {
         200..=299 => Ok(()),
         status => {
@@ -146,5 +147,4 @@ server.serve_forever()
             assert!(words.contains("certificate") && !words.contains("secret"), "{words}");
         }
     }
-
 }

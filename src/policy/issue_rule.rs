@@ -80,7 +80,8 @@ fn of_one(rule: &IssueRule, key: &IssueKey, facts: Option<&Facts<'_>>) -> Vec<St
     let Some(facts) = facts else {
         return vec![format!("{key}: there is no such issue, or the gate's account can't see it")];
     };
-    let is_one = |list: &[Box<str>], word: &str| list.is_empty() || list.iter().any(|x| **x == *word);
+    let is_one =
+        |list: &[Box<str>], word: &str| list.is_empty() || list.iter().any(|x| **x == *word);
     let any = |list: &[Box<str>], words: &[String]| {
         list.is_empty() || words.iter().any(|word| list.iter().any(|x| **x == **word))
     };
@@ -161,7 +162,8 @@ mod tests {
     #[test]
     fn each_key_asks_for_its_own() {
         let wrong = |rule: IssueRule| violations(&rule, &[(&key(), Some(facts()))]);
-        let list = |words: &[&str]| words.iter().map(|word| (*word).into()).collect::<Vec<Box<str>>>();
+        let list =
+            |words: &[&str]| words.iter().map(|word| (*word).into()).collect::<Vec<Box<str>>>();
         let none = IssueRule::default;
         for (rule, words) in [
             (IssueRule { status: list(&["Open", "Done"]), ..none() }, "status is not Open or Done"),

@@ -11,10 +11,10 @@ pub mod compiled;
 pub mod diag;
 pub mod diff;
 pub mod entry;
-#[cfg(test)]
-pub(crate) mod lab;
 pub mod issue_rule;
 mod jira;
+#[cfg(test)]
+pub(crate) mod lab;
 mod lending;
 pub mod lint;
 

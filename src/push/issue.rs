@@ -154,8 +154,7 @@ pub enum Spot {
 
 impl Spot {
     /// Every place, in the order in which they are looked at.
-    pub const ALL: [Self; 5] =
-        [Self::Ref, Self::Subject, Self::Body, Self::Trailer, Self::Option];
+    pub const ALL: [Self; 5] = [Self::Ref, Self::Subject, Self::Body, Self::Trailer, Self::Option];
 
     /// The word of `[jira] key-from`.
     #[must_use]

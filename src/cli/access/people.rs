@@ -107,11 +107,7 @@ impl<'a> People<'a> {
     ///
     /// # Errors
     /// The applied policy is damaged.
-    pub fn look_up(
-        &self,
-        name: &UserName,
-        wanted: BTreeSet<Ask>,
-    ) -> Result<(), CompiledError> {
+    pub fn look_up(&self, name: &UserName, wanted: BTreeSet<Ask>) -> Result<(), CompiledError> {
         let Some(user) = self.policy.user(name)?.map(|user| user.declared) else { return Ok(()) };
         for ask in wanted {
             let lookup = match &ask {

@@ -53,7 +53,11 @@ fn other_flavor(jira: &Jira, flavor: Flavor) -> Option<Finding> {
     let server = jira.server().ok()?;
     let cloud = flavor == Flavor::Cloud;
     (server.is_cloud != cloud).then(|| {
-        let what = format!("`flavor` is {}, and version {} is the other one", flavor.as_str(), server.version);
+        let what = format!(
+            "`flavor` is {}, and version {} is the other one",
+            flavor.as_str(),
+            server.version
+        );
         Finding::broken("jira", what, "mend `[jira] flavor`")
     })
 }

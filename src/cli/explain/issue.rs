@@ -16,7 +16,9 @@ impl Bench<'_> {
         name: &str,
     ) -> Vec<String> {
         let Some(jira) = self.elsewhere.jira() else {
-            return vec![format!("issue {key}: the policy has no [jira], so no issue names anybody")];
+            return vec![format!(
+                "issue {key}: the policy has no [jira], so no issue names anybody"
+            )];
         };
         let projects = self.keys_of(repository);
         let mut lines = vec![match find(name.as_bytes(), &projects).contains(key) {
@@ -53,7 +55,8 @@ impl Bench<'_> {
             return format!("issue {key}: it is there; nobody is asked about whom Jira knows");
         };
         let fields = jira.settings().fields.iter().cloned().map(Holder::Field);
-        let holders: Vec<Holder> = [Holder::Assignee, Holder::Reporter].into_iter().chain(fields).collect();
+        let holders: Vec<Holder> =
+            [Holder::Assignee, Holder::Reporter].into_iter().chain(fields).collect();
         let held = |holder: &Holder| jira.holds(person, &Question::Issue(key, holder, projects));
         let answers: Result<Vec<bool>, JiraError> = holders.iter().map(held).collect();
         match answers {

@@ -195,7 +195,8 @@ impl Check<'_> {
         let Some(item) = table.get("ticket-status") else { return Vec::new() };
         self.needs_jira("`ticket-status`", item.key);
         if !table.has("ticket") {
-            let message = "`ticket-status` is about the issue that is the ticket: `ticket` says which";
+            let message =
+                "`ticket-status` is about the issue that is the ticket: `ticket` says which";
             self.report(PolicyCode::JiraPairs, item.key, message);
         }
         let words = self.one_or_more(table, "ticket-status");

@@ -33,8 +33,10 @@ impl Check<'_> {
             self.require(table, at, key);
         }
         let flavor = self.choice(table, "flavor", &FLAVORS, Flavor::Cloud);
-        let (timeout_ms, push_timeout_ms) =
-            (self.milliseconds(table, "timeout", &CALL), self.milliseconds(table, "push-timeout", &PUSH));
+        let (timeout_ms, push_timeout_ms) = (
+            self.milliseconds(table, "timeout", &CALL),
+            self.milliseconds(table, "push-timeout", &PUSH),
+        );
         let span = |seconds| Span::of_seconds(seconds);
         let email = self.jira_email(table, flavor);
         self.unbuilt_jira(table);
@@ -133,8 +135,7 @@ impl Check<'_> {
                 Some(spot) => found.push(*spot),
                 None => {
                     let words: Vec<String> = known().map(|word| format!("`{word}`")).collect();
-                    let message =
-                        format!("`key-from` lists {}, not `{text}`", words.join(", "));
+                    let message = format!("`key-from` lists {}, not `{text}`", words.join(", "));
                     self.report(PolicyCode::UnknownValue, at, message);
                 }
             }
@@ -209,7 +210,8 @@ impl Check<'_> {
             self.report(PolicyCode::JiraPairs, at, message);
         }
         if table.texts("jira-keys").is_none_or(|words| words.words.is_empty()) {
-            let message = "`read-needs` is about projects of Jira's: list their keys in `jira-keys`";
+            let message =
+                "`read-needs` is about projects of Jira's: list their keys in `jira-keys`";
             self.report(PolicyCode::JiraPairs, at, message);
         }
         permission.map(Into::into)
@@ -222,8 +224,10 @@ impl Check<'_> {
         let at = check.get("issue").map_or(At::top(0), |item| item.key);
         let category = self.one_or_more(table, "status-category");
         for word in category.iter().filter(|word| !CATEGORIES.contains(&word.text)) {
-            let message =
-                format!("`status-category` is `new`, `indeterminate` or `done`, not `{}`", word.text);
+            let message = format!(
+                "`status-category` is `new`, `indeterminate` or `done`, not `{}`",
+                word.text
+            );
             self.report(PolicyCode::UnknownValue, word.at, message);
         }
         let texts = |words: Vec<Word<'_>>| words.into_iter().map(|word| word.text.into()).collect();
@@ -274,7 +278,8 @@ impl Check<'_> {
     pub(super) fn field_id(&mut self, word: Word<'_>, id: &str) {
         let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
         if id.is_empty() || id.len() > 100 || !id.bytes().all(plain) {
-            let message = "`field:` is followed by the id of a field, as in `field:customfield_10202`";
+            let message =
+                "`field:` is followed by the id of a field, as in `field:customfield_10202`";
             self.report(PolicyCode::BadHolder, word.at, message);
         }
     }

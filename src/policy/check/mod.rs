@@ -92,7 +92,8 @@ impl Check<'_> {
             let entries = schemes.values().flat_map(|scheme| &scheme.entries);
             let entries = entries.chain(grants.iter().map(|grant| &grant.entry));
             let lendable = entitlements.values().map(|one| &one.entry);
-            let holders = entries.chain(lendable).flat_map(|e| e.to.iter().flatten().chain(&e.except));
+            let holders =
+                entries.chain(lendable).flat_map(|e| e.to.iter().flatten().chain(&e.except));
             jira.fields = jira::fields(holders);
         }
         self.later_parts();

@@ -33,7 +33,11 @@ fn jira(old: &Policy, new: &Policy, notes: &mut Vec<Note>) {
     }
     let down = |policy: &Policy| policy.settings.jira.as_ref().map(|jira| jira.when_down);
     if before == after && down(old) != down(new) {
-        note(notes, true, "`[jira] when-down` changed: what holds while Jira does not answer".into());
+        note(
+            notes,
+            true,
+            "`[jira] when-down` changed: what holds while Jira does not answer".into(),
+        );
     }
     for (name, project) in &new.projects {
         let Some(was) = old.projects.get(name) else { continue };

@@ -129,11 +129,7 @@ impl Pattern {
     ///
     /// # Errors
     /// [`Broken`] where an expression that was accepted before no longer compiles; never for a glob.
-    pub fn matches<'a>(
-        &self,
-        subject: &[u8],
-        given: impl Into<Given<'a>>,
-    ) -> Result<bool, Broken> {
+    pub fn matches<'a>(&self, subject: &[u8], given: impl Into<Given<'a>>) -> Result<bool, Broken> {
         let given = given.into();
         match &self.kind {
             Kind::Glob(glob) => Ok(glob.matches(subject, given)),

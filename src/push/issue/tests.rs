@@ -48,7 +48,8 @@ fn a_whole_text_is_a_key_or_not() {
         let key = IssueKey::parse(good).unwrap();
         assert_eq!(format!("{}-", key.project()), good[..=key.project().len()]);
     }
-    for bad in ["", "PAY", "-1", "PAY-", "PAY-01", "pay-1", "1A-1", "PAY-1 ", "PAY-1\n", "PAY/1-2"] {
+    for bad in ["", "PAY", "-1", "PAY-", "PAY-01", "pay-1", "1A-1", "PAY-1 ", "PAY-1\n", "PAY/1-2"]
+    {
         assert!(IssueKey::parse(bad).is_err(), "{bad:?}");
     }
 }
@@ -58,7 +59,11 @@ fn spots(name: &str, messages: &[&str], options: &[&str], from: &[Spot]) -> Stri
     let options: Vec<Vec<u8>> = options.iter().map(|o| o.as_bytes().to_vec()).collect();
     let text = Text { name: name.as_bytes(), messages: &messages, options: &options };
     let found = in_play(&text, &projects(), from);
-    found.iter().map(|(key, spot)| format!("{key} {}", spot.as_str())).collect::<Vec<_>>().join(", ")
+    found
+        .iter()
+        .map(|(key, spot)| format!("{key} {}", spot.as_str()))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 #[test]

@@ -55,7 +55,8 @@ impl Bed {
             for file in files.flatten() {
                 let text = std::fs::read_to_string(file.path()).unwrap();
                 let mut value: serde_json::Value = serde_json::from_str(&text).unwrap();
-                let at: chrono::DateTime<chrono::Utc> = value["at"].as_str().unwrap().parse().unwrap();
+                let at: chrono::DateTime<chrono::Utc> =
+                    value["at"].as_str().unwrap().parse().unwrap();
                 value["at"] = json!(at - chrono::TimeDelta::seconds(seconds));
                 std::fs::write(file.path(), value.to_string()).unwrap();
             }
@@ -72,7 +73,11 @@ fn an_assignee_pushes_to_the_issues_branch_and_nobody_else_does() {
         .says("in play: PAY-1, found in the ref's name");
     alice.push(&["main:feature/PAY-1-retry"]).silent();
     let line = bed.site.trail().last_decision();
-    assert_eq!(line["issues"].as_str().or(line["detail"]["issues"].as_str()), Some("PAY-1 (ref)"), "{line}");
+    assert_eq!(
+        line["issues"].as_str().or(line["detail"]["issues"].as_str()),
+        Some("PAY-1 (ref)"),
+        "{line}"
+    );
     // Every kind of move, by the name alone.
     alice.commit("a", "2\n");
     alice.push(&["main:feature/PAY-1-retry"]).silent();
@@ -224,8 +229,19 @@ fn explain_tells_what_an_issue_says_of_somebody() {
     let bed = bed(&[assignee("write")], "", "");
     let explain = |user: &str, name: &str| {
         bed.site.refwarden(&[
-            "policy", "explain", "--as", user, "--repository", "app", "--action", "create", "--ref",
-            name, "--no-paths", "--issue", "PAY-1",
+            "policy",
+            "explain",
+            "--as",
+            user,
+            "--repository",
+            "app",
+            "--action",
+            "create",
+            "--ref",
+            name,
+            "--no-paths",
+            "--issue",
+            "PAY-1",
         ])
     };
     let of_alice = explain("alice", "feature/PAY-1-x");

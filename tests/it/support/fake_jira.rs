@@ -103,7 +103,9 @@ impl Fake {
     fn person(&self, id: &str, active: bool) -> Value {
         match self.state().cloud {
             true => json!({ "accountId": id, "displayName": id, "active": active }),
-            false => json!({ "name": id, "key": format!("K{id}"), "displayName": id, "active": active }),
+            false => {
+                json!({ "name": id, "key": format!("K{id}"), "displayName": id, "active": active })
+            }
         }
     }
 
@@ -198,7 +200,10 @@ fn write(mut stream: TcpStream, mood: Mood, (status, body): (u16, Value)) -> std
             Ok(())
         }
         Mood::Drip => {
-            write!(stream, "HTTP/1.1 200 X\r\ncontent-type: {JSON}\r\ncontent-length: 100\r\n\r\n")?;
+            write!(
+                stream,
+                "HTTP/1.1 200 X\r\ncontent-type: {JSON}\r\ncontent-length: 100\r\n\r\n"
+            )?;
             for _ in 0..100 {
                 stream.write_all(b" ")?;
                 std::thread::sleep(Duration::from_millis(200));
@@ -222,7 +227,9 @@ fn answer(state: &mut State, method: &str, path: &str, body: Value) -> (u16, Val
     let found = |value: Option<Value>| value.map_or(none.clone(), |value| (200, value));
     match (method, parts.as_slice()) {
         ("GET", ["myself"]) => match state.cloud {
-            true => (200, json!({ "accountId": "gate", "displayName": "the gate", "active": true })),
+            true => {
+                (200, json!({ "accountId": "gate", "displayName": "the gate", "active": true }))
+            }
             false => (200, json!({ "name": "gate", "displayName": "the gate", "active": true })),
         },
         ("GET", ["serverInfo"]) => {
@@ -290,8 +297,11 @@ fn answer(state: &mut State, method: &str, path: &str, body: Value) -> (u16, Val
                 false => json!([]),
             };
             let permission = &asked["permissions"][0];
-            (200, json!({ "projectPermissions":
-                [{ "permission": permission, "projects": projects, "issues": [] }] }))
+            (
+                200,
+                json!({ "projectPermissions":
+                [{ "permission": permission, "projects": projects, "issues": [] }] }),
+            )
         }
         _ => none,
     }

@@ -7,11 +7,7 @@ use crate::policy::pattern::Given;
 use crate::push::issue::length_at;
 
 /// Greedy with one way back: the last `**` takes one component more each time the rest fails.
-pub(super) fn components_match(
-    pattern: &[Component],
-    subject: &[u8],
-    given: Given<'_>,
-) -> bool {
+pub(super) fn components_match(pattern: &[Component], subject: &[u8], given: Given<'_>) -> bool {
     let parts: Vec<&[u8]> = subject.split(|&b| b == b'/').collect();
     if parts.iter().any(|part| part.is_empty()) {
         return false;
