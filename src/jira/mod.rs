@@ -317,6 +317,8 @@ fn seconds(number: u32) -> Duration {
 }
 
 #[cfg(test)]
+mod contract;
+#[cfg(test)]
 #[path = "../../tests/it/support/fake_jira.rs"]
 mod fake;
 #[cfg(test)]
