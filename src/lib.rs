@@ -3,7 +3,7 @@
 //! Three rings, imports point inwards only (`tests/it/rings.rs` holds them to it):
 //!
 //! - use cases order the steps: `hook`, `door`, `cli`;
-//! - effects touch disk, environment, clock and processes: `git`, `store`, `audit`, `notify`,
+//! - effects touch disk, environment, clock and processes: `git`, `store`, `audit`, `notify`, `jira`,
 //!   `os`;
 //! - pure code takes values and gives values: `code`, `text`, `push`, `pusher`, `policy`,
 //!   `access`, `decision`, `check`, `report`.
@@ -20,6 +20,7 @@ pub mod door;
 pub mod git;
 pub mod hook;
 pub mod import;
+pub mod jira;
 pub mod notify;
 pub mod os;
 pub mod policy;

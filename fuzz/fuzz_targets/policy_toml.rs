@@ -9,7 +9,7 @@ use refwarden::policy::compiled::{Compiled, SourceFile as Compiling, compile};
 use refwarden::policy::diag::{Problem, Severity, to_json, to_text};
 use refwarden::policy::diff::diff;
 use refwarden::policy::load_file;
-use refwarden::policy::members::Answers;
+use refwarden::policy::members::{Answers, Ask};
 use refwarden::policy::model::{Group, Policy, User};
 use refwarden::policy::name::UserName;
 use refwarden::policy::refs::ChangedPath;
@@ -96,7 +96,9 @@ fn means_the_same(policy: &Policy, compare: bool) {
                     let (one, two) = (decide(&scope, q, &answers), decide(&other, q, &answers));
                     assert_eq!(one.verdict, two.verdict);
                     assert_eq!(one.trace, two.trace);
-                    assert!(needs(&scope, q, &answers).lookups.is_empty());
+                    // Of groups everything is answered; nobody asks Jira here.
+                    let asked = needs(&scope, q, &answers).lookups;
+                    assert!(!asked.iter().any(|ask| matches!(ask, Ask::Group(_))));
                     if matches!(one.verdict, Verdict::Allowed(_)) && q.action != Action::Read {
                         let own = q.name.starts_with(b"refs/refwarden/");
                         assert!(
@@ -121,7 +123,7 @@ fn means_the_same(policy: &Policy, compare: bool) {
 
 fn answers(policy: &Policy, member: bool) -> Answers {
     let looked_up = policy.groups.iter().filter(|(_, group)| matches!(group, Group::Lookup(_)));
-    looked_up.map(|(name, _)| (name.clone(), Ok(member))).collect()
+    looked_up.map(|(name, _)| (name.clone().into(), Ok(member))).collect()
 }
 
 fn now() -> DateTime<Utc> {

@@ -146,5 +146,7 @@ pub const fn code(rule: &Rule) -> Code {
         Rule::Content { .. } => Code::CheckContent,
         Rule::RefName(_) => Code::CheckRefName,
         Rule::RefCaseConflicts => Code::CheckRefCase,
+        // `policy apply` takes none with it.
+        Rule::Issue(_) => Code::Internal,
     }
 }

@@ -5,6 +5,7 @@
 
 mod applied;
 mod installation;
+mod jira;
 mod repository;
 mod side;
 mod sweep;
@@ -55,7 +56,7 @@ pub const INSTALLATION: &[InstallationCheck] = &[
 ];
 
 /// What the policy is needed for.
-pub const APPLIED: &[InstallationCheck] = &[applied::policy];
+pub const APPLIED: &[InstallationCheck] = &[applied::policy, jira::jira];
 
 /// Everything that is looked at in each repository.
 pub const REPOSITORY: &[RepositoryCheck] = &[

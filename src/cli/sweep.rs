@@ -39,6 +39,7 @@ pub fn run(args: &Args, out: &Out) -> anyhow::Result<Exit> {
         return Ok(Exit::Done);
     }
     // Neither waits for what is wrong with the other.
+    crate::jira::sweep(&here.site.state);
     let settled = settle::sweep(&here.site, &here.policy, "", usize::MAX);
     let uses = lost_uses(&here);
     let delivery = deliver(&here);

@@ -121,7 +121,7 @@ impl<'p> Asker<'p> {
         scope.entries.extend(self.live.entries(self.policy, project, (Some(user), repository))?);
         for member in [false, true] {
             let answers: Answers =
-                looked_up.iter().map(|group| (group.clone(), Ok(member))).collect();
+                looked_up.iter().map(|group| (group.clone().into(), Ok(member))).collect();
             let decision = decision::decide(&scope, question, &answers);
             let Verdict::Allowed(allowed) = &decision.verdict else { continue };
             let entry = allowed.permits().first().and_then(|at| scope.entries.get(*at)).copied();

@@ -7,8 +7,7 @@ use super::consider::{Outcome, look};
 use super::judge::end;
 use super::{Question, Scope};
 use crate::policy::entry::{Enforce, Entry, Kind};
-use crate::policy::members::Answers;
-use crate::policy::name::GroupName;
+use crate::policy::members::{Answers, Ask};
 use chrono::{DateTime, Utc};
 use std::collections::BTreeSet;
 
@@ -20,7 +19,7 @@ pub enum Lift {
     /// It is not, or a forbid takes that away.
     No,
     /// It depends on groups that have not been asked about.
-    Unasked(BTreeSet<GroupName>),
+    Unasked(BTreeSet<Ask>),
     /// It can't be told, for this reason.
     Failed(String),
 }

@@ -2,11 +2,11 @@
 
 use super::Question;
 use crate::policy::entry::{Entry, Holder, Permissions};
-use crate::policy::members::{Answers, Held, Standing};
-use crate::policy::name::GroupName;
+use crate::policy::members::{Answers, Ask, Held, Standing};
 use crate::policy::pattern::Broken;
 use crate::policy::window::Window;
 use crate::push::action::Action;
+use crate::push::issue::{self, IssueKey};
 use std::collections::BTreeSet;
 
 /// What came of looking at an entry; changed paths are looked at later, over all entries together.
@@ -28,10 +28,10 @@ pub enum Outcome {
     NotNow,
     /// Its window has ended.
     Ended,
-    /// It depends on groups that have not been asked about.
-    Unasked(BTreeSet<GroupName>),
-    /// It depends on a group that could not be looked up.
-    LookupFailed(GroupName, String),
+    /// It depends on memberships that have not been asked about.
+    Unasked(BTreeSet<Ask>),
+    /// It depends on a membership that could not be looked up.
+    LookupFailed(Ask, String),
     /// Its pattern could not be evaluated.
     Broken(Broken),
 }
@@ -74,7 +74,7 @@ pub(super) fn look(
         return Outcome::NoPaths;
     }
     // People who are settled not to be meant are told so, rather than that the time is wrong.
-    let people = people(entry, standing, answers);
+    let people = people(entry, standing, q, answers);
     if matches!(people, Outcome::OtherPeople | Outcome::Excepted(_)) {
         return people;
     }
@@ -103,25 +103,36 @@ fn speaks_of(entry: &Entry, action: Action) -> bool {
 }
 
 fn covers(entry: &Entry, standing: &Standing, q: &Question<'_>) -> Result<bool, Broken> {
-    let user = standing.user.as_ref();
+    let given = standing.given();
     match (q.action, entry.is_forbid()) {
         (Action::Read, _) => Ok(true),
-        (_, true) => entry.refs.forbids(q.name, user),
-        (_, false) => entry.refs.permits(q.name, user),
+        (_, true) => entry.refs.forbids(q.name, given),
+        (_, false) => entry.refs.permits(q.name, given),
     }
 }
 
-fn people(entry: &Entry, standing: &Standing, answers: &Answers) -> Outcome {
-    let meant = entry.to.as_ref().map(|to| standing.among(to, answers));
-    let excepted = standing.among(&entry.except, answers);
+fn people(entry: &Entry, standing: &Standing, q: &Question<'_>, answers: &Answers) -> Outcome {
+    let issues = issues_for(entry, standing, q);
+    let meant = entry.to.as_ref().map(|to| standing.among_on(to, &issues, answers));
+    let excepted = standing.among_on(&entry.except, &issues, answers);
     match (meant, excepted) {
         (Some(Held::No), _) => Outcome::OtherPeople,
         (_, Held::Yes(holder)) => Outcome::Excepted(holder),
-        (Some(Held::Unasked(groups)), _) | (_, Held::Unasked(groups)) => Outcome::Unasked(groups),
-        (Some(Held::Failed(group, reason)), _) | (_, Held::Failed(group, reason)) => {
-            Outcome::LookupFailed(group, reason)
+        (Some(Held::Unasked(asks)), _) | (_, Held::Unasked(asks)) => Outcome::Unasked(asks),
+        (Some(Held::Failed(ask, reason)), _) | (_, Held::Failed(ask, reason)) => {
+            Outcome::LookupFailed(ask, reason)
         }
         (Some(Held::Yes(_)) | None, Held::No) => Outcome::Applies,
+    }
+}
+
+/// The issues whose people the entry is about: those of the ref's name, because a ref keeps its name
+/// while a message or an option is only the pusher's word.
+fn issues_for(entry: &Entry, standing: &Standing, q: &Question<'_>) -> Vec<IssueKey> {
+    let names = entry.to.iter().flatten().chain(&entry.except).any(Holder::is_of_an_issue);
+    match names && q.action != Action::Read {
+        true => issue::find(q.name, &standing.issues_of),
+        false => Vec::new(),
     }
 }
 

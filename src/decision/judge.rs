@@ -2,10 +2,10 @@
 
 use super::consider::{Outcome, consider};
 use super::verdict::{Allowed, Reason, Refused, Verdict, Why};
-use super::{Paths, Question, Scope};
+use super::{Paths, Question, Scope, matters, settled};
 use crate::code::Code;
 use crate::policy::entry::{Enforce, Entry, Kind, Place};
-use crate::policy::members::Answers;
+use crate::policy::members::{Answers, Ask};
 use crate::policy::pattern::Broken;
 use crate::policy::refs::ChangedPath;
 use chrono::{DateTime, Utc};
@@ -76,29 +76,32 @@ fn broken_reason(entry: Option<usize>, broken: &Broken) -> Reason {
 
 /// Reasons that `enforce = "warn"` never softens: what could not be evaluated, identity, locks.
 fn hard_reasons(scope: &Scope<'_>, q: &Question<'_>, trace: &[Outcome]) -> Vec<Reason> {
+    let settled = settled(scope, trace);
+    let counts = |at: usize, ask: &Ask| {
+        scope.entries.get(at).is_none_or(|entry| matters(entry, ask, settled))
+    };
+    let unknown = |at, ask: &Ask, reason: &str| Reason {
+        code: Code::Lookup,
+        entry: Some(at),
+        why: Why::LookupFailed(ask.clone(), reason.to_owned()),
+    };
     let failed = trace.iter().enumerate().filter_map(|(at, outcome)| match outcome {
-        Outcome::LookupFailed(group, reason) => Some(Reason {
-            code: Code::Lookup,
-            entry: Some(at),
-            why: Why::LookupFailed(group.clone(), reason.clone()),
-        }),
-        Outcome::Unasked(groups) => groups.first().map(|group| Reason {
-            code: Code::Lookup,
-            entry: Some(at),
-            why: Why::LookupFailed(group.clone(), "nobody looked it up".into()),
-        }),
+        Outcome::LookupFailed(ask, reason) => counts(at, ask).then(|| unknown(at, ask, reason)),
+        Outcome::Unasked(asks) => {
+            let ask = asks.iter().find(|ask| counts(at, ask))?;
+            Some(unknown(at, ask, "nobody looked it up"))
+        }
         Outcome::Broken(broken) => Some(broken_reason(Some(at), broken)),
         Outcome::Applies if is_lock(scope, at) => {
             Some(Reason { code: Code::Locked, entry: Some(at), why: Why::Forbidden })
         }
         _ => None,
     });
-    let user = scope.standing.user.as_ref();
     let missing = scope.require.iter().filter_map(|require| {
         if scope.confirmed_by.contains(&require.source) {
             return None;
         }
-        match require.refs.forbids(q.name, user) {
+        match require.refs.forbids(q.name, scope.standing.given()) {
             Ok(false) => None,
             Ok(true) => Some(Reason {
                 code: Code::NoIdentity,

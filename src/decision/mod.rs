@@ -16,9 +16,8 @@ pub use verdict::{Allowed, Decision, Reason, Refused, Verdict, Why};
 
 use crate::code::Code;
 use crate::policy::entry::{Enforce, Entry, Holder};
-use crate::policy::members::{Answers, Held, Standing};
+use crate::policy::members::{Answers, Ask, Held, Standing};
 use crate::policy::model::Require;
-use crate::policy::name::GroupName;
 use crate::policy::refs::ChangedPath;
 use crate::push::action::Action;
 use crate::pusher::source::Source;
@@ -71,8 +70,8 @@ pub struct Question<'a> {
 /// What must be found out before [`decide`] can answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needs {
-    /// Groups to look the person up in.
-    pub lookups: BTreeSet<GroupName>,
+    /// Memberships of the person to ask about.
+    pub lookups: BTreeSet<Ask>,
     /// Whether an entry speaks about changed paths, so that they decide.
     pub paths: bool,
 }
@@ -91,19 +90,37 @@ fn trace(scope: &Scope<'_>, question: &Question<'_>, answers: &Answers) -> Vec<O
 
 fn needs_of(scope: &Scope<'_>, question: &Question<'_>, trace: &[Outcome]) -> Needs {
     let mut needs = Needs::default();
+    let settled = settled(scope, trace);
     let (mut path_forbid, mut path_permit, mut plain_permit) = (false, false, false);
     for (entry, outcome) in scope.entries.iter().zip(trace) {
         match outcome {
             Outcome::Applies if entry.is_forbid() => path_forbid |= entry.paths.is_some(),
             Outcome::Applies if entry.looks_at_paths() => path_permit = true,
             Outcome::Applies => plain_permit = true,
-            Outcome::Unasked(groups) => needs.lookups.extend(groups.iter().cloned()),
+            Outcome::Unasked(asks) => {
+                let asks = asks.iter().filter(|ask| matters(entry, ask, settled));
+                needs.lookups.extend(asks.cloned());
+            }
             _ => {}
         }
     }
     let has_paths = !matches!(question.action, Action::Read | Action::Delete);
     needs.paths = has_paths && (path_forbid || (path_permit && !plain_permit));
     needs
+}
+
+/// Whether a permit that looks at no paths applies, so that no other permit is needed.
+fn settled(scope: &Scope<'_>, trace: &[Outcome]) -> bool {
+    let both = scope.entries.iter().zip(trace);
+    both.into_iter().any(|(entry, outcome)| {
+        *outcome == Outcome::Applies && !entry.is_forbid() && !entry.looks_at_paths()
+    })
+}
+
+/// Whether what is asked about an entry can change the answer. Where another permit settles it,
+/// Jira is not asked what one more would say: a Jira that is down is in nobody's way who needs it not.
+fn matters(entry: &Entry, ask: &Ask, settled: bool) -> bool {
+    entry.is_forbid() || !settled || matches!(ask, Ask::Group(_))
 }
 
 /// Decides. Look-ups that `answers` lacks refuse.
@@ -114,16 +131,16 @@ pub fn decide(scope: &Scope<'_>, question: &Question<'_>, answers: &Answers) -> 
     Decision { verdict, trace }
 }
 
-/// Decides, unless groups have to be looked up first: then says which. Every entry is considered
+/// Decides, unless memberships have to be asked about first: then says which. Every entry is considered
 /// once.
 ///
 /// # Errors
-/// The groups that the answer may depend on and `answers` lacks.
+/// The memberships that the answer may depend on and `answers` lacks.
 pub fn decide_or_ask(
     scope: &Scope<'_>,
     question: &Question<'_>,
     answers: &Answers,
-) -> Result<Decision, BTreeSet<GroupName>> {
+) -> Result<Decision, BTreeSet<Ask>> {
     let trace = trace(scope, question, answers);
     let lookups = needs_of(scope, question, &trace).lookups;
     if !lookups.is_empty() {

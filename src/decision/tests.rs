@@ -182,7 +182,7 @@ fn a_look_up_that_fails_refuses_even_beside_a_standing_right() {
     let own = entry(Kind::Permit, Permissions::UPDATE, Some("bob"));
     let group = GroupName::parse("staff").unwrap();
     let verdict = |answer: Result<bool, String>, entries: &[Entry]| {
-        let answers = Answers::from([(group.clone(), answer)]);
+        let answers = Answers::from([(group.clone().into(), answer)]);
         match run(entries, &bob(), &q, &answers).verdict {
             Verdict::Allowed(_) => None,
             Verdict::Refused(refused) => Some(refused.code()),
@@ -199,7 +199,7 @@ fn a_look_up_that_fails_refuses_even_beside_a_standing_right() {
         require: &[],
         confirmed_by: &[],
     };
-    assert_eq!(needs(&scope, &q, &Answers::new()).lookups, [group.clone()].into());
+    assert_eq!(needs(&scope, &q, &Answers::new()).lookups, [group.clone().into()].into());
 }
 
 #[test]
@@ -302,4 +302,99 @@ fn a_required_source_that_is_silent_refuses_and_no_warning_mode_softens_it() {
         decide(&scope(&[Source::PushCert]), &q, &Answers::new()).verdict,
         Verdict::Allowed(_)
     ));
+}
+
+/// bob, in a project whose issues are PAY's and whose roles are Jira's.
+fn bob_with_issues() -> Standing {
+    let roles = [(RoleName::parse("dev").unwrap(), "Developers".into())];
+    Standing {
+        roles: [].into(),
+        issues_of: vec!["PAY".into()],
+        jira_roles: Some(("PAY".into(), roles.into())),
+        ..bob()
+    }
+}
+
+fn assignee_of(key: &str) -> Ask {
+    Ask::Issue(crate::push::IssueKey::parse(key).unwrap(), Holder::Assignee)
+}
+
+fn to(holder: Holder) -> Entry {
+    Entry { to: Some(vec![holder]), ..entry(Kind::Permit, Permissions::WRITE, Some("bob")) }
+}
+
+#[test]
+fn every_issue_in_the_name_must_name_the_pusher() {
+    let entries = [to(Holder::Assignee)];
+    let q = ask(Action::Update, "refs/heads/PAY-1/PAY-2", Paths::Known(&[]));
+    let verdict = |answers: &[(Ask, Result<bool, String>)]| {
+        let answers = answers.iter().cloned().collect();
+        match run(&entries, &bob_with_issues(), &q, &answers).verdict {
+            Verdict::Allowed(_) => None,
+            Verdict::Refused(refused) => Some(refused.code()),
+        }
+    };
+    let (one, two) = (assignee_of("PAY-1"), assignee_of("PAY-2"));
+    assert_eq!(verdict(&[(one.clone(), Ok(true)), (two.clone(), Ok(true))]), None);
+    assert_eq!(verdict(&[(one.clone(), Ok(true)), (two.clone(), Ok(false))]), Some(Code::NoPermit));
+    assert_eq!(verdict(&[(one.clone(), Ok(true))]), Some(Code::Lookup), "unasked");
+    assert_eq!(verdict(&[(one.clone(), Ok(true)), (two, Err("down".into()))]), Some(Code::Lookup));
+    assert_eq!(verdict(&[(one, Ok(false))]), Some(Code::NoPermit), "one no settles it");
+}
+
+#[test]
+fn no_issue_in_the_name_no_reading_and_no_project_of_jira_is_nobody() {
+    let entries = [to(Holder::Assignee), to(Holder::Field("f".into()))];
+    let none = Answers::new();
+    for (standing, q) in [
+        (bob_with_issues(), ask(Action::Update, "refs/heads/main", Paths::Known(&[]))),
+        (bob_with_issues(), ask(Action::Update, "refs/heads/OPS-1", Paths::Known(&[]))),
+        (bob_with_issues(), ask(Action::Read, "refs/heads/PAY-1", Paths::None)),
+        (bob(), ask(Action::Update, "refs/heads/PAY-1", Paths::Known(&[]))),
+    ] {
+        let Verdict::Refused(refused) = run(&entries, &standing, &q, &none).verdict else {
+            panic!("somebody was named");
+        };
+        assert_eq!(refused.code(), Code::NoPermit);
+    }
+}
+
+#[test]
+fn jira_is_not_asked_beside_a_right_that_is_enough_and_can_then_not_fail() {
+    let own = entry(Kind::Permit, Permissions::WRITE, Some("bob"));
+    let q = ask(Action::Update, "refs/heads/PAY-1", Paths::Known(&[]));
+    let standing = bob_with_issues();
+    for holder in [Holder::Assignee, Holder::Role(RoleName::parse("dev").unwrap()), Holder::Lead] {
+        let (permit, alone) = (to(holder.clone()), to(holder));
+        let entries = [permit, own.clone()];
+        let scope = |entries| Scope {
+            standing: &standing,
+            entries,
+            enforce: Enforce::Refuse,
+            require: &[],
+            confirmed_by: &[],
+        };
+        let none = Answers::new();
+        assert!(needs(&scope(entries.iter().collect()), &q, &none).lookups.is_empty());
+        let asked = needs(&scope(vec![&alone]), &q, &none).lookups;
+        assert_eq!(asked.len(), 1);
+        let failed: Answers = asked.into_iter().map(|ask| (ask, Err("down".into()))).collect();
+        assert!(matches!(run(&entries, &standing, &q, &failed).verdict, Verdict::Allowed(_)));
+        let Verdict::Refused(refused) =
+            run(std::slice::from_ref(&alone), &standing, &q, &failed).verdict
+        else {
+            panic!("a look-up that failed was a yes");
+        };
+        assert_eq!(refused.code(), Code::Lookup);
+        // What only its path needs is asked.
+        let mut narrow = own.clone();
+        narrow.paths = Some(PathScope::default());
+        let both = [entries[0].clone(), narrow];
+        assert_eq!(needs(&scope(both.iter().collect()), &q, &none).lookups.len(), 1);
+        // A forbid that spares them has to be asked about, whatever permits there are.
+        let mut forbid = entry(Kind::Forbid, Permissions::WRITE, None);
+        forbid.except = entries[0].to.clone().unwrap();
+        let both = [own.clone(), forbid];
+        assert_eq!(needs(&scope(both.iter().collect()), &q, &none).lookups.len(), 1);
+    }
 }

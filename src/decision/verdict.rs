@@ -2,7 +2,7 @@
 
 use super::consider::Outcome;
 use crate::code::Code;
-use crate::policy::name::GroupName;
+use crate::policy::members::Ask;
 use crate::pusher::source::Source;
 use chrono::{DateTime, Utc};
 
@@ -98,8 +98,8 @@ pub enum Why {
     NoPermit,
     /// The ref asks for this source too, and it did not name the person.
     SourceMissing(Source),
-    /// A group could not be looked up.
-    LookupFailed(GroupName, String),
+    /// A membership could not be looked up.
+    LookupFailed(Ask, String),
     /// A pattern could not be evaluated.
     Broken(String),
 }

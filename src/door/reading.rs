@@ -11,6 +11,7 @@ use crate::hook::Refusal;
 use crate::hook::desk::Desk;
 use crate::hook::lent::{self, Access};
 use crate::hook::ruling;
+use crate::os::syslog::{self, Severity};
 use crate::policy::entry::{Enforce, Kind};
 use crate::policy::members::Answers;
 use crate::policy::name::{ProjectName, UserName};
@@ -156,6 +157,10 @@ fn judge(
     let Some(mut decision) = decide(desk, user, &ground, answers) else {
         return Ok(Judged::No(Some(ground.name), Code::NoPermit));
     };
+    let decided = matches!(decision.verdict, Verdict::Allowed(_));
+    if decided && let Some(code) = jira_refuses(desk, user, &ground) {
+        return Ok(Judged::No(Some(ground.name), code));
+    }
     if let (Verdict::Refused(refused), Some(person), Some(store)) =
         (&decision.verdict, user, &access.store)
         && refused.code() == Code::NoPermit
@@ -167,8 +172,32 @@ fn judge(
         if let Some(again) = decide(desk, user, &ground, answers) {
             decision = again;
         }
+        let decided = matches!(decision.verdict, Verdict::Allowed(_));
+        if decided && let Some(code) = jira_refuses(desk, Some(person), &ground) {
+            return Ok(Judged::No(Some(ground.name), code));
+        }
     }
     Ok(Judged::Said(Box::new(ground), decision))
+}
+
+/// `read-needs`: the code of a no where Jira does not let somebody see the project's code, or can't
+/// be asked. Somebody whom it does not know may not.
+fn jira_refuses(desk: &Desk, user: Option<&UserName>, ground: &Ground) -> Option<Code> {
+    let permission = ground.project.read_needs.as_deref()?;
+    let declared = user.and_then(|user| desk.policy.user(user).ok().flatten());
+    let person = declared.and_then(|user| user.declared.jira);
+    let elsewhere = desk.elsewhere();
+    let (Some(person), Some(jira)) = (person, elsewhere.jira()) else {
+        return Some(Code::NoPermit);
+    };
+    match jira.permits(&person, permission, &ground.project.jira_keys) {
+        Ok(true) => None,
+        Ok(false) => Some(Code::NoPermit),
+        Err(error) => {
+            let _ = syslog::send(Severity::Error, &format!("Jira: {}", error.for_admin()));
+            Some(Code::Lookup)
+        }
+    }
 }
 
 /// `None` where groups would have to be asked about somebody without an identity.
@@ -197,11 +226,13 @@ fn decide(
     loop {
         match decision::decide_or_ask(&scope, &question, answers) {
             Ok(decision) => return Some(decision),
-            Err(groups) => {
+            Err(asks) => {
                 let user = user?;
-                for group in groups {
-                    let answer = ruling::ask(desk, user, &group);
-                    answers.insert(group, answer);
+                let elsewhere = desk.elsewhere();
+                for ask in asks {
+                    let projects = &ground.project.jira_keys;
+                    let answer = ruling::ask(desk, user, &ask, &elsewhere, projects);
+                    answers.insert(ask, answer);
                 }
             }
         }

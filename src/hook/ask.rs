@@ -271,6 +271,7 @@ pub fn file(
     };
     let by = known.pusher.as_ref().map(actor).unwrap_or_default();
     let person = by.user.clone().ok_or(StoreError::Moved)?;
+    let elsewhere = desk.elsewhere();
     let human = match human(&desk.policy, &person) {
         Ok(human) => human,
         Err(error) => return Ok(Came::No(vec![error.to_string()])),
@@ -285,6 +286,10 @@ pub fn file(
             Ok(request) => request.clone(),
             Err(words) => return Ok(Came::No(words.clone())),
         };
+        let trouble = elsewhere.ticket_trouble(request.ticket.as_deref(), &entitlement);
+        if let Some(words) = trouble {
+            return Ok(Came::No(vec![words]));
+        }
         if let Err(words) = open.may_ask(desk.policy.settings().access.max_open, now) {
             return Ok(Came::No(vec![words]));
         }

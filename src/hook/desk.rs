@@ -1,6 +1,7 @@
 //! What a hook has before it when it judges: the site, the applied policy, the time.
 
 use super::Refusal;
+use super::elsewhere::Elsewhere;
 use crate::audit::Trail;
 use crate::code::Code;
 use crate::os::clock::{self, Now};
@@ -164,6 +165,12 @@ impl Desk {
     fn open_store(&self, mode: Mode) -> Result<Option<Box<dyn AccessStore>>, StoreError> {
         let settings = self.policy.settings();
         store::open::open(settings, &self.site.state, self.site.account_uid, mode)
+    }
+
+    /// Whom memberships are asked of that the policy does not know.
+    #[must_use]
+    pub fn elsewhere(&self) -> Elsewhere {
+        Elsewhere::new(self.policy.settings(), &self.site.state, self.site.account_uid)
     }
 
     /// The audit trail of the applied policy.

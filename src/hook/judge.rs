@@ -3,6 +3,7 @@
 use super::Refusal;
 use super::checks::{self, Checked};
 use super::desk::Desk;
+use super::issues::Issues;
 use super::ruling::Ruling;
 use super::{identity, lent};
 use crate::access::options::{self, Asked};
@@ -46,6 +47,8 @@ pub struct Known {
     pub unread: Vec<String>,
     /// The store, as far as it was asked, and the grants that the answers rest on.
     pub access: lent::Access,
+    /// What was learnt of issues.
+    pub issues: Issues,
 }
 
 /// What came of one ref.
@@ -161,6 +164,8 @@ pub fn judge(
         .and_then(|ruled| {
             checks::rule(&mut ruling, &known.updates, ruled, &known.asked, &mut known.access)
         });
+    let all = ruled.as_deref().unwrap_or_default();
+    known.issues = Issues::of(ruling.elsewhere(), &ruling.ground, &known.updates, all);
     known.ground = Some(ruling.into_ground());
     ruled
 }

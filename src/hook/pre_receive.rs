@@ -206,6 +206,7 @@ impl Answered<'_> {
         let grants = tell::grants(self.desk, self.known, (self.ground, self.ruled), access);
         let gitlab = self.desk.policy.settings().sources.contains(&Source::Gitlab);
         say(&report::facts(&grants, gitlab));
+        say(&report::facts(&tell::issues(self.known), gitlab));
         faults::point("pre-receive-done");
         Ok(End::Go)
     }
@@ -253,6 +254,7 @@ impl Answered<'_> {
         let mut line = record::begin(self.desk, Event::PUSH_DECIDED, self.known);
         record::answers(&mut line, self.ruled, self.ground, &files);
         record::access(&mut line, access);
+        record::issues(&mut line, &self.known.issues);
         let warned = line.refs.iter().any(|one| one.verdict == Some(Verdict::WouldRefuse));
         line.verdict = Some(match (stops, warned) {
             (true, _) => Verdict::Refused,
@@ -292,6 +294,9 @@ impl Answered<'_> {
             let words = format!("a refusal was not recorded: {error}");
             let _ = syslog::send(syslog::Severity::Error, &words);
         }
+        let issues = &self.known.issues;
+        let lines = issues.found.iter().chain(&issues.told);
+        report.notes.extend(lines.map(|line| line.clone().into_bytes()));
         report.notes.extend(settle::sources_differ(&self.desk.site, &self.desk.policy));
         say(&report.render());
         Ok(match wait {

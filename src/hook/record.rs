@@ -2,6 +2,7 @@
 
 use super::ask::Came;
 use super::desk::{Desk, hex};
+use super::issues::Issues;
 use super::judge::{Answer, Known, Ruled};
 use super::lent::Access;
 use crate::audit::{
@@ -142,6 +143,15 @@ pub fn access(record: &mut Record, access: &Access) {
     if access.used.len() > 1 {
         let ids: Vec<&str> = access.used.iter().map(|lent| lent.id.as_str()).collect();
         record.detail.insert("grants".into(), Text::new(ids.join(" ")));
+    }
+}
+
+/// Writes down the issues that were asked about, and what was odd about the answers.
+pub fn issues(record: &mut Record, issues: &Issues) {
+    for (name, list, between) in [("issues", &issues.used, ", "), ("jira", &issues.told, "; ")] {
+        if !list.is_empty() {
+            record.detail.insert(name.into(), Text::new(list.join(between)));
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::Refusal;
 use super::desk::Desk;
+use super::elsewhere::Elsewhere;
 use super::judge::{Answer, Ruled, git_refusal};
 use crate::access::Request;
 use crate::check;
@@ -10,10 +11,10 @@ use crate::code::Code;
 use crate::decision::bypass::{self, Lift};
 use crate::decision::{self, Needs, Paths, Question};
 use crate::git::{Changed, GitError, Limits, PATH_COST, Reader, RefValue};
-use crate::os::{clock, groups};
+use crate::os::clock;
 use crate::policy::entry::{Entry, Holder, Kind, Permissions};
-use crate::policy::members::{Answers, Held};
-use crate::policy::name::{GroupName, UserName};
+use crate::policy::members::{Answers, Ask, Held};
+use crate::policy::name::UserName;
 use crate::policy::refs::ChangedPath;
 use crate::policy::scope::Ground;
 use crate::push::{Action, RefName, RefUpdate};
@@ -71,6 +72,7 @@ pub struct Ruling<'a> {
     horizon: Duration,
     vouched: Vec<Source>,
     answers: Answers,
+    elsewhere: Elsewhere,
     base: Option<Option<gix::ObjectId>>,
     facts: Vec<Fact>,
     /// What the changed paths of all refs take in memory so far.
@@ -103,6 +105,7 @@ impl<'a> Ruling<'a> {
             horizon,
             vouched: vouched.to_vec(),
             answers: Answers::new(),
+            elsewhere: desk.elsewhere(),
             base: None,
             facts: Vec::new(),
             path_bytes: 0,
@@ -110,6 +113,11 @@ impl<'a> Ruling<'a> {
             pinned: Vec::new(),
             silent: silent(),
         }
+    }
+
+    /// Whom memberships were asked of.
+    pub const fn elsewhere(&self) -> &Elsewhere {
+        &self.elsewhere
     }
 
     /// The ground, with every entry that joined it.
@@ -341,25 +349,31 @@ impl<'a> Ruling<'a> {
         }
     }
 
-    /// Asks about groups, so that the answers are there.
-    pub fn look_up(&mut self, wanted: impl IntoIterator<Item = GroupName>) {
-        for group in wanted {
-            let answer = ask(self.desk, &self.user, &group);
-            self.answers.insert(group, answer);
+    /// Asks about memberships, so that the answers are there.
+    pub fn look_up(&mut self, wanted: impl IntoIterator<Item = Ask>) {
+        for one in wanted {
+            let projects = &self.ground.project.jira_keys;
+            let answer = ask(self.desk, &self.user, &one, &self.elsewhere, projects);
+            self.answers.insert(one, answer);
         }
     }
 }
 
-/// Whether the user is in a looked-up group.
-pub(crate) fn ask(desk: &Desk, user: &UserName, group: &GroupName) -> Result<bool, String> {
-    let lookup = desk.policy.lookup(group).map_err(|error| error.to_string())?;
-    let Some(lookup) = lookup else { return Err("it is not a looked-up group".into()) };
-    let unix = desk
-        .policy
-        .user(user)
-        .map_err(|error| error.to_string())?
-        .and_then(|user| user.declared.unix);
-    groups::member(&lookup, user, unix.as_deref(), desk.site.account_uid)
+/// Whether the user has a membership that is asked about elsewhere.
+pub(crate) fn ask(
+    desk: &Desk,
+    user: &UserName,
+    ask: &Ask,
+    elsewhere: &Elsewhere,
+    projects: &[Box<str>],
+) -> Result<bool, String> {
+    let lookup = match ask {
+        Ask::Group(group) => desk.policy.lookup(group).map_err(|error| error.to_string())?,
+        _ => None,
+    };
+    let declared = desk.policy.user(user).map_err(|error| error.to_string())?;
+    let declared = declared.ok_or("the policy does not know this user")?.declared;
+    elsewhere.answer((user, &declared), ask, lookup.as_ref(), projects)
 }
 
 /// A fault of one ref; one of the server, or a limit, refuses the whole push.

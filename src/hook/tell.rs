@@ -176,6 +176,11 @@ fn granted(
     line
 }
 
+/// What a permitted push should know of Jira's answers.
+pub fn issues(known: &Known) -> Vec<Raw> {
+    known.issues.told.iter().map(|line| format!("warning: {line}").into_bytes()).collect()
+}
+
 /// ` (hotfix, approved by alice)`
 fn approved_by(lent: &Lent) -> String {
     let names: Vec<String> = lent.state.approvals.iter().map(|(by, _)| by.to_string()).collect();

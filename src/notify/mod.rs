@@ -224,7 +224,7 @@ fn send(
 /// A receiver as it may be told: its URL's path may be a secret.
 fn receiver(to: &NotifyTo) -> String {
     let text = match to {
-        NotifyTo::Url { url, .. } => http::host(url),
+        NotifyTo::Url { url, .. } => crate::os::web::host(url),
         NotifyTo::Command(argv) => argv.first().map(|word| (**word).to_owned()),
     };
     Safe::new(text.unwrap_or_default().as_bytes(), MAX_REASON).to_string()

@@ -22,6 +22,7 @@ pub mod site;
 pub mod sshd;
 pub mod syslog;
 pub mod trust;
+pub mod web;
 
 /// This host's name, as the kernel has it.
 #[must_use]

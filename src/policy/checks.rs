@@ -3,6 +3,7 @@
 //! Knows what was written and where it applies; what a commit looks like is judged elsewhere.
 
 use super::entry::{Enforce, Place};
+use super::issue_rule::IssueRule;
 use super::model::applies;
 use super::name::ProjectName;
 use super::pattern::{Broken, Pattern};
@@ -107,6 +108,8 @@ pub enum Rule {
     RefName(Pattern),
     /// `ref-case-conflicts = true`
     RefCaseConflicts,
+    /// `issue`: of the issues that the ref's name, a commit or an option names.
+    Issue(IssueRule),
 }
 
 impl Rule {
@@ -133,6 +136,7 @@ impl Rule {
             Self::Content { .. } => "content",
             Self::RefName(_) => "ref-name",
             Self::RefCaseConflicts => "ref-case-conflicts",
+            Self::Issue(_) => "issue",
         }
     }
 }

@@ -118,6 +118,14 @@ pub enum Holder {
     Anyone,
 }
 
+impl Holder {
+    /// Whether it is somebody whom the issue in play names.
+    #[must_use]
+    pub const fn is_of_an_issue(&self) -> bool {
+        matches!(self, Self::Assignee | Self::Reporter | Self::Field(_))
+    }
+}
+
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

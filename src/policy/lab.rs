@@ -134,6 +134,7 @@ pub(crate) fn entitlement(name: &str, eligible: &[Holder], project: &str) -> Ent
         pending: hour,
         reason_required: true,
         ticket: None,
+        ticket_status: vec![],
         approval: vec![Approval { from: vec![Holder::User(user("alice"))], count: 1 }],
         auto: None,
         break_glass: false,
@@ -182,6 +183,8 @@ pub(crate) fn plain_project(repositories: &[&str], scheme_name: &str) -> Project
         lead: None,
         base: None,
         jira_keys: vec![],
+        jira_roles: None,
+        read_needs: None,
         roles: Default::default(),
         enforce: Enforce::Refuse,
     }
@@ -356,5 +359,5 @@ pub(crate) fn changed(policy: &Policy, dice: &mut Dice) -> Policy {
 /// What a look-up says about somebody who is, or is not, in the one looked-up group.
 pub(crate) fn answers(policy: &Policy, member: bool) -> Answers {
     let asked = lookups_of(&policy.groups).into_values().flatten();
-    asked.map(|group| (group, Ok(member))).collect()
+    asked.map(|group| (group.into(), Ok(member))).collect()
 }

@@ -39,6 +39,8 @@ pub struct Entitlement {
     pub reason_required: bool,
     /// What a ticket must match as a whole: always a `regex:` pattern.
     pub ticket: Option<Pattern>,
+    /// States one of which the issue that is the ticket must be in; empty asks nothing of Jira.
+    pub ticket_status: Vec<Box<str>>,
     /// Lists of approvers, all needed; empty only with `auto`.
     pub approval: Vec<Approval>,
     /// Approved by rule.

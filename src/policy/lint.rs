@@ -175,6 +175,9 @@ impl Lint<'_> {
         let roles: Vec<(String, At)> = places(&self.root, "roles").collect();
         for (name, at) in roles {
             let filled = |project: &Project| {
+                if project.jira_roles.is_some() {
+                    return true;
+                }
                 let members = project.roles.iter().find(|(role, _)| role.as_str() == name);
                 members.is_some_and(|(_, members)| self.people.any_member(members))
             };

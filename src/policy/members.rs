@@ -6,11 +6,44 @@
 use super::entry::Holder;
 use super::model::{Group, Member, Policy, Project};
 use super::name::{GroupName, RoleName, UserName};
+use super::pattern::Given;
+use crate::push::IssueKey;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
 
-/// What was answered about one person, by group that is looked up; an error is the reason.
-pub type Answers = BTreeMap<GroupName, Result<bool, String>>;
+/// A membership of one person that the policy does not know: it is asked about elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Ask {
+    /// In a looked-up group.
+    Group(GroupName),
+    /// In Jira's role of that name, in Jira's project of that key.
+    Role(Box<str>, Box<str>),
+    /// The lead of Jira's project of that key.
+    Lead(Box<str>),
+    /// Named by the issue as this holder: its assignee, reporter, or in a field.
+    Issue(IssueKey, Holder),
+}
+
+impl fmt::Display for Ask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Group(name) => write!(f, "@{name}"),
+            Self::Role(name, project) => write!(f, "`{name}` of {project} in Jira"),
+            Self::Lead(project) => write!(f, "the lead of {project} in Jira"),
+            Self::Issue(key, holder) => write!(f, "{holder} of {key}"),
+        }
+    }
+}
+
+impl From<GroupName> for Ask {
+    fn from(name: GroupName) -> Self {
+        Self::Group(name)
+    }
+}
+
+/// What was answered about one person; an error is the reason.
+pub type Answers = BTreeMap<Ask, Result<bool, String>>;
 
 /// For every group that contains looked-up groups, directly or nested: which.
 pub type LookupsOf = BTreeMap<GroupName, BTreeSet<GroupName>>;
@@ -30,6 +63,11 @@ pub struct Standing {
     pub group_lookups: LookupsOf,
     /// Looked-up groups that would give the person a role in the project.
     pub role_lookups: BTreeMap<RoleName, BTreeSet<GroupName>>,
+    /// Where Jira says who has the project's roles and leads it: its project there, and what each
+    /// role is called there.
+    pub jira_roles: Option<(Box<str>, BTreeMap<RoleName, Box<str>>)>,
+    /// Keys of the projects in Jira whose issues a ref's name may name.
+    pub issues_of: Vec<Box<str>>,
 }
 
 /// Whether somebody is among holders.
@@ -39,10 +77,10 @@ pub enum Held {
     Yes(Holder),
     /// By none.
     No,
-    /// It depends on looked-up groups that nobody has asked about yet.
-    Unasked(BTreeSet<GroupName>),
+    /// It depends on memberships that nobody has asked about yet.
+    Unasked(BTreeSet<Ask>),
     /// A look-up failed, and no other holder settles it.
-    Failed(GroupName, String),
+    Failed(Ask, String),
 }
 
 impl Standing {
@@ -76,32 +114,52 @@ impl Standing {
         }
         let lead = project.lead.as_ref() == Some(&user);
         let group_lookups = group_lookups.clone();
-        Self { user: Some(user), groups, roles, lead, group_lookups, role_lookups }
+        Self {
+            user: Some(user),
+            groups,
+            roles,
+            lead,
+            group_lookups,
+            role_lookups,
+            jira_roles: project.jira_keys.first().cloned().zip(project.jira_roles.clone()),
+            issues_of: project.jira_keys.clone(),
+        }
     }
 
-    /// Whether the person is among `holders`: settled memberships first, then the answers.
+    /// What the variables of a pattern stand for.
+    #[must_use]
+    pub fn given(&self) -> Given<'_> {
+        Given { user: self.user.as_ref(), issues_of: &self.issues_of }
+    }
+
+    /// Whether the person is among `holders`, no issue in play: settled memberships first, then
+    /// the answers.
     #[must_use]
     pub fn among(&self, holders: &[Holder], answers: &Answers) -> Held {
+        self.among_on(holders, &[], answers)
+    }
+
+    /// The same with `issues` in play: whoever an issue names must be named by all of them.
+    #[must_use]
+    pub fn among_on(&self, holders: &[Holder], issues: &[IssueKey], answers: &Answers) -> Held {
         if let Some(holder) = holders.iter().find(|holder| self.settled(holder)) {
             return Held::Yes(holder.clone());
         }
         let mut unasked = BTreeSet::new();
         let mut failed = None;
         for holder in holders {
-            for group in self.lookups(holder) {
-                match answers.get(group) {
-                    Some(Ok(true)) => return Held::Yes(holder.clone()),
-                    Some(Ok(false)) => {}
-                    Some(Err(reason)) => failed = Some((group.clone(), reason.clone())),
-                    None => {
-                        unasked.insert(group.clone());
-                    }
+            for way in self.ways(holder, issues) {
+                match all_of(way, answers) {
+                    Held::Yes(_) => return Held::Yes(holder.clone()),
+                    Held::No => {}
+                    Held::Failed(ask, reason) => failed = Some((ask, reason)),
+                    Held::Unasked(asks) => unasked.extend(asks),
                 }
             }
         }
         match failed {
             _ if !unasked.is_empty() => Held::Unasked(unasked),
-            Some((group, reason)) => Held::Failed(group, reason),
+            Some((ask, reason)) => Held::Failed(ask, reason),
             None => Held::No,
         }
     }
@@ -114,18 +172,53 @@ impl Standing {
             Holder::Group(name) => self.groups.contains(name),
             Holder::Role(name) => self.roles.contains(name),
             Holder::Lead => self.lead,
-            // No issue is in play: nobody.
             Holder::Assignee | Holder::Reporter | Holder::Field(_) => false,
         }
     }
 
-    fn lookups(&self, holder: &Holder) -> impl Iterator<Item = &GroupName> {
-        let set = match holder {
-            Holder::Group(name) => self.group_lookups.get(name),
-            Holder::Role(name) => self.role_lookups.get(name),
-            _ => None,
+    /// Ways to be a holder by what is asked elsewhere; each takes a yes to all of its questions.
+    fn ways(&self, holder: &Holder, issues: &[IssueKey]) -> Vec<Vec<Ask>> {
+        let any = |groups: Option<&BTreeSet<GroupName>>| {
+            groups.into_iter().flatten().map(|name| vec![Ask::Group(name.clone())]).collect()
         };
-        set.into_iter().flatten().filter(|_| self.user.is_some())
+        match holder {
+            _ if self.user.is_none() => Vec::new(),
+            Holder::Group(name) => any(self.group_lookups.get(name)),
+            Holder::Role(name) => match &self.jira_roles {
+                None => any(self.role_lookups.get(name)),
+                Some((project, roles)) => {
+                    let there = roles.get(name).into_iter();
+                    there.map(|role| vec![Ask::Role(role.clone(), project.clone())]).collect()
+                }
+            },
+            Holder::Lead => {
+                let project = self.jira_roles.iter().map(|(project, _)| project);
+                project.map(|project| vec![Ask::Lead(project.clone())]).collect()
+            }
+            Holder::Assignee | Holder::Reporter | Holder::Field(_) if !issues.is_empty() => {
+                vec![issues.iter().map(|key| Ask::Issue(key.clone(), holder.clone())).collect()]
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Whether all of a way was answered with yes; one no settles it. The holder of a `Yes` is nobody's.
+fn all_of(way: Vec<Ask>, answers: &Answers) -> Held {
+    let mut unasked = BTreeSet::new();
+    let mut failed = None;
+    for ask in way {
+        match answers.get(&ask) {
+            Some(Ok(true)) => {}
+            Some(Ok(false)) => return Held::No,
+            Some(Err(reason)) => failed = Some((ask, reason.clone())),
+            None => _ = unasked.insert(ask),
+        }
+    }
+    match failed {
+        Some((ask, reason)) => Held::Failed(ask, reason),
+        None if !unasked.is_empty() => Held::Unasked(unasked),
+        None => Held::Yes(Holder::Authenticated),
     }
 }
 

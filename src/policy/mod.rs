@@ -11,6 +11,8 @@ pub mod compiled;
 pub mod diag;
 pub mod diff;
 pub mod entry;
+pub mod issue_rule;
+mod jira;
 #[cfg(test)]
 pub(crate) mod lab;
 mod lending;

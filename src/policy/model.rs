@@ -7,6 +7,8 @@ pub use super::lending::{
     TokenSettings,
 };
 
+pub use super::jira::{Flavor, JiraSettings, WhenDown};
+
 use super::checks::Check;
 use super::entry::{Enforce, Entry, Holder, Place};
 use super::name::{EntitlementName, GroupName, ProjectName, RoleName, SchemeName, UserName};
@@ -85,6 +87,8 @@ pub struct Settings {
     pub access: AccessSettings,
     /// `[tokens]`; without it none is made, and none holds.
     pub tokens: Option<TokenSettings>,
+    /// `[jira]`; without it nobody is named by an issue.
+    pub jira: Option<JiraSettings>,
     /// `[[notify]]`
     pub notify: Vec<Notify>,
     /// `[store]`, where several hosts share one; `None` is the embedded store.
@@ -263,6 +267,10 @@ pub struct Project {
     pub base: Option<Box<str>>,
     /// `jira-keys`
     pub jira_keys: Vec<Box<str>>,
+    /// `roles-from = "jira"`: what Jira calls each role. Roles and lead are asked for there.
+    pub jira_roles: Option<BTreeMap<RoleName, Box<str>>>,
+    /// `read-needs`: the permission of Jira's that a reader needs as well.
+    pub read_needs: Option<Box<str>>,
     /// Members of every role that has any here: the project's own key, else `default-members`.
     pub roles: BTreeMap<RoleName, Vec<Member>>,
     /// `enforce`

@@ -1,7 +1,7 @@
 //! Which refs and paths an entry speaks about.
 
 use super::name::UserName;
-use super::pattern::{Broken, Pattern};
+use super::pattern::{Broken, Given, Pattern};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -31,13 +31,13 @@ pub struct RefPattern {
 }
 
 impl RefPattern {
-    fn matches(&self, name: &[u8], user: Option<&UserName>) -> Result<bool, Broken> {
+    fn matches(&self, name: &[u8], given: Given<'_>) -> Result<bool, Broken> {
         let rest = match self.space {
             Space::Branches => name.strip_prefix(HEADS),
             Space::Tags => name.strip_prefix(TAGS),
             Space::Refs => Some(name),
         };
-        rest.map_or(Ok(false), |rest| self.pattern.matches(rest, user))
+        rest.map_or(Ok(false), |rest| self.pattern.matches(rest, given))
     }
 
     /// Whether the pattern reaches outside heads and tags as far as `name`: it is a glob over full
@@ -66,13 +66,20 @@ pub struct RefScope {
 }
 
 impl RefScope {
+    /// Whether `${issue}` stands in a pattern.
+    #[must_use]
+    pub fn has_issue(&self) -> bool {
+        self.include.iter().chain(&self.exclude).any(|one| one.pattern.has_issue())
+    }
+
     /// Whether a forbid covers `name`: whatever its patterns match, every ref without any.
     ///
     /// # Errors
     /// [`Broken`] when a pattern can't be evaluated.
-    pub fn forbids(&self, name: &[u8], user: Option<&UserName>) -> Result<bool, Broken> {
-        let included = self.include.is_empty() || any(&self.include, name, user, |_| true)?;
-        Ok(included && !any(&self.exclude, name, user, |_| true)?)
+    pub fn forbids<'a>(&self, name: &[u8], given: impl Into<Given<'a>>) -> Result<bool, Broken> {
+        let given = given.into();
+        let included = self.include.is_empty() || any(&self.include, name, given, |_| true)?;
+        Ok(included && !any(&self.exclude, name, given, |_| true)?)
     }
 
     /// Whether a permit or grant covers `name`: heads and tags as its patterns match, refs
@@ -80,28 +87,29 @@ impl RefScope {
     ///
     /// # Errors
     /// [`Broken`] when a pattern can't be evaluated.
-    pub fn permits(&self, name: &[u8], user: Option<&UserName>) -> Result<bool, Broken> {
+    pub fn permits<'a>(&self, name: &[u8], given: impl Into<Given<'a>>) -> Result<bool, Broken> {
+        let given = given.into();
         if name.starts_with(OWN) {
             return Ok(false);
         }
         let usual = name.starts_with(HEADS) || name.starts_with(TAGS);
         let included = match (self.include.is_empty(), usual) {
             (true, usual) => usual,
-            (false, true) => any(&self.include, name, user, |_| true)?,
-            (false, false) => any(&self.include, name, user, |p| p.spells_folder_of(name))?,
+            (false, true) => any(&self.include, name, given, |_| true)?,
+            (false, false) => any(&self.include, name, given, |p| p.spells_folder_of(name))?,
         };
-        Ok(included && !any(&self.exclude, name, user, |_| true)?)
+        Ok(included && !any(&self.exclude, name, given, |_| true)?)
     }
 }
 
 fn any(
     patterns: &[RefPattern],
     name: &[u8],
-    user: Option<&UserName>,
+    given: Given<'_>,
     eligible: impl Fn(&RefPattern) -> bool,
 ) -> Result<bool, Broken> {
     for pattern in patterns {
-        if eligible(pattern) && pattern.matches(name, user)? {
+        if eligible(pattern) && pattern.matches(name, given)? {
             return Ok(true);
         }
     }

@@ -111,7 +111,7 @@ impl<'p> Replay<'p> {
     pub fn new(policy: &'p Policy) -> Self {
         let asked: Vec<_> = lookups_of(&policy.groups).into_values().flatten().collect();
         let answers = [false, true]
-            .map(|member| asked.iter().map(|group| (group.clone(), Ok(member))).collect());
+            .map(|member| asked.iter().map(|group| (group.clone().into(), Ok(member))).collect());
         let sources = policy.settings.require.iter().map(|one| one.source.clone()).collect();
         Self { policy, scopes: Scopes::new(policy), sources, answers }
     }

@@ -278,8 +278,8 @@ fn check_include(pattern: &str, folder: &str, name: &str) -> Result<Pattern, Str
         return Err("a file's name is matched by `*`, `?`, `[a-z]` and `{a,b}`".into());
     }
     let glob = Pattern::parse(name).map_err(|error| error.to_string())?;
-    if glob.has_user() {
-        return Err("`${user}` has no meaning here".into());
+    if glob.has_user() || glob.has_issue() {
+        return Err("a variable has no meaning here".into());
     }
     Ok(glob)
 }

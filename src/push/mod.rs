@@ -5,9 +5,11 @@
 
 pub mod action;
 pub mod hygiene;
+pub mod issue;
 pub mod line;
 pub mod ref_name;
 
 pub use action::Action;
+pub use issue::IssueKey;
 pub use line::{Change, LineProblem, RefUpdate};
 pub use ref_name::RefName;

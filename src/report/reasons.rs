@@ -3,7 +3,7 @@
 use super::Raw;
 use crate::decision::{Decision, Outcome, Reason, Why};
 use crate::policy::entry::{Entry, Holder, Kind, Place};
-use crate::policy::members::Standing;
+use crate::policy::members::{Ask, Standing};
 use crate::policy::model::{Member, Project};
 use crate::policy::name::ProjectName;
 use crate::policy::refs::{RefPattern, RefScope, Space};
@@ -82,8 +82,11 @@ pub fn describe(
             let how = if source.to_string() == "push-cert" { ": push with `--signed`" } else { "" };
             vec![format!("this ref also asks for who you are by `{source}`{how}").into()]
         }
-        Why::LookupFailed(group, why) => {
+        Why::LookupFailed(Ask::Group(group), why) => {
             vec![format!("group @{group} could not be looked up ({why}); tell the admin").into()]
+        }
+        Why::LookupFailed(ask, why) => {
+            vec![format!("whether you are {ask} could not be found out ({why})").into()]
         }
         Why::Broken(why) => vec![format!("{why}; tell the admin").into()],
     }

@@ -43,6 +43,7 @@ pub(crate) fn entitlement() -> Entitlement {
         pending: span("24h"),
         reason_required: true,
         ticket: None,
+        ticket_status: vec![],
         approval: vec![],
         auto: None,
         break_glass: false,

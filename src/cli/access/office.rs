@@ -48,7 +48,7 @@ impl<'a> Office<'a> {
             Failure::new(Exit::Unavailable, words)
         })?;
         let locks = store.locks(clock::now().wall).map_err(|error| store_failure(&error))?;
-        let people = People::new(&here.policy, site.account_uid).under(locks);
+        let people = People::new(&here.policy, &site.state, site.account_uid).under(locks);
         Ok(Self { here, caller, store, people, mode })
     }
 

@@ -5,15 +5,16 @@
 use crate::access::quorum::{self, Approver};
 use crate::access::{Actor, Lock, State};
 use crate::hook::desk::Payload;
-use crate::os::groups;
+use crate::hook::elsewhere::Elsewhere;
 use crate::policy::compiled::{Compiled, CompiledError};
 use crate::policy::entry::Holder;
-use crate::policy::members::{Answers, Held};
+use crate::policy::members::{Answers, Ask, Held};
 use crate::policy::model::{Approval, Entitlement, Project, User};
-use crate::policy::name::{GroupName, UserName};
+use crate::policy::name::UserName;
 use chrono::{DateTime, Utc};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 /// Why somebody does not answer what is their own.
 pub const OWN: &str = "nobody approves their own request";
@@ -21,7 +22,7 @@ pub const OWN: &str = "nobody approves their own request";
 /// The people of the applied policy.
 pub struct People<'a> {
     policy: &'a Compiled<Payload>,
-    account: u32,
+    elsewhere: Elsewhere,
     answers: RefCell<BTreeMap<UserName, Answers>>,
     locks: Vec<Lock>,
 }
@@ -49,10 +50,12 @@ impl Quorum {
 }
 
 impl<'a> People<'a> {
-    /// Of `policy`; commands that look groups up run as the account with the uid `account`.
+    /// Of `policy`; `state` is the site's state folder, and commands that look groups up run as the
+    /// account with the uid `account`.
     #[must_use]
-    pub fn new(policy: &'a Compiled<Payload>, account: u32) -> Self {
-        Self { policy, account, answers: RefCell::default(), locks: Vec::new() }
+    pub fn new(policy: &'a Compiled<Payload>, state: &Path, account: u32) -> Self {
+        let elsewhere = Elsewhere::new(policy.settings(), state, account);
+        Self { policy, elsewhere, answers: RefCell::default(), locks: Vec::new() }
     }
 
     /// The same, of a moment in which these locks hold.
@@ -81,6 +84,12 @@ impl<'a> People<'a> {
     pub fn is_named(&self, name: &UserName, lock: &Lock) -> Result<bool, CompiledError> {
         let human = self.human(name)?;
         Ok(lock.scope.person.as_ref().is_some_and(|who| who == name || *who == human))
+    }
+
+    /// Whom memberships are asked of that the policy does not know.
+    #[must_use]
+    pub const fn elsewhere(&self) -> &Elsewhere {
+        &self.elsewhere
     }
 
     /// An active user.
@@ -126,22 +135,19 @@ impl<'a> People<'a> {
         self.answers.borrow().get(name).cloned().unwrap_or_default()
     }
 
-    /// Asks about groups, so that the answers are there.
+    /// Asks about memberships, so that the answers are there.
     ///
     /// # Errors
     /// The applied policy is damaged.
-    pub fn look_up(
-        &self,
-        name: &UserName,
-        wanted: BTreeSet<GroupName>,
-    ) -> Result<(), CompiledError> {
-        let unix = self.policy.user(name)?.and_then(|user| user.declared.unix);
-        for group in wanted {
-            let answer = match self.policy.lookup(&group)? {
-                Some(lookup) => groups::member(&lookup, name, unix.as_deref(), self.account),
-                None => Err("it is not a looked-up group".into()),
+    pub fn look_up(&self, name: &UserName, wanted: BTreeSet<Ask>) -> Result<(), CompiledError> {
+        let Some(user) = self.policy.user(name)?.map(|user| user.declared) else { return Ok(()) };
+        for ask in wanted {
+            let lookup = match &ask {
+                Ask::Group(group) => self.policy.lookup(group)?,
+                _ => None,
             };
-            self.answers.borrow_mut().entry(name.clone()).or_default().insert(group, answer);
+            let answer = self.elsewhere.answer((name, &user), &ask, lookup.as_ref(), &[]);
+            self.answers.borrow_mut().entry(name.clone()).or_default().insert(ask, answer);
         }
         Ok(())
     }
@@ -165,9 +171,13 @@ impl<'a> People<'a> {
         for (at, list) in entitlement.approval.iter().enumerate() {
             match self.held(name, project, &list.from)? {
                 Held::Yes(_) => fits.push(at),
-                Held::Failed(group, reason) => {
+                Held::Failed(ask, reason) => {
+                    let place = match &ask {
+                        Ask::Group(_) => format!("in {ask}"),
+                        _ => ask.to_string(),
+                    };
                     failed =
-                        Some(format!("whether {name} is in @{group} could not be asked: {reason}"));
+                        Some(format!("whether {name} is {place} could not be asked: {reason}"));
                 }
                 Held::No | Held::Unasked(_) => {}
             }

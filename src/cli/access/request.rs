@@ -119,6 +119,11 @@ fn fitted(office: &Office<'_>, wanted: &Wanted, now: DateTime<Utc>) -> anyhow::R
     let all = |words: Vec<String>| Failure::new(Exit::Refused, words.join("; "));
     let fitted = ask::fit(wanted.wish.clone(), wanted.request.clone(), &wanted.entitlement, now);
     let request = fitted.map_err(|words| all(words.iter().map(|w| as_options(w)).collect()))?;
+    let elsewhere = office.people.elsewhere();
+    let trouble = elsewhere.ticket_trouble(request.ticket.as_deref(), &wanted.entitlement);
+    if let Some(words) = trouble {
+        return Err(all(vec![words]).into());
+    }
     let from = request.from.unwrap_or(now);
     let asked = Asked { from, until: from + request.duration.delta() };
     match scope::against(office, &request, &wanted.entitlement, asked)? {

@@ -180,7 +180,7 @@ fn rest_on(
     let answers: Answers = lookups_of(&policy.groups)
         .values()
         .flatten()
-        .map(|group| (group.clone(), Ok(true)))
+        .map(|group| (group.clone().into(), Ok(true)))
         .collect();
     for ((user, repository, name, action), time) in ways {
         let Some(action) = Action::parse(action) else { continue };

@@ -148,7 +148,7 @@ impl Office<'_> {
 /// # Errors
 /// The applied policy is damaged.
 pub fn is_among(here: &Here, name: &UserName, holders: &[Holder]) -> anyhow::Result<bool> {
-    among(&People::new(&here.policy, here.site.account_uid), name, holders, None)
+    among(&People::new(&here.policy, &here.site.state, here.site.account_uid), name, holders, None)
 }
 
 /// Whether the policy lets somebody ask for something in a repository: then they may know of it.
@@ -158,7 +158,7 @@ pub fn is_among(here: &Here, name: &UserName, holders: &[Holder]) -> anyhow::Res
 pub fn may_ask_in(here: &Here, name: &UserName, repository: &str) -> anyhow::Result<bool> {
     let found = here.policy.project_of(repository.as_bytes()).map_err(damaged)?;
     let Ok((project_name, project)) = found else { return Ok(false) };
-    let people = People::new(&here.policy, here.site.account_uid);
+    let people = People::new(&here.policy, &here.site.state, here.site.account_uid);
     let found = here.policy.entitlements(&project_name, repository.as_bytes()).map_err(damaged)?;
     for (_, entitlement) in found {
         let holders = entitlement.entry.to.clone().unwrap_or_default();
@@ -175,7 +175,7 @@ pub fn may_ask_in(here: &Here, name: &UserName, repository: &str) -> anyhow::Res
 /// # Errors
 /// The applied policy is damaged.
 pub fn may_ask_for(here: &Here, name: &UserName) -> anyhow::Result<Vec<EntitlementName>> {
-    let people = People::new(&here.policy, here.site.account_uid);
+    let people = People::new(&here.policy, &here.site.state, here.site.account_uid);
     let policy = here.policy.policy().map_err(damaged)?;
     let mut found = Vec::new();
     let mut looks = 0;
@@ -219,6 +219,8 @@ fn nowhere() -> Option<Project> {
         lead: None,
         base: None,
         jira_keys: Vec::new(),
+        jira_roles: None,
+        read_needs: None,
         roles: BTreeMap::new(),
         enforce: Enforce::Refuse,
     })

@@ -12,7 +12,7 @@ use crate::code::Code;
 use crate::decision::{self, Decision, Paths, Question, Scope, Verdict, Why};
 use crate::policy::diff;
 use crate::policy::entry::{Entry, Kind, Permissions};
-use crate::policy::members::{Answers, Held};
+use crate::policy::members::{Answers, Ask, Held};
 use crate::policy::model::Entitlement;
 use crate::policy::refs::RefScope;
 use crate::policy::scope::Ground;
@@ -60,9 +60,13 @@ pub fn against(
     let holders = entitlement.entry.to.clone().unwrap_or_default();
     match office.people.held(&request.person, &ground.project, &holders).map_err(damaged)? {
         Held::Yes(_) => {}
-        Held::Failed(group, why) => {
+        Held::Failed(ask, why) => {
+            let place = match &ask {
+                Ask::Group(_) => format!("in {ask}"),
+                _ => ask.to_string(),
+            };
             return Ok(vec![format!(
-                "whether {} is in @{group} could not be asked: {why}",
+                "whether {} is {place} could not be asked: {why}",
                 request.person
             )]);
         }

@@ -5,21 +5,22 @@ use crate::access::fit;
 use crate::code::Code;
 use crate::decision::bypass::{self, Lift};
 use crate::decision::{self, Decision, Question, Verdict};
-use crate::os::groups;
+use crate::hook::elsewhere::Elsewhere;
 use crate::policy::checks::Check;
 use crate::policy::entry::Entry;
-use crate::policy::members::Answers;
+use crate::policy::members::{Answers, Ask};
 use crate::policy::model::{Entitlement, Group, Policy};
-use crate::policy::name::{EntitlementName, GroupName, UserName};
+use crate::policy::name::{EntitlementName, UserName};
 use crate::policy::scope::{NoScope, Scopes};
 use crate::push::Action;
 use crate::pusher::Source;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// A policy, and all that was worked out about it so far.
 pub(super) struct Bench<'p> {
     pub policy: &'p Policy,
-    account: u32,
+    pub(super) elsewhere: Elsewhere,
     live: Option<&'p Live>,
     scopes: Scopes<'p>,
     sources: Vec<Source>,
@@ -47,12 +48,14 @@ pub(super) struct Governing<'p> {
 
 impl<'p> Bench<'p> {
     pub(super) fn new(policy: &'p Policy, account: u32) -> Self {
+        let state = Path::new(&*policy.settings.store);
+        let elsewhere = Elsewhere::new(&policy.settings, state, account);
         // A further source that a ref asks for is evidence, not policy: taken as given.
         let sources =
             policy.settings.require.iter().map(|require| require.source.clone()).collect();
         Self {
             policy,
-            account,
+            elsewhere,
             live: None,
             scopes: Scopes::new(policy),
             sources,
@@ -112,11 +115,13 @@ impl<'p> Bench<'p> {
         let decision = match (decision::decide_or_ask(&scope, question, known), name) {
             (Ok(decision), _) => decision,
             (Err(_), None) => decision::decide(&scope, question, known),
-            (Err(groups), Some(name)) => {
+            (Err(asks), Some(name)) => {
+                let standing = scope.standing;
                 let answers = self.answers.entry(name.clone()).or_default();
-                for group in groups {
-                    let answer = look_up(self.policy, name, &group, self.account);
-                    answers.insert(group, answer);
+                for ask in asks {
+                    let answer =
+                        look_up(self.policy, name, &ask, &self.elsewhere, &standing.issues_of);
+                    answers.insert(ask, answer);
                 }
                 decision::decide(&scope, question, answers)
             }
@@ -134,7 +139,7 @@ impl<'p> Bench<'p> {
         let name = user.and_then(|user| UserName::parse(user).ok());
         let brings = !matches!(question.action, Action::Read | Action::Delete);
         let Some(name) = name.filter(|_| brings) else { return Vec::new() };
-        let (policy, account) = (self.policy, self.account);
+        let policy = self.policy;
         // In the order of the scope, which is asked about again for what it says.
         if self.scopes.scope(Some(&name), repository, &self.sources).is_err() {
             return Vec::new();
@@ -157,10 +162,11 @@ impl<'p> Bench<'p> {
         };
         let mut found = Vec::new();
         for check in policy.checks.iter().filter(governs) {
-            if let Lift::Unasked(groups) = bypass::lifts(&scope, question, answers, &check.name) {
-                for group in groups {
-                    let answer = look_up(policy, &name, &group, account);
-                    answers.insert(group, answer);
+            if let Lift::Unasked(asks) = bypass::lifts(&scope, question, answers, &check.name) {
+                for ask in asks {
+                    let issues_of = &scope.standing.issues_of;
+                    let answer = look_up(policy, &name, &ask, &self.elsewhere, issues_of);
+                    answers.insert(ask, answer);
                 }
             }
             let lifted = match bypass::lifts(&scope, question, answers, &check.name) {
@@ -205,12 +211,17 @@ impl<'p> Bench<'p> {
 fn look_up(
     policy: &Policy,
     user: &UserName,
-    group: &GroupName,
-    account: u32,
+    ask: &Ask,
+    elsewhere: &Elsewhere,
+    projects: &[Box<str>],
 ) -> Result<bool, String> {
-    let Some(Group::Lookup(lookup)) = policy.groups.get(group) else {
-        return Err("it is not a looked-up group".into());
+    let lookup = match ask {
+        Ask::Group(group) => match policy.groups.get(group) {
+            Some(Group::Lookup(lookup)) => Some(lookup),
+            _ => None,
+        },
+        _ => None,
     };
-    let unix = policy.users.get(user).and_then(|user| user.unix.as_deref());
-    groups::member(lookup, user, unix, account)
+    let declared = policy.users.get(user).ok_or("the policy does not know this user")?;
+    elsewhere.answer((user, declared), ask, lookup, projects)
 }

@@ -7,6 +7,7 @@
 //! [`mod@bench`] asks, [`live`] knows what the store joins, [`lines`] talks JSON, [`tell`] talks to people, [`mod@words`] has what they share.
 
 mod bench;
+mod issue;
 mod lines;
 mod live;
 mod tell;
@@ -48,6 +49,9 @@ pub struct Args {
     /// At another time than now: 2026-11-22T10:00:00Z, or 30d, 12h, 15m for so long ago.
     #[arg(long, value_name = "TIME")]
     pub(in crate::cli) at: Option<String>,
+    /// Also tell what Jira says of this issue, as far as a decision looks at it.
+    #[arg(long, value_name = "KEY", conflicts_with = "stdin")]
+    pub(in crate::cli) issue: Option<String>,
     /// Ask this file instead of the applied policy; needs no installation.
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) policy: Option<PathBuf>,

@@ -16,7 +16,7 @@ use crate::policy::name::EntitlementName;
 use crate::policy::refs::ChangedPath;
 use crate::policy::spoken::{self, sentence};
 use crate::policy::zone;
-use crate::push::Action;
+use crate::push::{Action, IssueKey};
 use serde_json::{Value, json};
 
 impl<'p> Bench<'p> {
@@ -52,8 +52,20 @@ impl<'p> Bench<'p> {
             false => Vec::new(),
         };
         let checks = self.checks(args.user.as_deref(), repository.as_bytes(), &question);
+        let issue = match args.issue.as_deref().map(IssueKey::parse).transpose() {
+            Err(error) => return Err(Failure::new(Exit::Usage, format!("--issue: {error}")).into()),
+            Ok(key) => key.map(|key| {
+                self.issue_lines(&key, args.user.as_deref(), repository.as_bytes(), &reference)
+            }),
+        };
         match out.json {
-            true => out.value(&self.value(&answered, &fitting, &checks)),
+            true => {
+                let mut value = self.value(&answered, &fitting, &checks);
+                if let (Value::Object(map), Some(lines)) = (&mut value, issue) {
+                    map.insert("issue".into(), json!(lines));
+                }
+                out.value(&value);
+            }
             false => {
                 let user = args.user.as_deref().unwrap_or("somebody without an identity");
                 let space = if reference.is_empty() { "" } else { " " };
@@ -61,6 +73,7 @@ impl<'p> Bench<'p> {
                 out.line(format!("{user}: {action}{space}{reference} in {repository}, {time}"));
                 self.tell(&question, &answered, out);
                 self.tell_checks(&checks, out);
+                issue.iter().flatten().for_each(|line| out.line(line.clone()));
                 for (name, entitlement) in fitting {
                     out.line(format!("could be asked for: {}", sentence(name, entitlement)));
                 }

@@ -75,8 +75,8 @@ pub fn words(outcome: &Outcome) -> String {
         Outcome::NoPaths => "about changed paths, and a deletion has none".into(),
         Outcome::NotNow => "not at this time".into(),
         Outcome::Ended => "has ended".into(),
-        Outcome::Unasked(_) => "depends on a group that nobody looked up".into(),
-        Outcome::LookupFailed(group, why) => format!("@{group} could not be looked up: {why}"),
+        Outcome::Unasked(_) => "depends on a membership that nobody looked up".into(),
+        Outcome::LookupFailed(ask, why) => format!("{ask} could not be looked up: {why}"),
         Outcome::Broken(broken) => broken.to_string(),
     }
 }

@@ -311,6 +311,7 @@ pub fn explain(asked: &Asked<'_>, mut fields: Fields) -> Done {
         paths: fields.texts("path")?,
         no_paths: fields.flag("no_paths")?,
         at: fields.text("at")?,
+        issue: None,
         policy: None,
         stdin: false,
     };

@@ -17,7 +17,7 @@ use crate::policy::cases::{self, Case, Expect, MAX_BYTES};
 use crate::policy::entry::Entry;
 use crate::policy::members::{Answers, lookups_of};
 use crate::policy::model::Policy;
-use crate::policy::name::UserName;
+use crate::policy::name::{GroupName, UserName};
 use crate::policy::scope::Scopes;
 use crate::push::Action;
 use crate::pusher::Source;
@@ -165,7 +165,11 @@ impl<'p> Asker<'p> {
 
 fn answers(policy: &Policy, case: &Case) -> Answers {
     let asked = lookups_of(&policy.groups).into_values().flatten();
-    asked.map(|group| (group.clone(), Ok(case.looked_up.contains(&group)))).collect()
+    let answer = |group: GroupName| {
+        let member = case.looked_up.contains(&group);
+        (group.into(), Ok(member))
+    };
+    asked.map(answer).collect()
 }
 
 /// Ends count as they are written, as in `explain`.

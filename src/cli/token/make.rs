@@ -261,8 +261,8 @@ fn patterns(texts: &[String]) -> anyhow::Result<Vec<Pattern>> {
     }
     let read = |text: &String| {
         let pattern = wish::pattern(text.strip_suffix(".git").unwrap_or(text)).map_err(usage)?;
-        match pattern.has_user() {
-            true => Err(usage("`${user}` has no place in a repository's name".into())),
+        match pattern.has_user() || pattern.has_issue() {
+            true => Err(usage("a variable has no place in a repository's name".into())),
             false => Ok(pattern),
         }
     };

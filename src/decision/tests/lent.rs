@@ -35,7 +35,7 @@ fn who_is_no_longer_eligible_has_nothing_lent() {
     let looked_up = lent(&["release/**"], entitlement("@staff", &["release/*"]));
     let entries = [looked_up];
     let answered = |answer| {
-        let answers = Answers::from([(GroupName::parse("staff").unwrap(), answer)]);
+        let answers = Answers::from([(GroupName::parse("staff").unwrap().into(), answer)]);
         matches!(run(&entries, &bob(), &q, &answers).verdict, Verdict::Allowed(_))
     };
     assert!(answered(Ok(true)) && !answered(Ok(false)) && !answered(Err("gone".into())));

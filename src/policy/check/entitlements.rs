@@ -83,15 +83,13 @@ impl Check<'_> {
         let max_ahead = self.span(table, "max-ahead").or(Span::of_seconds(AHEAD));
         let pending = self.span(table, "pending").or(Span::of_seconds(PENDING));
         let reasons = [("required", true), ("optional", false)];
-        if let Some(item) = table.get("ticket-status") {
-            self.mark_unbuilt("`ticket-status`", item.key);
-        }
         let auto = self.auto(table, max);
         let extend = self.extend(table, max);
         let description = self.line(table, "description");
         let max_uses = self.count(table, "max-uses");
         let reason_required = self.choice(table, "reason", &reasons, true);
         let ticket = self.ticket(table);
+        let ticket_status = self.ticket_status(table);
         let approval = self.approval(table, at);
         Some(Entitlement {
             description,
@@ -106,6 +104,7 @@ impl Check<'_> {
             pending: pending?,
             reason_required,
             ticket,
+            ticket_status,
             approval,
             auto,
             break_glass: table.bool("break-glass").unwrap_or(false),
@@ -189,6 +188,19 @@ impl Check<'_> {
         let times = self.count(extend, "times").unwrap_or(1);
         let max_duration = self.capped(extend, "max-duration", table, max)?;
         Some(Extend { times, max_duration })
+    }
+
+    /// `ticket-status`: names of states of the issue that a ticket must be.
+    fn ticket_status(&mut self, table: &Table) -> Vec<Box<str>> {
+        let Some(item) = table.get("ticket-status") else { return Vec::new() };
+        self.needs_jira("`ticket-status`", item.key);
+        if !table.has("ticket") {
+            let message =
+                "`ticket-status` is about the issue that is the ticket: `ticket` says which";
+            self.report(PolicyCode::JiraPairs, item.key, message);
+        }
+        let words = self.one_or_more(table, "ticket-status");
+        words.into_iter().map(|word| word.text.into()).collect()
     }
 
     /// An expression that a ticket must match as a whole.

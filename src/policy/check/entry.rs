@@ -40,6 +40,9 @@ impl Check<'_> {
             within: None,
         };
         self.scope_fits(table, permissions);
+        if let Some(words) = table.texts("to") {
+            self.issue_people(&words, &entry);
+        }
         entry
     }
 

@@ -82,7 +82,7 @@ impl Check<'_> {
             return Some(Group::Lookup(Lookup::Unix(unix.text.into())));
         }
         if let Some(group) = self.line(table, "jira") {
-            self.mark_unbuilt(format!("the Jira group `{group}`"), at);
+            self.needs_jira("this group", at);
             return Some(Group::Lookup(Lookup::Jira(group)));
         }
         self.command(table, true).map(|argv| Group::Lookup(Lookup::Command(argv)))

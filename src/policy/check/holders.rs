@@ -71,10 +71,7 @@ impl Check<'_> {
             return RoleName::parse(name).ok().map(Holder::Role);
         }
         if let Some(field) = word.text.strip_prefix("field:") {
-            if field.trim().is_empty() || field.chars().any(char::is_control) {
-                let message = "`field:` is followed by the name of a field";
-                self.report(PolicyCode::BadHolder, word.at, message);
-            }
+            self.field_id(word, field);
             return Some(Holder::Field(field.into()));
         }
         Some(match word.text {
@@ -147,6 +144,7 @@ impl Check<'_> {
                 Member::User(_) => None,
             })
         };
+        let in_jira = projects.values().any(|project| project.jira_roles.is_some());
         for (holder, at) in std::mem::take(&mut self.taking) {
             let cause = match &holder {
                 Holder::Group(name) => asked.get(name).cloned(),
@@ -160,6 +158,9 @@ impl Check<'_> {
                 (Holder::Group(name), Some(cause)) if *name == cause => "is".to_owned(),
                 (_, Some(cause)) => format!("contains `@{cause}`, which is"),
                 (Holder::Assignee | Holder::Reporter | Holder::Field(_), None) => "is".to_owned(),
+                (Holder::Role(_) | Holder::Lead, None) if in_jira => {
+                    "is, where `roles-from` says so,".to_owned()
+                }
                 _ => continue,
             };
             let message = format!(

@@ -9,6 +9,7 @@ mod entry;
 mod grants;
 mod groups;
 mod holders;
+mod jira;
 mod names;
 mod notify;
 mod patterns;
@@ -76,7 +77,7 @@ impl Check<'_> {
     fn policy(&mut self) -> Policy {
         self.version();
         self.names();
-        let settings = self.settings();
+        let mut settings = self.settings();
         let users = self.users();
         let groups = self.groups();
         let roles = self.roles();
@@ -91,6 +92,14 @@ impl Check<'_> {
             false => BTreeMap::new(),
         };
         let checks = self.checks(&projects);
+        if let Some(jira) = &mut settings.jira {
+            let entries = schemes.values().flat_map(|scheme| &scheme.entries);
+            let entries = entries.chain(grants.iter().map(|grant| &grant.entry));
+            let lendable = entitlements.values().map(|one| &one.entry);
+            let holders =
+                entries.chain(lendable).flat_map(|e| e.to.iter().flatten().chain(&e.except));
+            jira.fields = jira::fields(holders);
+        }
         self.later_parts();
         self.look_ups(&groups, &roles, &projects);
         let files = self.sources.short_names();

@@ -55,7 +55,7 @@ impl Check<'_> {
     }
 
     fn ref_pattern(&mut self, word: Word<'_>, space: Space, user: bool) -> Option<Pattern> {
-        let pattern = self.pattern(word, user)?;
+        let pattern = self.pattern_with(word, user, user)?;
         match space {
             Space::Branches => self.prefix_twice(word, "branches", "refs/heads/"),
             Space::Tags => self.prefix_twice(word, "tags", "refs/tags/"),
@@ -64,7 +64,17 @@ impl Check<'_> {
         Some(pattern)
     }
 
-    pub(super) fn pattern(&mut self, Word { text, at }: Word<'_>, user: bool) -> Option<Pattern> {
+    /// A pattern; `user` says whether `${user}` may stand in it.
+    pub(super) fn pattern(&mut self, word: Word<'_>, user: bool) -> Option<Pattern> {
+        self.pattern_with(word, user, false)
+    }
+
+    fn pattern_with(
+        &mut self,
+        Word { text, at }: Word<'_>,
+        user: bool,
+        issue: bool,
+    ) -> Option<Pattern> {
         if self.pattern_size > MAX_PATTERNS {
             return None;
         }
@@ -80,6 +90,11 @@ impl Check<'_> {
             }
             Ok(pattern) if pattern.has_user() && !user => {
                 let message = "`${user}` has no meaning here: it stands in the refs and paths of what people may do";
+                self.report(PolicyCode::UserMisplaced, at, message);
+                None
+            }
+            Ok(pattern) if pattern.has_issue() && !issue => {
+                let message = "`${issue}` has no meaning here: it stands in patterns over refs";
                 self.report(PolicyCode::UserMisplaced, at, message);
                 None
             }

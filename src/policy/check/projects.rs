@@ -9,6 +9,7 @@ use crate::policy::entry::{Enforce, Entry, Permissions};
 use crate::policy::model::{Member, Project, Scheme};
 use crate::policy::name::{ProjectName, RoleName, SchemeName};
 use crate::policy::raw::{Table, Word};
+use crate::push::issue::is_project;
 use gix::refs::FullName;
 use std::collections::BTreeMap;
 
@@ -66,7 +67,12 @@ impl Check<'_> {
             lead: table.text("lead").and_then(|word| self.user(word)),
             base,
             jira_keys: self.jira_keys(table),
-            roles: self.project_roles(table, roles),
+            jira_roles: self.jira_roles(table),
+            read_needs: self.read_needs(table),
+            roles: match table.has("roles-from") {
+                true => Members::new(),
+                false => self.project_roles(table, roles),
+            },
             enforce: self.choice(table, "enforce", ENFORCE, Enforce::Refuse),
         };
         let _ = self.line(table, "description");
@@ -111,9 +117,7 @@ impl Check<'_> {
     fn jira_keys(&mut self, table: &Table) -> Vec<Box<str>> {
         let Some(words) = table.texts("jira-keys") else { return Vec::new() };
         for Word { text, at } in &words.words {
-            let first = text.bytes().next().is_some_and(|b| b.is_ascii_uppercase());
-            let rest = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
-            if !first || !text.bytes().all(rest) {
+            if !is_project(text) {
                 let message = format!("`{text}` is not the key of a Jira project");
                 self.report(PolicyCode::BadText, *at, message);
             }

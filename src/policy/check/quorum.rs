@@ -71,6 +71,9 @@ impl<'p> People<'p> {
         for holder in holders {
             match holder {
                 Holder::User(name) => found.extend(self.active.get(name)),
+                Holder::Lead | Holder::Role(_) if project.jira_roles.is_some() => {
+                    return self.active.clone();
+                }
                 Holder::Lead => {
                     found.extend(project.lead.iter().filter_map(|l| self.active.get(l)))
                 }

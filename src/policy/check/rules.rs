@@ -51,6 +51,8 @@ impl Check<'_> {
         rules.extend(self.ref_name(table).map(Rule::RefName));
         rules.extend(yes(table, "ref-case-conflicts").then_some(Rule::RefCaseConflicts));
         if let Some(item) = table.get("issue") {
+            // Its words are held to its form already.
+            let _rule = self.issue_rule(table);
             self.mark_unbuilt("`issue` of a check", item.key);
         }
         let off = |item: &Item| matches!(item.node.value, Value::Bool(false));

@@ -47,6 +47,7 @@ impl Check<'_> {
             bulk_change: self.rights(global, "bulk-change", Role::ADDS),
             access: self.access(section("access")),
             tokens: self.tokens(),
+            jira: self.jira(),
             notify: self.notices(),
             shared_store: self.shared_store(section("store")),
         };

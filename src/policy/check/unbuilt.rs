@@ -6,9 +6,12 @@ use crate::policy::raw::Table;
 
 impl Check<'_> {
     /// Sections that later parts of refwarden will read.
-    pub(super) fn later_parts(&mut self) {
-        if let Some(item) = self.root.get("jira") {
-            self.mark_unbuilt("`[jira]`", item.key);
+    pub(super) fn later_parts(&mut self) {}
+
+    /// `[jira] smart-commits`
+    pub(super) fn unbuilt_jira(&mut self, jira: &Table) {
+        if let Some(item) = jira.get("smart-commits") {
+            self.mark_unbuilt("`[jira] smart-commits`", item.key);
         }
     }
 

@@ -66,7 +66,7 @@ codes! {
     BadExternalName = 635, "not a name that a source can say";
     BadOwner = 636, "an owner that is not possible";
     BadPattern = 640, "not a pattern";
-    UserMisplaced = 641, "`${user}` outside ref and path patterns";
+    UserMisplaced = 641, "`${user}` or `${issue}` outside the patterns that take it";
     NeverMatches = 642, "a pattern that can never match";
     PrefixTwice = 643, "a prefix that is implied";
     CoversNothing = 644, "a permit's pattern that covers nothing";
@@ -102,6 +102,7 @@ codes! {
     PlainHttp = 675, "a URL without TLS that leaves this host";
     StorePairs = 676, "a key of `[store]` without the one it belongs to";
     SecureMode = 677, "ruled out by `secure-mode`";
+    JiraPairs = 678, "something of Jira's without what it needs";
     NoSources = 680, "no identity source (warning)";
     PathsOfDeletion = 681, "paths of a deletion (warning)";
     PartlyCovers = 682, "a permit's pattern that covers less than it says (warning)";
@@ -111,6 +112,7 @@ codes! {
     QuorumSomewhere = 686, "an approval that can't be met in some projects (warning)";
     NobodyEligible = 687, "an entitlement that nobody may ask for (warning)";
     SecureSource = 688, "a source that `secure-mode` can't vouch for (warning)";
+    IssueAnywhere = 689, "an issue's people on refs that need not name an issue (warning)";
     Unbuilt = 690, "not built yet";
 }
 
@@ -133,7 +135,8 @@ impl PolicyCode {
             | Self::BareUser
             | Self::QuorumSomewhere
             | Self::NobodyEligible
-            | Self::SecureSource => Severity::Warning,
+            | Self::SecureSource
+            | Self::IssueAnywhere => Severity::Warning,
             _ => Severity::Error,
         }
     }

@@ -19,6 +19,54 @@ pub(super) fn compare(everybody: &Everybody<'_>, contents: &mut Contents, notes:
     limits(&old.settings, &new.settings, notes);
     settings(&old.settings, &new.settings, notes);
     bypasses([old, new], contents, notes);
+    jira(old, new, notes);
+    by_issues([old, new], contents, notes);
+}
+
+/// `[jira]`, and what projects take from there: who that gives a right to is not known here.
+fn jira(old: &Policy, new: &Policy, notes: &mut Vec<Note>) {
+    let asked = |policy: &Policy| policy.settings.jira.clone().map(|jira| (jira.url, jira.flavor));
+    let (before, after) = (asked(old), asked(new));
+    if before != after {
+        let widens = after.is_some();
+        note(notes, widens, "`[jira]` is another one: it may name other people".into());
+    }
+    let down = |policy: &Policy| policy.settings.jira.as_ref().map(|jira| jira.when_down);
+    if before == after && down(old) != down(new) {
+        note(
+            notes,
+            true,
+            "`[jira] when-down` changed: what holds while Jira does not answer".into(),
+        );
+    }
+    for (name, project) in &new.projects {
+        let Some(was) = old.projects.get(name) else { continue };
+        let added = project.jira_keys.iter().any(|key| !was.jira_keys.contains(key));
+        let mut changed = |differs: bool, widens: bool, key: &str| {
+            if differs {
+                note(notes, widens, format!("`{key}` of {name} changed"));
+            }
+        };
+        changed(was.jira_keys != project.jira_keys, added, "jira-keys");
+        changed(was.jira_roles != project.jira_roles, true, "roles-from");
+        changed(was.read_needs != project.read_needs, was.read_needs.is_some(), "read-needs");
+    }
+}
+
+/// Entries for people whom an issue or Jira's roles name, or on refs with an issue's key: compared
+/// as written.
+fn by_issues([old, new]: [&Policy; 2], contents: &mut Contents, notes: &mut Vec<Note>) {
+    let roles = |policy: &Policy| policy.projects.values().any(|one| one.jira_roles.is_some());
+    let in_jira = roles(old) || roles(new);
+    let named = |holder: &Holder| {
+        holder.is_of_an_issue() || (in_jira && matches!(holder, Holder::Role(_) | Holder::Lead))
+    };
+    let by_issue = |entry: &&Entry| {
+        entry.refs.has_issue() || entry.to.iter().flatten().chain(&entry.except).any(named)
+    };
+    let pick = |policy| -> Vec<_> { entries(policy).filter(by_issue).collect() };
+    let words = "entries that Jira or an issue's key decides about";
+    as_written([old, new], (pick(old), pick(new)), words, contents, notes);
 }
 
 fn note(notes: &mut Vec<Note>, widens: bool, text: String) {
@@ -225,7 +273,18 @@ fn tokens(old: &Settings, new: &Settings, notes: &mut Vec<Note>) {
 
 /// `bypass` lifts checks, which no decision about a ref shows: entries are compared as written.
 fn bypasses([old, new]: [&Policy; 2], contents: &mut Contents, notes: &mut Vec<Note>) {
-    let (before, after) = (bypassing(old), bypassing(new));
+    let both = (bypassing(old), bypassing(new));
+    as_written([old, new], both, "entries about `bypass`", contents, notes);
+}
+
+/// Notes of entries that only one of the policies has.
+fn as_written(
+    [old, new]: [&Policy; 2],
+    (before, after): (Vec<&Entry>, Vec<&Entry>),
+    what: &str,
+    contents: &mut Contents,
+    notes: &mut Vec<Note>,
+) {
     let (was, is) = (contents.numbers(&before), contents.numbers(&after));
     let missing = |a: &[&Entry], own: &[u32], other: &[u32], policy: &Policy, before: bool| {
         let other: HashSet<&u32> = other.iter().collect();
@@ -238,13 +297,16 @@ fn bypasses([old, new]: [&Policy; 2], contents: &mut Contents, notes: &mut Vec<N
     for (words, spots) in [("new", added), ("gone", removed)] {
         if !spots.is_empty() {
             let spots = some_of(spots.iter().map(String::as_str));
-            note(notes, true, format!("entries about `bypass` that are {words}: {spots}"));
+            note(notes, true, format!("{what} that are {words}: {spots}"));
         }
     }
 }
 
-fn bypassing(policy: &Policy) -> Vec<&Entry> {
+fn entries(policy: &Policy) -> impl Iterator<Item = &Entry> {
     let entries = policy.schemes.values().flat_map(|scheme| &scheme.entries);
-    let entries = entries.chain(policy.grants.iter().map(|grant| &grant.entry));
-    entries.filter(|e| e.permissions.intersects(Permissions::BYPASS)).collect()
+    entries.chain(policy.grants.iter().map(|grant| &grant.entry))
+}
+
+fn bypassing(policy: &Policy) -> Vec<&Entry> {
+    entries(policy).filter(|e| e.permissions.intersects(Permissions::BYPASS)).collect()
 }

@@ -161,7 +161,7 @@ impl<'p> Comparison<'_, 'p> {
         }
         let mut said = Said::default();
         for set in sets {
-            let answer = |group: &GroupName| (group.clone(), Ok(set.contains(group)));
+            let answer = |group: &GroupName| (group.clone().into(), Ok(set.contains(group)));
             let answers: Answers = groups.iter().map(answer).collect();
             for crowd in &crowds {
                 // Nobody knows whether somebody without an identity is a member of anything.

@@ -63,6 +63,7 @@ impl<'p> People<'p> {
             Holder::Anyone => true,
             Holder::Authenticated => everyone(),
             Holder::User(name) => self.is_active(name) && !spared(name),
+            Holder::Lead | Holder::Role(_) if project.jira_roles.is_some() => everyone(),
             Holder::Lead => {
                 project.lead.as_ref().is_some_and(|lead| self.is_active(lead) && !spared(lead))
             }
@@ -71,8 +72,10 @@ impl<'p> People<'p> {
                 Member::User(name) => self.is_active(name) && !spared(name),
                 Member::Group(name) => self.some_in(name, &spared),
             }),
-            // No issue is in play in this version.
-            Holder::Assignee | Holder::Reporter | Holder::Field(_) => false,
+            // An issue may name anybody, where there is a Jira.
+            Holder::Assignee | Holder::Reporter | Holder::Field(_) => {
+                self.policy.settings.jira.is_some() && everyone()
+            }
         })
     }
 

@@ -6,7 +6,7 @@
 mod lexer;
 mod matching;
 
-use super::{PatternError, USER};
+use super::{Given, ISSUE, PatternError, USER};
 use crate::policy::name::UserName;
 use std::sync::Arc;
 
@@ -22,6 +22,7 @@ pub struct Glob {
     alternatives: Arc<[Vec<Component>]>,
     literal_prefix: Box<[u8]>,
     has_user: bool,
+    has_issue: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -48,6 +49,7 @@ enum Token {
     Star,
     DoubleStar,
     User,
+    Issue,
     Class { negated: bool, ranges: Vec<(u8, u8)> },
 }
 
@@ -61,6 +63,7 @@ impl Glob {
             alternatives,
             literal_prefix: literal_prefix(text.as_bytes()),
             has_user: text.contains(USER),
+            has_issue: text.contains(ISSUE),
         })
     }
 
@@ -68,7 +71,11 @@ impl Glob {
         self.has_user
     }
 
-    /// The bytes before the first `*`, `?`, `[`, `{` or `${user}`, escapes resolved.
+    pub(super) fn has_issue(&self) -> bool {
+        self.has_issue
+    }
+
+    /// The bytes before the first `*`, `?`, `[`, `{` or variable, escapes resolved.
     #[must_use]
     pub fn literal_prefix(&self) -> &[u8] {
         &self.literal_prefix
@@ -104,7 +111,7 @@ impl Glob {
         self.alternatives.iter().any(|components| {
             let whole = match components.split_last() {
                 Some((Component::AnyDepth, folder)) if !folder.is_empty() => {
-                    matching::components_match(folder, subject, user)
+                    matching::components_match(folder, subject, user.into())
                 }
                 _ => false,
             };
@@ -112,18 +119,18 @@ impl Glob {
             whole
                 || way.is_some_and(|(way, _)| {
                     !way.contains(&Component::AnyDepth)
-                        && matching::components_match(way, subject, user)
+                        && matching::components_match(way, subject, user.into())
                 })
         })
     }
 
-    pub(super) fn matches(&self, subject: &[u8], user: Option<&UserName>) -> bool {
-        if self.has_user && user.is_none() {
+    pub(super) fn matches(&self, subject: &[u8], given: Given<'_>) -> bool {
+        if self.has_user && given.user.is_none() {
             return false;
         }
         self.alternatives
             .iter()
-            .any(|components| matching::components_match(components, subject, user))
+            .any(|components| matching::components_match(components, subject, given))
     }
 
     pub(super) fn to_regex(&self, user: Option<&UserName>) -> String {
@@ -140,7 +147,7 @@ fn literal_prefix(text: &[u8]) -> Box<[u8]> {
     let mut prefix = Vec::new();
     let mut rest = text;
     while let Some((&byte, after)) = rest.split_first() {
-        if matches!(byte, b'*' | b'?' | b'[' | b'{') || rest.starts_with(USER.as_bytes()) {
+        if matches!(byte, b'*' | b'?' | b'[' | b'{') || is_variable(rest) {
             break;
         }
         rest = after;
@@ -154,4 +161,8 @@ fn literal_prefix(text: &[u8]) -> Box<[u8]> {
         prefix.push(byte);
     }
     prefix.into()
+}
+
+fn is_variable(rest: &[u8]) -> bool {
+    rest.starts_with(USER.as_bytes()) || rest.starts_with(ISSUE.as_bytes())
 }

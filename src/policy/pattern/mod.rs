@@ -15,6 +15,8 @@ use std::fmt;
 
 /// What in a pattern stands for the pusher's name.
 pub const USER: &str = "${user}";
+/// What in a pattern over refs stands for an issue's key.
+pub const ISSUE: &str = "${issue}";
 
 /// Longest pattern, in bytes: the longest path (PATH_MAX), and longer than any ref's name.
 pub const MAX_PATTERN: usize = 4096;
@@ -56,8 +58,13 @@ pub enum PatternError {
     /// `${user}` where the name could not be taken literally.
     #[error("`${{user}}` can't stand in a character class or after a backslash")]
     UserInClass,
-    /// `${` followed by something else than `user}`.
-    #[error("only `${{user}}` is known after a `$`; write `\\$` for the character itself")]
+    /// `${issue}` in an expression, or where no key could begin or end.
+    #[error("{0}")]
+    Issue(&'static str),
+    /// `${` followed by something else than `user}` or `issue}`.
+    #[error(
+        "only `${{user}}` and `${{issue}}` are known after a `$`; write `\\$` for the character itself"
+    )]
     UnknownVariable,
 }
 
@@ -70,6 +77,21 @@ pub struct Broken {
     pub expression: Box<str>,
     /// What the regex library says.
     pub reason: String,
+}
+
+/// What the variables of a pattern stand for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Given<'a> {
+    /// `${user}`; without it that matches nothing.
+    pub user: Option<&'a UserName>,
+    /// Keys of the projects in the tracker whose issues `${issue}` stands for.
+    pub issues_of: &'a [Box<str>],
+}
+
+impl<'a> From<Option<&'a UserName>> for Given<'a> {
+    fn from(user: Option<&'a UserName>) -> Self {
+        Self { user, issues_of: &[] }
+    }
 }
 
 /// A pattern, ready to match.
@@ -102,14 +124,16 @@ impl Pattern {
         Ok(Self { text: text.into(), kind })
     }
 
-    /// Whether the whole of `subject` matches, byte for byte; `${user}` matches nothing without a user.
+    /// Whether the whole of `subject` matches, byte for byte; `${user}` matches nothing without a
+    /// user, `${issue}` a key that stands there between boundaries (see [`crate::push::issue`]).
     ///
     /// # Errors
     /// [`Broken`] where an expression that was accepted before no longer compiles; never for a glob.
-    pub fn matches(&self, subject: &[u8], user: Option<&UserName>) -> Result<bool, Broken> {
+    pub fn matches<'a>(&self, subject: &[u8], given: impl Into<Given<'a>>) -> Result<bool, Broken> {
+        let given = given.into();
         match &self.kind {
-            Kind::Glob(glob) => Ok(glob.matches(subject, user)),
-            Kind::Regexp(regexp) => regexp.matches(subject, user),
+            Kind::Glob(glob) => Ok(glob.matches(subject, given)),
+            Kind::Regexp(regexp) => regexp.matches(subject, given.user),
         }
     }
 
@@ -144,6 +168,12 @@ impl Pattern {
             Kind::Glob(glob) => glob.has_user(),
             Kind::Regexp(regexp) => regexp.has_user(),
         }
+    }
+
+    /// Whether `${issue}` stands in it.
+    #[must_use]
+    pub fn has_issue(&self) -> bool {
+        self.as_glob().is_some_and(Glob::has_issue)
     }
 
     /// The same as a regular expression over bytes in [`regex_syntax`]'s syntax, anchored at both

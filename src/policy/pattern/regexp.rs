@@ -3,7 +3,7 @@
 mod simple;
 
 use self::simple::Simple;
-use super::{Broken, PatternError, USER};
+use super::{Broken, ISSUE, PatternError, USER};
 use crate::policy::name::{MAX_NAME, UserName};
 use regex::bytes::{Regex, RegexBuilder};
 use regex_automata::nfa::thompson::{
@@ -71,6 +71,9 @@ impl Regexp {
     pub(super) fn parse(expression: &str) -> Result<Self, PatternError> {
         if expression.is_empty() {
             return Err(PatternError::Empty);
+        }
+        if expression.contains(ISSUE) {
+            return Err(PatternError::Issue("`${issue}` stands in globs, not in expressions"));
         }
         let plain = expression.replace(USER, PLACEHOLDER);
         let tree = ast::parse::Parser::new()

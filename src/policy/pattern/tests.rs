@@ -161,3 +161,32 @@ fn an_expression_with_the_user_is_not_compiled_anew_for_every_path() {
     assert_eq!(pattern.matches(&b"bob".repeat(40), Some(&bob)), Ok(true));
     assert_eq!(pattern.matches(&b"bob".repeat(40), Some(&alice())), Ok(false));
 }
+
+#[test]
+fn an_issue_in_a_pattern_is_a_whole_key_between_boundaries() {
+    let projects: [Box<str>; 2] = ["PAY".into(), "A_B".into()];
+    let given = Given { user: None, issues_of: &projects };
+    let matches = |pattern: &str, name: &str| {
+        Pattern::parse(pattern).unwrap().matches(name.as_bytes(), given).unwrap()
+    };
+    for (pattern, yes, no) in [
+        ("feature/${issue}-*", "feature/PAY-12-x", "feature/PAY-12x"),
+        ("feature/${issue}*", "feature/PAY-12-x", "feature/OPS-12-x"),
+        ("${issue}", "PAY-1", "PAY-1/x"),
+        ("**/${issue}/x", "a/b/PAY-1/x", "a/PAY-1x/x"),
+        ("*${issue}*", "x.PAY-1.y", "xPAY-1y"),
+        ("{fix,hotfix}/${issue}", "hotfix/A_B-7", "hotfix/A_B-07"),
+        ("?${issue}", ".PAY-1", "-PAY-1"),
+        ("[x-z.]${issue}", ".PAY-1", "xPAY-1"),
+    ] {
+        assert!(matches(pattern, yes), "{pattern} {yes}");
+        assert!(!matches(pattern, no), "{pattern} {no}");
+    }
+    // The longer number is another issue, not this one and a digit.
+    assert!(!matches("${issue}?", "PAY-12"));
+    let pattern = Pattern::parse("${issue}").unwrap();
+    assert!(pattern.has_issue() && !pattern.has_user());
+    assert!(!pattern.matches(b"PAY-1", None).unwrap(), "of no project, no issue");
+    assert!(pattern.as_glob().unwrap().literal_prefix().is_empty());
+    assert!(!pattern.as_glob().unwrap().is_literal());
+}

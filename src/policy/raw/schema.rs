@@ -77,14 +77,14 @@ pub(super) const ROOT: &[Key] = &[
     ),
     ("users", Map(&Table(USER))),
     ("groups", Map(&Either(&[TEXTS, Table(GROUP)]))),
-    ("roles", Map(&Table(&[("default-members", TEXTS)]))),
+    ("roles", Map(&Table(&[("default-members", TEXTS), ("jira", Text)]))),
     ("global", Table(GLOBAL)),
     ("schemes", Map(&Table(SCHEME))),
     ("projects", Map(&Table(PROJECT))),
     ("grants", List(&Table(GRANT))),
     ("entitlements", Map(&Table(ENTITLEMENT))),
     ("checks", List(&Table(CHECK))),
-    ("jira", Any),
+    ("jira", Table(JIRA)),
     ("notify", List(&Table(NOTIFY))),
     ("access", Table(ACCESS)),
     ("tokens", Table(TOKENS)),
@@ -112,6 +112,20 @@ const STORE: &[Key] = &[
 ];
 
 const TOKENS: &[Key] = &[("max-lifetime", Text), ("default-lifetime", Text), ("url", Text)];
+
+const JIRA: &[Key] = &[
+    ("url", Text),
+    ("flavor", Text),
+    ("email", Text),
+    ("token-file", Text),
+    ("timeout", Text),
+    ("push-timeout", Text),
+    ("key-from", TEXTS),
+    ("cache-issues", Text),
+    ("cache-people", Text),
+    ("when-down", Text),
+    ("smart-commits", Bool),
+];
 
 const REQUIRE: &[Key] = &[
     ("source", Text),
@@ -193,6 +207,8 @@ const PROJECT: &[Key] = &[
     ("lead", Text),
     ("base", Text),
     ("jira-keys", TEXTS),
+    ("roles-from", Text),
+    ("read-needs", Text),
     ("roles", Map(&TEXTS)),
     ("enforce", Text),
 ];
@@ -282,7 +298,18 @@ const CHECK: &[Key] = &[
     ("content-paths", TEXTS),
     ("ref-name", Text),
     ("ref-case-conflicts", Bool),
-    ("issue", Map(&Any)),
+    ("issue", Table(ISSUE)),
+];
+
+const ISSUE: &[Key] = &[
+    ("required", Bool),
+    ("exists", Bool),
+    ("status", Either(&[Text, TEXTS])),
+    ("status-category", Either(&[Text, TEXTS])),
+    ("type", Either(&[Text, TEXTS])),
+    ("assignee", Text),
+    ("fix-version", Either(&[Text, TEXTS])),
+    ("jql", Text),
 ];
 
 const NOTIFY: &[Key] = &[

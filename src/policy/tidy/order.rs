@@ -43,6 +43,8 @@ pub(super) fn order(path: &[&str]) -> &'static [&'static str] {
             "lead",
             "base",
             "jira-keys",
+            "roles-from",
+            "read-needs",
             "enforce",
         ],
         ["grants"] => &[

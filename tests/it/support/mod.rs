@@ -5,6 +5,8 @@
 mod child;
 #[expect(dead_code, reason = "the store's own tests use the rest")]
 pub mod etcd;
+#[expect(dead_code, reason = "the client's own tests use the rest")]
+pub mod fake_jira;
 mod fault;
 mod git;
 mod outcome;

@@ -61,8 +61,8 @@ pub(super) fn read(office: &Office<'_>, args: &Args, now: DateTime<Utc>) -> anyh
 /// nothing, and says that it does.
 fn repository(text: &str) -> Result<Pattern, String> {
     let pattern = pattern(text.strip_suffix(".git").unwrap_or(text))?;
-    match pattern.has_user() {
-        true => Err("`${user}` has no place in a repository's name".into()),
+    match pattern.has_user() || pattern.has_issue() {
+        true => Err("a variable has no place in a repository's name".into()),
         false => Ok(pattern),
     }
 }

@@ -121,7 +121,7 @@ fn others(
     let looked_up = lookups_of(&policy.groups);
     // Memberships that are looked up elsewhere are not asked about: this is for orientation.
     let answers: Answers =
-        looked_up.values().flatten().map(|group| (group.clone(), Ok(false))).collect();
+        looked_up.values().flatten().map(|group| (group.clone().into(), Ok(false))).collect();
     let mut scopes = Scopes::new(policy);
     let (mut found, mut more) = (Vec::new(), 0);
     for (user, _) in

@@ -1,7 +1,8 @@
 //! A glob's text as components, one list for each alternative that its braces stand for.
 
 use super::{Component, MAX_ALTERNATIVES, MAX_TOKENS, Token};
-use crate::policy::pattern::{PatternError, USER};
+use crate::policy::pattern::{ISSUE, PatternError, USER};
+use crate::push::issue::{begins_after, ends_before};
 
 /// The alternatives of a text.
 ///
@@ -72,6 +73,10 @@ impl Lexer<'_> {
         if let Some(after) = self.rest.strip_prefix(USER.as_bytes()) {
             self.rest = after;
             return Ok(Token::User);
+        }
+        if let Some(after) = self.rest.strip_prefix(ISSUE.as_bytes()) {
+            self.rest = after;
+            return Ok(Token::Issue);
         }
         if self.rest.starts_with(b"${") {
             return Err(PatternError::UnknownVariable);
@@ -199,7 +204,21 @@ fn split(line: Vec<Token>) -> Result<Vec<Component>, PatternError> {
             tokens if tokens.windows(2).any(|two| *two == [Token::Star, Token::Star]) => {
                 Err(PatternError::DoubleStar)
             }
+            tokens if tokens.windows(2).any(is_no_boundary) => Err(PatternError::Issue(
+                "`${issue}` matches nothing there: a key stands apart from letters, digits and `_`, \
+                 and does not follow `-`",
+            )),
             tokens => Ok(Component::Tokens(tokens.to_vec())),
         })
         .collect()
+}
+
+/// Where a key could not begin or end, whatever the name.
+fn is_no_boundary(two: &[Token]) -> bool {
+    match two {
+        [Token::Byte(byte), Token::Issue] => !begins_after(*byte),
+        [Token::Issue, Token::Byte(byte)] => !ends_before(*byte),
+        [Token::Issue, Token::Issue] => true,
+        _ => false,
+    }
 }

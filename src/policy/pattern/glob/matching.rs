@@ -3,13 +3,11 @@
 
 use super::{Component, Token};
 use crate::policy::name::UserName;
+use crate::policy::pattern::Given;
+use crate::push::issue::length_at;
 
 /// Greedy with one way back: the last `**` takes one component more each time the rest fails.
-pub(super) fn components_match(
-    pattern: &[Component],
-    subject: &[u8],
-    user: Option<&UserName>,
-) -> bool {
+pub(super) fn components_match(pattern: &[Component], subject: &[u8], given: Given<'_>) -> bool {
     let parts: Vec<&[u8]> = subject.split(|&b| b == b'/').collect();
     if parts.iter().any(|part| part.is_empty()) {
         return false;
@@ -27,7 +25,7 @@ pub(super) fn components_match(
                 p += 1;
                 continue;
             }
-            (Some(Component::Tokens(tokens)), Some(part)) => tokens_match(tokens, part, user),
+            (Some(Component::Tokens(tokens)), Some(part)) => tokens_match(tokens, part, given),
             _ => false,
         };
         if here {
@@ -44,7 +42,7 @@ pub(super) fn components_match(
     p == pattern.len()
 }
 
-fn tokens_match(tokens: &[Token], part: &[u8], user: Option<&UserName>) -> bool {
+fn tokens_match(tokens: &[Token], part: &[u8], given: Given<'_>) -> bool {
     let (mut t, mut s) = (0, 0);
     let mut back: Option<(usize, usize)> = None;
     loop {
@@ -57,7 +55,11 @@ fn tokens_match(tokens: &[Token], part: &[u8], user: Option<&UserName>) -> bool 
                 t += 1;
                 continue;
             }
-            Some(token) => token.length_at(rest, user),
+            Some(Token::Issue) => {
+                let before = s.checked_sub(1).and_then(|at| part.get(at)).copied();
+                length_at(before, rest, given.issues_of)
+            }
+            Some(token) => token.length_at(rest, given.user),
         };
         if let Some(length) = step {
             t += 1;
@@ -92,7 +94,7 @@ impl Token {
                 let name = user?.as_str();
                 rest.starts_with(name.as_bytes()).then_some(name.len())
             }
-            Token::Slash | Token::Star | Token::DoubleStar => None,
+            Token::Issue | Token::Slash | Token::Star | Token::DoubleStar => None,
         }
     }
 }
@@ -133,6 +135,8 @@ impl Token {
                 Some(user) => regex_syntax::escape(user.as_str()),
                 None => "[^\\x00-\\xff]".into(),
             },
+            // Any project's: boundaries and the known projects are not told.
+            Token::Issue => "[A-Z][0-9A-Z_]*-[1-9][0-9]*".into(),
             Token::Class { negated, ranges } => {
                 let body: String = ranges
                     .iter()
