@@ -20,11 +20,14 @@ use super::commits::{Commit, History, Node};
 use super::limits::{Limits, Meter};
 use super::refs::Refs;
 use crate::check::{Asked, Failed, Found, People, Subject};
+use crate::policy::checks::Check;
 use gix::ObjectId;
 use judge::Judge;
 use paint::{Bits, Painted};
 use ready::Ready;
 use sides::{Ends, Side};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::rc::Rc;
 use tally::{Reach, Tally};
 
@@ -48,11 +51,26 @@ pub(super) fn at(
         None => None,
     };
     let push = Push { history, refs, ends: &ends, asked, base, people, limits };
-    for sides in sides::of(asked, &ends)?.chunks(paint::SIDES) {
-        push.look(sides, &mut tally)?;
+    let sides = sides::of(asked, &ends)?;
+    let ready = compiled(&sides)?;
+    for sides in sides.chunks(paint::SIDES) {
+        push.look(sides, &ready, &mut tally)?;
     }
     Ok(tally.finish())
 }
+
+/// The rules of each check, made ready once, however many sides it has.
+fn compiled<'a>(sides: &[Side<'a>]) -> Result<Compiled<'a>, GitError> {
+    let mut all = Compiled::new();
+    for side in sides {
+        if let Entry::Vacant(place) = all.entry(std::ptr::from_ref(side.check)) {
+            place.insert(Ready::of(side.check)?);
+        }
+    }
+    Ok(all)
+}
+
+type Compiled<'a> = HashMap<*const Check, Ready<'a>>;
 
 /// What stands for no commit can't be judged by what commits are asked.
 fn no_commits(asked: &[Asked<'_>], ends: &[Ends], tally: &mut Tally<'_>) {
@@ -92,8 +110,14 @@ struct Broken {
 }
 
 impl Push<'_> {
-    fn look(&self, sides: &[Side<'_>], tally: &mut Tally<'_>) -> Result<(), GitError> {
-        let ready: Vec<Ready<'_>> = sides.iter().map(Ready::of).collect::<Result<_, _>>()?;
+    fn look(
+        &self,
+        sides: &[Side<'_>],
+        compiled: &Compiled<'_>,
+        tally: &mut Tally<'_>,
+    ) -> Result<(), GitError> {
+        let ready = sides.iter().filter_map(|side| compiled.get(&std::ptr::from_ref(side.check)));
+        let ready: Vec<&Ready<'_>> = ready.collect();
         let painted = paint::walk(self.history, self.refs, sides, self.limits)?;
         let meter = Meter::new(self.limits);
         let mut judge = Judge::new(self.history, self.people, &ready, &meter);
@@ -155,7 +179,7 @@ impl Push<'_> {
     fn merges(
         &self,
         sides: &[Side<'_>],
-        ready: &[Ready<'_>],
+        ready: &[&Ready<'_>],
         painted: &Painted,
         tally: &mut Tally<'_>,
     ) -> Result<(), GitError> {
@@ -188,7 +212,7 @@ impl Push<'_> {
         steps: &[(Node, Rc<Commit>)],
         tell: &mut dyn FnMut(ObjectId),
     ) -> Result<(), GitError> {
-        let steps: std::collections::HashMap<Node, &Commit> =
+        let steps: HashMap<Node, &Commit> =
             steps.iter().map(|(node, commit)| (*node, commit.as_ref())).collect();
         let mut at = tip;
         while let Some(commit) = steps.get(&at) {

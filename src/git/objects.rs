@@ -241,12 +241,9 @@ impl Folder {
     fn header(&self, id: &oid, all: &Objects) -> Result<Option<(ObjectKind, u64)>, GitError> {
         let damaged = |error: gix::Error| GitError::damaged(id.to_owned(), error);
         let packed = self.in_packs(id, all, |bundle, at| {
-            let mut unpacker = all.unpacker.borrow_mut();
-            let small = unpacker.small_delta(bundle, bundle.index.pack_offset_at_index(at));
-            match small.map_err(|words| GitError::damaged(id.to_owned(), words))? {
-                None => pack_header(bundle, at, &mut unpacker.inflate).map(Some).map_err(damaged),
-                small => Ok(small),
-            }
+            pack_header(bundle, at, &mut all.unpacker.borrow_mut().inflate)
+                .map(Some)
+                .map_err(damaged)
         })?;
         if packed.is_some() {
             return Ok(packed);

@@ -18,9 +18,6 @@ use std::rc::Rc;
 /// twice as many are kept.
 const KEPT: usize = 6 << 20;
 
-/// Most bytes of a delta that is unpacked whole to learn what it makes.
-const SMALL: u64 = 64;
-
 /// An object as it is, unpacked.
 #[derive(Debug, Clone)]
 pub(super) struct Object {
@@ -73,31 +70,6 @@ impl Unpacker {
             object = self.keep((bundle.pack.id, at), object);
         }
         Ok(object)
-    }
-
-    /// Kind and size of the object at an offset, where it is a delta so small that `gix` takes it for
-    /// a damaged one: of 20 bytes and less it wants to see the end of the stream behind them.
-    pub(super) fn small_delta(
-        &mut self,
-        bundle: &Bundle,
-        at: Offset,
-    ) -> Result<Option<(Kind, u64)>, Safe> {
-        let mut entry = bundle.pack.entry(at).map_err(detail_of)?;
-        if entry.header.as_kind().is_some() || entry.decompressed_size > SMALL {
-            return Ok(None);
-        }
-        let mut delta = std::mem::take(&mut self.delta);
-        self.inflate(bundle, &entry, &mut delta)?;
-        let made = size(&delta).and_then(|(_, rest)| size(rest));
-        let made = made.ok_or_else(|| detail_of("a delta is malformed"))?.0 as u64;
-        self.delta = delta;
-        for _ in 0..=bundle.index.num_objects() {
-            if let Some(kind) = entry.header.as_kind() {
-                return Ok(Some((kind, made)));
-            }
-            entry = bundle.pack.entry(base(bundle, &entry)?).map_err(detail_of)?;
-        }
-        Err(detail_of("its deltas go round in a circle"))
     }
 
     fn inflate(&mut self, bundle: &Bundle, entry: &Entry, out: &mut Vec<u8>) -> Result<(), Safe> {

@@ -21,7 +21,7 @@ pub(super) type Tell<'a> = &'a mut dyn FnMut(usize, usize, Found);
 pub(super) struct Judge<'a> {
     pub(super) history: &'a History,
     pub(super) people: &'a dyn People,
-    pub(super) sides: &'a [Ready<'a>],
+    pub(super) sides: &'a [&'a Ready<'a>],
     pub(super) meter: &'a Meter<'a>,
     files: Files<'a>,
     trees: Trees<'a>,
@@ -33,7 +33,7 @@ impl<'a> Judge<'a> {
     pub(super) fn new(
         history: &'a History,
         people: &'a dyn People,
-        sides: &'a [Ready<'a>],
+        sides: &'a [&'a Ready<'a>],
         meter: &'a Meter<'a>,
     ) -> Self {
         let having = |has: fn(&Ready<'_>) -> bool| {
@@ -149,10 +149,10 @@ impl<'a> Judge<'a> {
 
 /// The sides of `bits`.
 fn of<'r, 'a>(
-    sides: &'r [Ready<'a>],
+    sides: &'r [&'a Ready<'a>],
     new_to: Bits,
 ) -> impl Iterator<Item = (usize, (&'r Ready<'a>, Bits))> {
-    sides.iter().zip(bits()).enumerate().filter(move |(_, (_, bit))| new_to & bit != 0)
+    sides.iter().copied().zip(bits()).enumerate().filter(move |(_, (_, bit))| new_to & bit != 0)
 }
 
 /// The blob of a name in a tree's text.

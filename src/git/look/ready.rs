@@ -2,7 +2,7 @@
 //!
 //! Knows what each rule has to be shown; what it says is `check`'s matter.
 
-use super::sides::{Side, needs_commits};
+use super::sides::needs_commits;
 use crate::check::content::Searcher;
 use crate::check::message;
 use crate::git::GitError;
@@ -42,21 +42,13 @@ pub(super) struct Ready<'a> {
     pub(super) of_path: Vec<(usize, OfPath<'a>)>,
     /// `merges = "only"`
     pub(super) only_merges: Option<usize>,
-    /// All that look at commits.
-    pub(super) all: Vec<usize>,
 }
 
 impl<'a> Ready<'a> {
-    /// Of a side's check.
-    pub(super) fn of(side: &Side<'a>) -> Result<Self, GitError> {
-        Self::of_check(side.check)
-    }
-
-    pub(super) fn of_check(check: &'a Check) -> Result<Self, GitError> {
+    pub(super) fn of(check: &'a Check) -> Result<Self, GitError> {
         let mut ready = Self::default();
         for (at, rule) in check.rules.iter().enumerate() {
             if needs_commits(rule) {
-                ready.all.push(at);
                 ready.add(at, rule)?;
             }
         }

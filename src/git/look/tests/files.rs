@@ -24,7 +24,20 @@ fn new_files_have_a_size_and_old_ones_are_let_be() {
     let three = repo.commit(&[("a", &format!("{big}y"))], &[two]);
     repo.git(&["update-ref", "refs/heads/x", &three.to_string()]);
     repo.git(&["repack", "-adfq", "--depth=50"]);
-    assert_eq!(told(&repo, Some(two), three, limit(99)).len(), 1);
+    let both = format!("{one}:a\n{three}:a\n");
+    let bases = repo.git_in(&["cat-file", "--batch-check=%(deltabase)"], both);
+    assert!(bases.lines().any(|base| !base.starts_with("000")), "one is stored as a delta");
+    // A ref that is there would be known.
+    repo.git(&["update-ref", "-d", "refs/heads/x"]);
+    let mut found = told(&repo, None, three, limit(99));
+    found.sort();
+    assert_eq!(
+        found,
+        [
+            "RW407 a: the file has 100 bytes, at most 99 may be",
+            "RW407 a: the file has 101 bytes, at most 99 may be",
+        ]
+    );
     // A pointer of LFS is a small file, whatever size it claims.
     let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 99999999999\n";
     let four = repo.commit(&[("a", pointer)], &[three]);
