@@ -6,7 +6,7 @@
 //! - effects touch disk, environment, clock and processes: `git`, `store`, `audit`, `notify`, `jira`,
 //!   `os`;
 //! - pure code takes values and gives values: `code`, `text`, `push`, `pusher`, `policy`,
-//!   `access`, `decision`, `check`, `report`.
+//!   `access`, `decision`, `check`, `report`, `import`.
 //!
 //! Start reading at `hooks/pre_receive.rs` and walk inwards.
 

@@ -141,7 +141,7 @@ impl Home {
             }
         }
         let roles: Vec<String> =
-            bed.options.roles.iter().map(|role| format!("{role} => 1")).collect();
+            bed.options.roles.iter().map(|role| format!("'{role}' => 1")).collect();
         let rc = format!(
             "%RC = (UMASK => 0077, GIT_CONFIG_KEYS => '.*', ROLES => {{ {} }}, \
              SYNTACTIC_SUGAR => ['continuation-lines']);\n1;\n",

@@ -147,7 +147,7 @@ fn what_can_not_be_said_is_listed_and_never_lets_more_through() {
     let lost = lost(&made).join("\n");
     for place in [
         "conf:2: `VREF/COUNT/5`",
-        "conf:5: `\\1x`",
+        "conf:5: `refs/heads/\\1x`",
         "conf:8: `daemon`",
         "conf:11: ",
         "conf:13: ",

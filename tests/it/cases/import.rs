@@ -18,7 +18,7 @@ fn import(site: &Site, conf: &str, more: &[&str]) -> Run {
 fn what_is_imported_is_a_valid_policy_in_its_canonical_layout_and_decides() {
     let site = Site::new(&Policy::default());
     let output = site.path("made.toml").display().to_string();
-    import(&site, CONF, &["--output", &output]).ends(0, "4 users, 2 projects, 2 schemes");
+    import(&site, CONF, &["--output", &output]).ends(0, "3 users, 2 projects, 2 schemes");
     let check = site.refwarden(&["policy", "check", &output]);
     check.ends(0, "is valid");
     assert!(!check.stderr.contains("warning"), "{check:#?}");
