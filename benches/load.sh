@@ -171,17 +171,17 @@ client() {
 	repository=r$(($1 % $2 + 1)).git
 	git init -q --bare "$folder"
 	cd "$folder"
+	: >log
+	echo none >last
 	tree=$(git mktree </dev/null)
 	case $(($1 / 8 % 2)) in
 	0) url=ssh://$account@127.0.0.1:$ssh_port/$repository ;;
 	*) url=http://bob:$token@127.0.0.1:$web_port/$repository ;;
 	esac
-	git fetch -q "$url" main 2>/dev/null || :
+	git fetch -q "$url" main 2>said || { echo "none ok odd: $(tr "\n" " " <said | cut -c 1-200)" >>log; exit; }
 	base=$(git -C "$work/root/$repository" rev-parse main)
 	head=$base
 	count=0
-	: >log
-	echo none >last
 	while [ "$(date +%s)" -lt "$3" ]; do
 		count=$((count + 1))
 		next=$(git commit-tree -p "$head" -m "$1 $count" "$tree")

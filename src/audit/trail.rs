@@ -13,11 +13,13 @@ use super::rotate;
 use super::siblings::{self, Snapshot};
 use super::text::Text;
 use super::verify::{self, Verified};
-use crate::os::files;
-use chrono::{DateTime, Utc};
+use crate::os::{clock, files};
+use chrono::{DateTime, TimeDelta, Utc};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// A wait from which on the time before it is not taken for the present.
+const LONG: TimeDelta = TimeDelta::seconds(1);
 /// How long to wait for the other processes that append.
 const WAIT: Duration = Duration::from_secs(5);
 
@@ -90,7 +92,11 @@ impl<'a> Trail<'a> {
         now: DateTime<Utc>,
         version: &dyn Fn() -> Option<u64>,
     ) -> Result<Appended, TrailError> {
+        let began = clock::now().boot;
         let mut held = self.hold(&record.host, now)?;
+        // Others have written meanwhile, under a clock that went on: waiting for them is no wrong one.
+        let waited = TimeDelta::from_std(clock::now().boot.saturating_sub(began));
+        let now = now + waited.ok().filter(|waited| *waited >= LONG).unwrap_or_default();
         let written = held.write_asking(record, now, version);
         self.let_go(held);
         Ok(self.told(written?))

@@ -57,8 +57,8 @@ pub fn allowed(
         // Without a line the clock is held against the trail all the same.
         let last = trail.end(&host, desk.now.wall).map_err(failed)?.map(|end| end.time);
         return match last {
-            Some(last) if desk.now.wall < last - TOLERANCE => {
-                Err(failed(TrailError::Clock { now: desk.now.wall, last }))
+            Some(last) if desk.wall() < last - TOLERANCE => {
+                Err(failed(TrailError::Clock { now: desk.wall(), last }))
             }
             _ => Ok(()),
         };
@@ -77,7 +77,7 @@ pub fn allowed(
     }
     // Only where another process has changed the store since it was asked.
     let version = || (rest.version)(desk);
-    trail.append_asking(&line, desk.now.wall, &version).map_err(failed)?;
+    trail.append_asking(&line, desk.wall(), &version).map_err(failed)?;
     Ok(())
 }
 

@@ -18,7 +18,7 @@ use crate::store::epoch::{self, EpochError};
 use crate::store::open::Mode;
 use crate::store::sqlite::brief::{self, Said};
 pub use crate::text::hex;
-use chrono::Datelike as _;
+use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
 use sha2::{Digest as _, Sha256};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -118,6 +118,13 @@ impl Desk {
         let now = clock::now();
         let id = push_id(now, service.as_ref());
         Ok(Self { site, epoch, digest, policy, now, service, env: HookEnv::capture(), id })
+    }
+
+    /// The time now: that of decision and what has passed since, as no clock that is set can change it.
+    #[must_use]
+    pub fn wall(&self) -> DateTime<Utc> {
+        let since = TimeDelta::from_std(clock::now().boot.saturating_sub(self.now.boot));
+        self.now.wall + since.unwrap_or_default()
     }
 
     /// The store of access records; `None` where there never was one.

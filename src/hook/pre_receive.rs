@@ -319,7 +319,7 @@ impl Answered<'_> {
     /// Without the line on the disk there is no yes.
     fn record(&self, line: &Record, access: &Access) -> Result<u64, Refusal> {
         let version = || self.store_version(access);
-        match self.desk.trail().append_asking(line, self.desk.now.wall, &version) {
+        match self.desk.trail().append_asking(line, self.desk.wall(), &version) {
             Ok(appended) => Ok(appended.seq),
             // A refusal can still be recorded where a yes can't.
             Err(

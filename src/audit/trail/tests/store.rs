@@ -156,7 +156,7 @@ fn looking_for_the_version_makes_no_file() {
 #[test]
 fn a_change_of_access_by_a_clock_that_is_behind_is_refused() {
     let site = Site::with_lines(1);
-    let early = noon() - chrono::TimeDelta::seconds(3);
+    let early = noon() - TimeDelta::seconds(3);
     let approved = Record::new(Event::named("access.approved"), "host");
     let error = site.trail().append(&approved, early).unwrap_err();
     assert_eq!(error.code(), Code::Clock);
