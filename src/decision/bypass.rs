@@ -24,10 +24,8 @@ pub enum Lift {
     Failed(String),
 }
 
-/// Whether the check of this name is lifted for the question's person, ref and time.
-///
-/// Forbids come first, as everywhere. Then standing permits, `[[grants]]`, and lent grants in the
-/// order of the scope, which is the one in which they are charged.
+/// Whether the check of this name is lifted for the question's person, ref and time: forbids first,
+/// then permits, `[[grants]]`, and lent grants in the order in which they are charged.
 #[must_use]
 pub fn lifts(scope: &Scope<'_>, q: &Question<'_>, answers: &Answers, check: &str) -> Lift {
     let outcome =
@@ -61,15 +59,12 @@ pub fn lifts(scope: &Scope<'_>, q: &Question<'_>, answers: &Answers, check: &str
 
 /// A forbid that holds, or that can't be told not to.
 fn forbidden(trace: &[(usize, &Entry, Outcome)]) -> Option<Lift> {
-    let mut unsettled = Lift::No;
     let forbids = |entry: &Entry| entry.is_forbid() && entry.enforce == Enforce::Refuse;
-    for (_, _, outcome) in trace.iter().filter(|(_, entry, _)| forbids(entry)) {
-        match outcome {
-            Outcome::Applies => return Some(Lift::No),
-            other => unsettled = worse(unsettled, other),
-        }
+    let all = trace.iter().filter(|(_, entry, _)| forbids(entry)).map(|(_, _, outcome)| outcome);
+    if all.clone().any(|outcome| *outcome == Outcome::Applies) {
+        return Some(Lift::No);
     }
-    (unsettled != Lift::No).then_some(unsettled)
+    Some(all.fold(Lift::No, worse)).filter(|unsettled| *unsettled != Lift::No)
 }
 
 /// What stays open, the question that can still be asked first.

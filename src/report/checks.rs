@@ -128,7 +128,7 @@ mod tests {
              bbbbbbbbbbbb src/a b:7: private key (content)\n      \
              bbbbbbbbbbbb src/a b: 20 MiB (content)\n      \
              no name of the project (ref-name)\n      \
-             whether you may go past it can't be told: group @staff could not be looked up (down); tell\n        \
+             whether you may go past it can't be told: group @staff could not be looked up (down); tell\n      \
              the admin\n      \
              begin with the key\n"
         );

@@ -107,8 +107,6 @@ pub(super) fn order(path: &[&str]) -> &'static [&'static str] {
             "except-branches",
             "except-tags",
             "except-refs",
-            "enforce",
-            "help",
             "subject",
             "message",
             "max-subject",
@@ -131,6 +129,8 @@ pub(super) fn order(path: &[&str]) -> &'static [&'static str] {
             "ref-name",
             "ref-case-conflicts",
             "issue",
+            "help",
+            "enforce",
         ],
         ["access"] => &["max-open", "max-wait", "server-approvals"],
         ["notify"] => {
