@@ -76,11 +76,11 @@ fn nobody_approves_their_own_request_by_any_name_or_key() {
     let state = State::begin(&first).unwrap();
     let mut second_name = by("robert");
     second_name.key = Some("SHA256:x".into());
-    assert!(words(step(state, &event(5, second_name, yes(None)))).contains("took themselves"));
+    assert!(words(step(state, &event(5, second_name, yes(None)))).contains("own request"));
     let server = Actor { server: Some("root@host".into()), ..Actor::default() };
     assert!(words(step(asked(), &event(5, server, yes(None)))).contains("only a person"));
     let denied = step(asked(), &event(5, by("bob"), What::Denied { note: None }));
-    assert!(words(denied).contains("took themselves"));
+    assert!(words(denied).contains("own request"));
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn the_server_closes_what_is_open_and_approves_nothing() {
     assert!(words(step(state.clone(), &event(30, server(), yes))).contains("only a person"));
     let no = What::ExtensionDenied { note: None };
     let own = step(state.clone(), &event(30, by("bob"), no.clone()));
-    assert!(words(own).contains("took themselves"));
+    assert!(words(own).contains("own request"));
     let state = step(state, &event(30, server(), no)).unwrap();
     assert_eq!((state.extension.is_none(), state.standing(at(40))), (true, Standing::Active));
 }
@@ -179,7 +179,7 @@ fn more_time_is_approved_by_another_and_never_shortens() {
     let state = step(lent(), &event(100, by("bob"), ask_more())).unwrap();
     let yes = |until| What::ExtensionApproved { note: None, until: Some(until) };
     let own = step(state.clone(), &event(110, by("bob"), yes(at(4210))));
-    assert!(words(own).contains("took themselves"));
+    assert!(words(own).contains("own request"));
     let shorter = step(state.clone(), &event(110, by("alice"), yes(at(3000))));
     assert!(words(shorter).contains("later than before"));
     let unanswered = step(state.clone(), &event(2000, by("alice"), yes(at(4210))));
