@@ -367,7 +367,8 @@ fn the_example_policy_is_applied_and_shows_what_can_be_asked_for() {
     let prefix = bed.at("prefix").display().to_string();
     let example = text("policy.example.toml")
         .replace("\"/var/lib/refwarden\"", &format!("\"{prefix}/var/lib/refwarden\""))
-        .replace("\"/var/log/refwarden/", &format!("\"{prefix}/var/log/refwarden/"));
+        .replace("\"/var/log/refwarden/", &format!("\"{prefix}/var/log/refwarden/"))
+        .replace("/usr/local/lib/refwarden/mail-notice", "/bin/true");
     fs::write(bed.at("policy.toml"), &example).unwrap();
     bed.run(&here, "git init -q --bare git/payments/api.git");
     let said = bed.run(

@@ -92,7 +92,7 @@ fn a_reason_cannot_write_a_header_of_the_documented_mail() {
     let mail = folder.path().join("mail");
     let sendmail = script(folder.path(), &format!("cat > '{}'", mail.display()));
     let docs = include_str!("../../../docs/notices.md");
-    let (_, rest) = docs.split_once("# mail-notice").unwrap();
+    let (_, rest) = docs.split_once("# /usr/local/lib/refwarden/mail-notice").unwrap();
     let (body, _) = rest.split_once("```").unwrap();
     let body = format!("#{}", body.replace("/usr/sbin/sendmail", sendmail.to_str().unwrap()));
     let own = folder.path().join("own");

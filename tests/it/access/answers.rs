@@ -38,8 +38,8 @@ fn withdrawn_and_denied_are_closed_for_good() {
     let id = site.asks(&MAIN);
     site.access(&["deny", &id, "--as", "carol"]).ends(3, "not among those who approve");
     site.access(&["deny", &id, "--as", "ann", "--note", "after the freeze"]).ends(0, "denied");
-    site.access(&["approve", &id, "--as", "amy"]).ends(3, "ann (by").ends(3, "(denied");
-    site.access(&["revoke", &id]).ends(3, "(denied");
+    site.access(&["approve", &id, "--as", "amy"]).ends(3, "ann (by").ends(3, "it was denied by");
+    site.access(&["revoke", &id]).ends(3, "it was denied by");
     assert_eq!(site.state_of(&id), "denied");
 }
 

@@ -36,7 +36,7 @@ fn a_wish_for_more_time_is_answered_only_by_who_says_so() {
     site.access(&["approve", &id, "--as", "amy", "--extension"]).ends(0, "active");
     assert_eq!(site.shown(&id)["extensions"], 1);
     // And the other way round: nothing is taken for what is not open.
-    site.access(&["approve", &id, "--as", "amy", "--extension"]).ends(6, "(extended");
+    site.access(&["approve", &id, "--as", "amy", "--extension"]).ends(6, "it was extended by");
     let waits = site.asks(&["--branches", "release/1"]);
     let words = format!("what is open is the request itself: refwarden access deny {waits} --as");
     site.access(&["deny", &waits, "--extension", "--as", "amy"]).ends(3, &words);

@@ -165,7 +165,7 @@ fn who_may_make_see_and_take_back_whose() {
     run.ends(6, "longer than an id");
     assert!(!run.stderr.contains(secret), "{run:?}");
     assert_eq!(values(&site.refwarden(&["--json", "token", "list", "--as", "bob"])).len(), 0);
-    assert_eq!(values(&site.refwarden(&["--json", "token", "list", "--as", "alice"])).len(), 3);
+    assert_eq!(values(&site.refwarden(&["--json", "token", "list", "--as", "alice"])).len(), 4);
     token(&["revoke", &id(&of_ci), "--as", "alice"]).ends(0, "revoked");
     token(&["revoke", "--user", "alice", "--as", "carol"]).ends(0, "revoked");
 }
