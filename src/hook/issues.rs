@@ -35,7 +35,7 @@ impl Issues {
         ruled: &[Ruled],
     ) -> Self {
         let asked = elsewhere.jira().map(|jira| jira.asked()).unwrap_or_default();
-        let used = asked.iter().map(|(key, _)| format!("{key} ({})", Spot::Ref.as_str()));
+        let used = asked.iter().map(|key| format!("{key} ({})", Spot::Ref.as_str()));
         Self { used: used.collect(), told: elsewhere.told(), found: found(ground, updates, ruled) }
     }
 }

@@ -42,6 +42,9 @@ impl From<GroupName> for Ask {
     }
 }
 
+/// A project's key in Jira, and what its roles are called there.
+pub type JiraRoles = (Box<str>, BTreeMap<RoleName, Box<str>>);
+
 /// What was answered about one person; an error is the reason.
 pub type Answers = BTreeMap<Ask, Result<bool, String>>;
 
@@ -65,7 +68,7 @@ pub struct Standing {
     pub role_lookups: BTreeMap<RoleName, BTreeSet<GroupName>>,
     /// Where Jira says who has the project's roles and leads it: its project there, and what each
     /// role is called there.
-    pub jira_roles: Option<(Box<str>, BTreeMap<RoleName, Box<str>>)>,
+    pub jira_roles: Option<JiraRoles>,
     /// Keys of the projects in Jira whose issues a ref's name may name.
     pub issues_of: Vec<Box<str>>,
 }
