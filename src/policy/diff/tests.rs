@@ -246,7 +246,7 @@ fn repositories_people_and_settings_have_notes() {
     assert_eq!(
         found.lines(50),
         [
-            "note   repositories like `payments/core` move from project PAY to project CORE",
+            "note   repositories like `payments/core` (an example) move from project PAY to project CORE",
             "note   users that are gone: dave",
             "note   users that are recognised by other names or keys: bob",
             "note   gains carol   `[global] administer`",
