@@ -65,7 +65,7 @@ fn diff_takes_what_is_applied_and_what_was_by_name_and_by_digest() {
     write(&site, "broken.toml", "version = 1\nx = 2\n");
     site.refwarden(&["policy", "diff", "applied", "broken.toml"])
         .ends(4, "RW608")
-        .ends(4, "broken.toml` is not valid: 1 error\n");
+        .ends(4, "broken.toml` is not valid: 2 errors and 1 warning\n");
     for files in [["none.toml", "policy.toml"], ["policy.toml", "none.toml"]] {
         site.refwarden(&["policy", "diff", files[0], files[1]]).ends(6, "none.toml");
     }
