@@ -15,6 +15,7 @@ use super::walk::TooLarge;
 use super::{Level, Touching};
 use crate::push::action::Action;
 use chrono::{DateTime, Utc};
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -48,6 +49,8 @@ pub(super) struct Subjects {
     anywhere: bool,
     /// How many entries the old side has.
     older: usize,
+    /// Of refs and of paths; made where something differs.
+    sheets: OnceCell<[Sheet; 2]>,
 }
 
 impl Subjects {
@@ -58,7 +61,7 @@ impl Subjects {
         (user, anywhere): (Option<&UserName>, bool),
     ) -> Result<Self, TooLarge> {
         let (refs, paths) = (ref_names(entries, user)?, paths(entries, user)?);
-        Ok(Self { refs, paths, user: user.cloned(), anywhere, older })
+        Ok(Self { refs, paths, user: user.cloned(), anywhere, older, sheets: OnceCell::new() })
     }
 
     /// All that a push may change which can make a difference.
@@ -134,8 +137,6 @@ pub(super) struct Differences {
     /// All of it, told.
     pub short: Vec<Short>,
     subjects: Rc<Subjects>,
-    /// Of refs and of paths; none where nothing differs.
-    sheets: Option<[Sheet; 2]>,
 }
 
 /// Questions that are told as one, but for the refs and paths.
@@ -143,12 +144,14 @@ type Alike = (Level, Level, Action, Option<DateTime<Utc>>, Vec<(bool, usize)>, T
 
 impl Differences {
     pub(super) fn new(all: Vec<Answered>, subjects: Rc<Subjects>, entries: &[&Entry]) -> Self {
-        let sheets = (!all.is_empty()).then(|| {
-            let user = subjects.user.as_ref();
-            let paths = Sheet::of_paths(entries, &subjects.paths.each, user);
-            [Sheet::of_refs(entries, &subjects.refs.each, user), paths]
-        });
-        let mut differences = Self { all, short: Vec::new(), subjects, sheets };
+        if !all.is_empty() {
+            subjects.sheets.get_or_init(|| {
+                let user = subjects.user.as_ref();
+                let paths = Sheet::of_paths(entries, &subjects.paths.each, user);
+                [Sheet::of_refs(entries, &subjects.refs.each, user), paths]
+            });
+        }
+        let mut differences = Self { all, short: Vec::new(), subjects };
         differences.short = differences.told(|_| true);
         differences
     }
@@ -192,7 +195,7 @@ impl Differences {
     }
 
     fn tell(&self, together: &[&Answered]) -> Option<Short> {
-        let [refs, paths] = self.sheets.as_ref()?;
+        let [refs, paths] = self.subjects.sheets.get()?;
         let first = together.first()?;
         let of_ref = |one: &Answered| members(&self.subjects.refs, one.name);
         let of_path = |one: &Answered| match one.touching {
