@@ -312,6 +312,10 @@ fn the_policies_of_the_documents_are_valid() {
             assert!(said.starts_with("policy.toml is valid"), "{page}: {said}\n{part}");
             count += 1;
         }
+        for whole in blocks(&page).iter().filter(|block| block.text.starts_with("version = 1\n")) {
+            fs::write(bed.at("policy.toml"), &whole.text).unwrap();
+            bed.run(&bed.at(""), "refwarden policy fmt --check policy.toml");
+        }
     }
     assert!(count >= 8, "{count}");
 }

@@ -25,7 +25,7 @@ use crate::os::clock;
 use crate::os::policy_files::{Account, PolicyFiles, ReadError};
 use crate::os::site::Site;
 use crate::policy::compiled::{self, Compiled, CompiledError};
-use crate::policy::diag::{self, Problem};
+use crate::policy::diag::{self, Problem, Severity};
 use crate::policy::diff::{self, Diff};
 use crate::policy::model::{Policy, User};
 use crate::policy::source::Sources;
@@ -136,12 +136,16 @@ pub struct Loaded {
 /// Reads and checks a policy file, only to look at it (`account` none) or as the one that counts.
 ///
 /// # Errors
-/// It can't be read, or is invalid: then every problem was printed, and the exit code is 4.
+/// It is not there (exit code 6), can't be read, or is invalid: then every problem was printed, and the
+/// exit code is 4.
 pub fn load(path: &Path, account: Account, out: &Out) -> anyhow::Result<Loaded> {
     let path = std::path::absolute(path)?;
     let (main, files) = PolicyFiles::open(&path, account).map_err(|error| match error {
         ReadError::Trust(error) => {
             Failure::new(Exit::Failed, format!("{}: {error}", Code::NotTrusted)).into()
+        }
+        ReadError::File(error) if error.is_absent() => {
+            Failure::new(Exit::NotFound, error.to_string()).into()
         }
         error => anyhow::Error::from(error),
     })?;
@@ -150,10 +154,20 @@ pub fn load(path: &Path, account: Account, out: &Out) -> anyhow::Result<Loaded> 
         Ok((policy, warnings)) => Ok(Loaded { sources, policy, warnings }),
         Err(problems) => {
             tell(&problems, &sources, out);
-            let count = counted(problems.len(), "problem", "problems");
-            let words = format!("`{}` is not valid: {count}", path.display());
+            let words = format!("`{}` is not valid: {}", path.display(), found(&problems));
             Err(Failure::new(Exit::PolicyInvalid, words).into())
         }
+    }
+}
+
+/// `2 errors and 1 warning`
+fn found(problems: &[Problem]) -> String {
+    let is_warning = |problem: &&Problem| problem.code.severity() == Severity::Warning;
+    let warnings = problems.iter().filter(is_warning).count();
+    let errors = counted(problems.len() - warnings, "error", "errors");
+    match warnings {
+        0 => errors,
+        _ => format!("{errors} and {}", counted(warnings, "warning", "warnings")),
     }
 }
 

@@ -96,7 +96,8 @@ pub(super) fn list<T: ToString>(all: impl IntoIterator<Item = T>) -> String {
 }
 
 /// ` on main, tags v* except x`, or nothing where no refs are named.
-pub(super) fn refs(scope: &RefScope) -> String {
+#[must_use]
+pub fn refs(scope: &RefScope) -> String {
     let words = |one: &RefPattern| match one.space {
         Space::Tags => format!("tags {}", one.pattern),
         Space::Branches | Space::Refs => one.pattern.to_string(),

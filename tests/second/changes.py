@@ -128,6 +128,70 @@ def told(report):
     return found
 
 
+def ref_told(text, user, ref):
+    """Whether a line's pattern, or all of those that it says hold together, match the ref. How a pattern over
+    full names is told does not say that it is one."""
+    def one(part):
+        if part == "any ref":
+            return True
+        if part == "any branch or tag":
+            return ref.startswith(oracle.NAMED)
+        if part.startswith("tags "):
+            return oracle.matches(part[len("tags "):], user, ref, b"refs/tags/")
+        return any(oracle.matches(part, user, ref, prefix) for prefix in (b"refs/heads/", b""))
+
+    return all(one(part) for part in text.split(" within "))
+
+
+def path_told(text, user, change):
+    def one(part):
+        if part == "any path":
+            return True
+        return oracle.matches(part, user, change["path"].encode()) or (
+            change["link"] and oracle.below(part, user, change["path"].encode())
+        )
+
+    return all(one(part) for part in text.split(" within "))
+
+
+def in_repositories(change, repository):
+    """Whether a line is about this repository of its project."""
+    if not isinstance(change["repositories"], dict):
+        return True
+    (key, patterns), = change["repositories"].items()
+    return (key == "matching") == any(oracle.glob_matches(one, repository.encode()) for one in patterns)
+
+
+def has(change, question, project, levels):
+    """Whether a line has a question that is answered otherwise: person, place, action, ref, paths and time."""
+    user = question.get("user")
+    if user not in change["users"] and not (user is None and change["anonymous"]):
+        return False
+    if [change["before"], change["after"]] != levels or question["action"] not in change["actions"]:
+        return False
+    if project not in change["projects"] or not in_repositories(change, question["repository"]):
+        return False
+    since = change["from"]
+    if since and datetime.datetime.fromisoformat(since) > datetime.datetime.fromisoformat(question["time"]):
+        return False
+    if question["action"] == "read":
+        return True
+    ref = question["ref"].encode()
+    if change["refs"] and not any(ref_told(text, user, ref) for text in change["refs"]):
+        return False
+    paths = change["paths"]
+    if paths is None or question["action"] == "delete":
+        return paths is None
+    if "paths" not in question:
+        return paths["changed"] == "unknown"
+    if not question["paths"]:
+        return paths["changed"] == "nothing"
+    if paths["changed"] != "path":
+        return False
+    told_paths = paths["patterns"]
+    return not told_paths or all(any(path_told(text, user, one) for text in told_paths) for one in question["paths"])
+
+
 def unescaped(text):
     return text.encode().decode("unicode_escape").encode("latin-1").decode()
 
@@ -153,7 +217,16 @@ def invented(change, both):
     users = [*change["users"], *([None] if change["anonymous"] else [])]
     wanted, seen = [change["before"], change["after"]], None
     for user, project, action in itertools.product(users, change["projects"], change["actions"]):
-        for repository in (name for name in generate.REPOSITORIES if both.project(name) == project):
+        given = change["example_repository"]
+        try:
+            named = [unescaped(given)] if given else []
+        except UnicodeError:
+            return
+        # People and projects that are told together share the example, so that it may be another's.
+        others = [name for name in generate.REPOSITORIES if in_repositories(change, name)]
+        for repository in named + others:
+            if both.project(repository) != project:
+                continue
             try:
                 asked = example(change, user, action, repository)
             except UnicodeError:
@@ -242,8 +315,11 @@ def compare(program, seed, folder):
         if before != after:
             way = "gains" if LEVELS[before] < LEVELS[after] else "loses"
             who = (question.get("user"), both.project(question["repository"]), question["action"], way)
+            project = both.project(question["repository"])
             if who not in reported:
                 wrong.append(f"missed {who}: {question}: {before}, then {after}")
+            elif not any(has(change, question, project, [before, after]) for change in report["changes"]):
+                wrong.append(f"no line has {question}: {before}, then {after}")
     for change in report["changes"]:
         wrong += [f"invented {one}" for one in invented(change, both)]
     widened = any(one["change"] == "gains" for one in report["changes"])

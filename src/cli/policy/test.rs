@@ -14,8 +14,8 @@ use crate::code::Code;
 use crate::decision::{self, Decision, Paths, Question, Verdict};
 use crate::os::{clock, files};
 use crate::policy::cases::{self, Case, Expect, MAX_BYTES};
-use crate::policy::entry::Entry;
-use crate::policy::members::{Answers, lookups_of};
+use crate::policy::entry::{Entry, Holder};
+use crate::policy::members::{Answers, Held, lookups_of};
 use crate::policy::model::Policy;
 use crate::policy::name::{GroupName, UserName};
 use crate::policy::scope::Scopes;
@@ -62,7 +62,13 @@ struct Answer<'a> {
     verdict: Expect,
     code: Option<Code>,
     /// The decision and its entries, or why nothing could be decided.
-    why: Result<(Decision, Vec<&'a Entry>), String>,
+    why: Result<(Decision, Vec<Considered<'a>>), String>,
+}
+
+/// An entry, and whether it is about the person.
+struct Considered<'a> {
+    entry: &'a Entry,
+    meant: bool,
 }
 
 impl Tested<'_> {
@@ -118,8 +124,7 @@ fn test_files(args: &Args) -> anyhow::Result<Vec<(String, Vec<Case>)>> {
     if wrong.is_empty() {
         return Ok(all);
     }
-    let words = format!("no tests of a policy: {}", wrong.join("; "));
-    Err(Failure::new(Exit::Usage, words).into())
+    Err(Failure::new(Exit::Usage, wrong.join("\n")).into())
 }
 
 /// Asks cases about one policy.
@@ -156,8 +161,19 @@ impl<'p> Asker<'p> {
             Ok((scope, _)) => {
                 let answers = answers(self.policy, case);
                 let decision = decision::decide(&scope, &question(case, self.now), &answers);
+                let among = |holders: &[Holder]| {
+                    matches!(scope.standing.among(holders, &answers), Held::Yes(_))
+                };
+                let meant: Vec<bool> = scope
+                    .entries
+                    .iter()
+                    .map(|entry| entry.to.as_deref().is_none_or(among) && !among(&entry.except))
+                    .collect();
                 drop(scope);
-                answered(decision, self.scopes.entries(case.repository.as_bytes()))
+                let entries = self.scopes.entries(case.repository.as_bytes()).into_iter();
+                let considered = entries.zip(meant);
+                let considered = considered.map(|(entry, meant)| Considered { entry, meant });
+                answered(decision, considered.collect())
             }
         }
     }
@@ -189,7 +205,7 @@ fn question(case: &Case, now: DateTime<Utc>) -> Question<'_> {
     }
 }
 
-fn answered(decision: Decision, entries: Vec<&Entry>) -> Answer<'_> {
+fn answered(decision: Decision, entries: Vec<Considered<'_>>) -> Answer<'_> {
     let (verdict, code) = match &decision.verdict {
         Verdict::Refused(refused) => (Expect::Refused, Some(refused.code())),
         Verdict::Allowed(allowed) => match allowed.warnings().first() {

@@ -2,6 +2,7 @@ use super::*;
 use crate::decision::Paths;
 use crate::policy::entry::{Holder, Permissions};
 use crate::policy::lab;
+use crate::policy::members::Ask;
 use crate::policy::members::Standing;
 use crate::policy::refs::{PathScope, RefScope, Space};
 use crate::policy::window::Window;
@@ -156,8 +157,8 @@ fn a_group_that_must_be_looked_up_is_asked_for_and_its_failure_lifts_nothing() {
         };
         lifts(&scope, &question("refs/heads/main"), answers, "x")
     };
-    assert_eq!(lift(&Answers::new()), Lift::Unasked([lab::group("staff")].into()));
-    let answer = |answer| Answers::from([(lab::group("staff"), answer)]);
+    assert_eq!(lift(&Answers::new()), Lift::Unasked([Ask::Group(lab::group("staff"))].into()));
+    let answer = |answer| Answers::from([(Ask::Group(lab::group("staff")), answer)]);
     assert_eq!(lift(&answer(Ok(true))), Lift::By(0, None));
     assert_eq!(lift(&answer(Ok(false))), Lift::No);
     let failed = Lift::Failed("group @staff could not be looked up (down)".into());

@@ -172,7 +172,8 @@ impl Asked {
         texts.extend(sets.iter().map(|set| set.to_regex(Some(user))).collect::<BTreeSet<_>>());
         let prefixes = self.folders.iter().map(|folder| format!("refs/{folder}/"));
         let mut found = examples(&texts, &prefixes.clone().collect::<Vec<_>>());
-        found.extend(classes::ref_names(entries, Some(name)).unwrap_or_default());
+        let classes = classes::ref_names(entries, Some(name));
+        found.extend(classes.iter().flat_map(|classes| classes.first().cloned()));
         let found = found.into_iter().filter_map(|name| String::from_utf8(name).ok());
         let prefixes: Vec<String> = prefixes.collect();
         found
@@ -238,8 +239,9 @@ fn paths(site: &Site, entries: &[&Entry], user: &str, name: &UserName) -> BTreeS
         .filter_map(|name| name.strip_prefix(b"VREF/NAME/".as_slice()))
         .map(<[u8]>::to_vec)
         .collect();
-    let own = classes::paths(entries, Some(name)).unwrap_or_default();
-    all.extend(own.into_iter().filter(|path| !path.link).map(|path| path.path));
+    let own = classes::paths(entries, Some(name));
+    let own = own.iter().flat_map(|classes| classes.first().cloned());
+    all.extend(own.filter(|path| !path.link).map(|path| path.path));
     let bad = regex::bytes::Regex::new(BAD_PATH).ok();
     let real = |path: &String| {
         can_be_asked(path) && bad.as_ref().is_some_and(|bad| !bad.is_match(path.as_bytes()))

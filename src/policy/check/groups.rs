@@ -69,9 +69,16 @@ impl Check<'_> {
                 "`{name}` is either a list of members, or a table with one of `unix`, `command` and `jira`"
             );
             let problem = Problem::new(PolicyCode::GroupForm, at, message);
-            self.problems.push(problem.help(
-                "give each its own group, and let a third one contain both: `[\"@one\", \"@two\"]`",
-            ));
+            let help = match (table.items.len(), table.has("members")) {
+                (0, _) => {
+                    "say who is in it: `name = [\"alice\", \"@other\"]`, or write one of the three keys"
+                }
+                (1, true) => "the list stands without a key: `name = [\"alice\", \"@other\"]`",
+                _ => {
+                    "give each its own group, and let a third one contain both: `[\"@one\", \"@two\"]`"
+                }
+            };
+            self.problems.push(problem.help(help));
         }
         if let Some(unix) = table.text("unix") {
             let odd = |c: char| c.is_control() || c.is_whitespace() || matches!(c, ':' | ',' | '/');

@@ -3,15 +3,45 @@
 use super::super::entry::Entry;
 use super::super::name::UserName;
 use super::super::pattern::Pattern;
-use super::super::refs::{ChangedPath, RefPattern, Space};
+use super::super::refs::{ChangedPath, PathScope, RefPattern, RefScope, Space};
 use super::walk::{BAD_PATH, BAD_REF, Machine, TooLarge, path_alphabet, ref_alphabet, walk};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap};
+use std::hash::Hash;
 
-/// A ref name for every way in which the entries can cover refs.
+/// What can be told apart by patterns, and which of it entries take alike.
+pub(crate) struct Classes<T> {
+    /// For every set of patterns, one that just these match.
+    pub each: Vec<T>,
+    /// Those that every entry takes alike, by number, shortest first; at least one.
+    pub alike: Vec<Vec<usize>>,
+}
+
+impl<T> Classes<T> {
+    fn new<K: Eq + Hash>(each: Vec<T>, key: impl Fn(&T) -> K) -> Self {
+        let mut alike: Vec<Vec<usize>> = Vec::new();
+        let mut known = HashMap::new();
+        for (number, one) in each.iter().enumerate() {
+            let next = alike.len();
+            let at = *known.entry(key(one)).or_insert(next);
+            match alike.get_mut(at) {
+                Some(of) => of.push(number),
+                None => alike.push(vec![number]),
+            }
+        }
+        Self { each, alike }
+    }
+
+    /// One of each class.
+    pub(crate) fn first(&self) -> impl Iterator<Item = &T> {
+        self.alike.iter().filter_map(|class| self.each.get(*class.first()?))
+    }
+}
+
+/// Ref names for every way in which the entries can cover refs.
 pub(crate) fn ref_names(
     entries: &[&Entry],
     user: Option<&UserName>,
-) -> Result<Vec<Vec<u8>>, TooLarge> {
+) -> Result<Classes<Vec<u8>>, TooLarge> {
     let patterns = entries.iter().flat_map(|e| e.refs.include.iter().chain(&e.refs.exclude));
     let patterns: Vec<&RefPattern> = patterns.collect();
     let of = |space: Space| {
@@ -25,7 +55,6 @@ pub(crate) fn ref_names(
     let heads = Machine::new(&of(Space::Branches).into_iter().collect::<Vec<_>>())?;
     let tags = Machine::new(&of(Space::Tags).into_iter().collect::<Vec<_>>())?;
     let mut names = Vec::new();
-    let mut seen = HashSet::new();
     let worlds: [(&[u8], _); 3] =
         [(b"refs/heads/", Some(&heads)), (b"refs/tags/", Some(&tags)), (b"refs/", None)];
     for (prefix, second) in worlds {
@@ -34,15 +63,13 @@ pub(crate) fn ref_names(
             let usual = elsewhere && (first.contains(&1) || first.contains(&2));
             (!first.contains(&0) && !usual).then_some(())
         };
-        for found in walk(prefix, &ref_alphabet(), (&full, second), real)? {
-            let covered: Vec<bool> =
-                entries.iter().map(|entry| covers(entry, &found.name, user)).collect();
-            if seen.insert(covered) {
-                names.push(found.name);
-            }
-        }
+        let found = walk(prefix, &ref_alphabet(), (&full, second), real)?;
+        names.extend(found.into_iter().map(|found| found.name));
     }
-    Ok(names)
+    let covered = |name: &Vec<u8>| -> Vec<bool> {
+        entries.iter().map(|entry| covers(entry, name, user)).collect()
+    };
+    Ok(Classes::new(names, covered))
 }
 
 /// What is known of every ref, whatever the entries: whether it can be one, and its folder.
@@ -69,23 +96,28 @@ pub(super) fn folders(patterns: &[&RefPattern]) -> BTreeSet<String> {
 
 /// Whether the entry covers the ref; a pattern that can't be evaluated counts as covering.
 pub(super) fn covers(entry: &Entry, name: &[u8], user: Option<&UserName>) -> bool {
-    match entry.is_forbid() {
-        true => entry.refs.forbids(name, user),
-        false => entry.refs.permits(name, user),
-    }
-    .unwrap_or(true)
+    in_scope(entry.is_forbid(), &entry.refs, name, user)
 }
 
-/// A changed path for every way in which the entries can cover paths; none where no entry looks.
+pub(super) fn in_scope(
+    forbid: bool,
+    refs: &RefScope,
+    name: &[u8],
+    user: Option<&UserName>,
+) -> bool {
+    if forbid { refs.forbids(name, user) } else { refs.permits(name, user) }.unwrap_or(true)
+}
+
+/// Changed paths for every way in which the entries can cover paths; none where no entry looks.
 pub(crate) fn paths(
     entries: &[&Entry],
     user: Option<&UserName>,
-) -> Result<Vec<ChangedPath>, TooLarge> {
+) -> Result<Classes<ChangedPath>, TooLarge> {
     let scopes = entries.iter().filter_map(|entry| entry.paths.as_ref());
     let patterns: Vec<&Pattern> =
         scopes.flat_map(|paths| paths.include.iter().chain(&paths.exclude)).collect();
     if entries.iter().all(|entry| entry.paths.is_none()) {
-        return Ok(Vec::new());
+        return Ok(Classes { each: Vec::new(), alike: Vec::new() });
     }
     let mut expressions = vec![BAD_PATH.to_owned()];
     let each: BTreeSet<String> = patterns.iter().map(|pattern| pattern.to_regex(user)).collect();
@@ -96,29 +128,27 @@ pub(crate) fn paths(
         let folders: Vec<bool> = globs.iter().map(|g| g.passes_through(path, user)).collect();
         (!first.contains(&0)).then_some(folders)
     };
-    let mut seen = HashSet::new();
-    let mut kept = Vec::new();
-    for found in walk(b"", &path_alphabet(), (&machine, None), folders)? {
-        for link in [false, true] {
-            let path = ChangedPath { path: found.name.clone(), link };
-            let covered: Vec<bool> =
-                entries.iter().map(|entry| touches(entry, &path, user)).collect();
-            if seen.insert(covered) {
-                kept.push(path);
-            }
-        }
-    }
-    Ok(kept)
+    let found = walk(b"", &path_alphabet(), (&machine, None), folders)?;
+    let both = |name: Vec<u8>| [false, true].map(|link| ChangedPath { path: name.clone(), link });
+    let each = found.into_iter().flat_map(|found| both(found.name)).collect();
+    let touched = |path: &ChangedPath| -> Vec<bool> {
+        entries.iter().map(|entry| touches(entry, path, user)).collect()
+    };
+    Ok(Classes::new(each, touched))
 }
 
 /// Whether an entry that looks at paths covers this one.
 pub(super) fn touches(entry: &Entry, path: &ChangedPath, user: Option<&UserName>) -> bool {
-    let Some(paths) = &entry.paths else { return true };
-    match entry.is_forbid() {
-        true => paths.forbids(path, user),
-        false => paths.permits(path, user),
-    }
-    .unwrap_or(true)
+    entry.paths.as_ref().is_none_or(|paths| on_path(entry.is_forbid(), paths, path, user))
+}
+
+pub(super) fn on_path(
+    forbid: bool,
+    paths: &PathScope,
+    path: &ChangedPath,
+    user: Option<&UserName>,
+) -> bool {
+    if forbid { paths.forbids(path, user) } else { paths.permits(path, user) }.unwrap_or(true)
 }
 
 /// A repository for every way in which the patterns can match repositories.

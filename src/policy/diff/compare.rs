@@ -3,12 +3,11 @@
 use super::super::entry::{Enforce, Entry};
 use super::super::members::{Answers, Standing};
 use super::super::name::UserName;
-use super::super::refs::{ChangedPath, RefPattern, RefScope, Space};
-use super::classes::{covers, paths, ref_names, touches};
+use super::Level;
 use super::names::Names;
+use super::told::{Differences, Subjects};
 use super::walk::TooLarge;
 use super::when::instants;
-use super::{Level, Touching};
 use crate::decision::{Decision, Paths, Question, Scope, Verdict, decide};
 use crate::push::action::Action;
 use chrono::{DateTime, Duration, Utc};
@@ -25,20 +24,30 @@ pub(super) struct Side<'p> {
     pub enforce: Enforce,
 }
 
-/// One difference, for one kind of person.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Difference {
+/// One question that is answered otherwise, for one kind of person.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Answered {
     pub before: Level,
     pub after: Level,
     pub action: Action,
-    /// What the patterns of the entries that made the difference say; empty for reading.
-    pub refs: Vec<String>,
-    /// Entries, by their place among those of a side; whether it is the old side.
-    pub through: Vec<(bool, usize)>,
-    pub touching: Touching,
+    /// The class of the ref; 0 for reading.
+    pub name: usize,
+    pub touching: Touched,
     pub from: Option<DateTime<Utc>>,
-    /// An example of a ref.
-    pub name: Vec<u8>,
+    /// The entries that make the difference, by their place among those of a side; whether it is
+    /// the old side.
+    pub through: Vec<(bool, usize)>,
+    /// What permits where those refuse.
+    pub by: Vec<(bool, usize)>,
+}
+
+/// What a push changes, its path by class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Touched {
+    Any,
+    Nothing,
+    Unknown,
+    Path(usize),
 }
 
 /// Two sides, and everything that distinguishes questions to them. All projects in which the same
@@ -50,52 +59,8 @@ pub(super) struct Bench<'p> {
     instants: Vec<DateTime<Utc>>,
     now: DateTime<Utc>,
     /// By name, where patterns look at it.
-    questions: HashMap<Option<UserName>, Result<Subjects, TooLarge>>,
+    questions: HashMap<Option<UserName>, Result<Rc<Subjects>, TooLarge>>,
     known: HashMap<Kind, Result<Rc<Differences>, TooLarge>>,
-}
-
-/// How the two sides differ for a kind of person.
-#[derive(Default)]
-pub(super) struct Differences {
-    /// Each question that is answered otherwise.
-    pub all: Vec<Short>,
-    /// The first of those that are told as one.
-    pub short: Vec<Short>,
-}
-
-/// What is told, and an example of it.
-pub(super) type Short = (Rc<Difference>, Rc<Difference>);
-
-impl Differences {
-    fn new(found: Vec<Difference>) -> Self {
-        let mut seen = HashSet::new();
-        let mut differences = Self::default();
-        for example in found {
-            let both = (Rc::new(example.without_example()), Rc::new(example));
-            if seen.insert((Rc::clone(&both.0), both.1.through.clone())) {
-                differences.short.push(both.clone());
-            }
-            differences.all.push(both);
-        }
-        differences
-    }
-}
-
-/// Refs and paths that make a difference.
-struct Subjects {
-    refs: Vec<Vec<u8>>,
-    paths: Vec<ChangedPath>,
-}
-
-impl Subjects {
-    /// All that a push may change which can make a difference.
-    fn touching(&self, action: Action) -> Vec<Touching> {
-        if self.paths.is_empty() || matches!(action, Action::Read | Action::Delete) {
-            return vec![Touching::Any];
-        }
-        let each = self.paths.iter().map(|path| Touching::path(path.clone()));
-        [Touching::Nothing, Touching::Unknown].into_iter().chain(each).collect()
-    }
 }
 
 /// What tells people apart: whom the entries are about, before and after, and the name.
@@ -133,38 +98,50 @@ impl<'p> Bench<'p> {
         if let Some(known) = self.known.get(&kind) {
             return known.clone();
         }
-        let found = self.compare(&person()).map(|found| Rc::new(Differences::new(found)));
+        let found = self.compare(&person()).map(Rc::new);
         self.known.insert(kind, found.clone());
         found
     }
 
-    fn compare(&mut self, person: &Person<'_>) -> Result<Vec<Difference>, TooLarge> {
+    fn compare(&mut self, person: &Person<'_>) -> Result<Differences, TooLarge> {
         let name = person.user.filter(|_| !self.names.are_blind()).cloned();
-        if !self.questions.contains_key(&name) {
-            let entries = both(self.old.as_ref(), self.new.as_ref());
-            let subjects = ref_names(&entries, name.as_ref())
-                .and_then(|refs| Ok(Subjects { refs, paths: paths(&entries, name.as_ref())? }));
-            self.questions.insert(name.clone(), subjects);
-        }
-        let Some(Ok(subjects)) = self.questions.get(&name) else { return Err(TooLarge) };
-        let asked = subjects.refs.len() * (subjects.paths.len() + 2) * self.instants.len();
+        let subjects = self.subjects(name.as_ref())?;
+        let asked =
+            subjects.refs.alike.len() * (subjects.paths.alike.len() + 2) * self.instants.len();
         if asked * Action::ALL.len() > QUESTIONS {
             return Err(TooLarge);
         }
         let (mut found, mut seen) = (Vec::new(), HashSet::new());
         for at in &self.instants {
             for action in Action::ALL {
-                let nothing = [Vec::new()];
-                let read = action == Action::Read;
-                for name in if read { nothing.as_slice() } else { &subjects.refs } {
-                    let here = self.at(person, subjects, action, name, *at);
+                let names: Vec<&[u8]> = match action {
+                    Action::Read => vec![b""],
+                    _ => subjects.refs.first().map(Vec::as_slice).collect(),
+                };
+                for name in names.into_iter().enumerate() {
+                    let here = self.at(person, &subjects, action, name, *at);
                     // Told once, from its first instant on.
-                    let new = |d: &Difference| seen.insert(Difference { from: None, ..d.clone() });
+                    let new = |d: &Answered| {
+                        seen.insert(Answered { from: None, by: Vec::new(), ..d.clone() })
+                    };
                     found.extend(here.into_iter().filter(new));
                 }
             }
         }
-        Ok(found)
+        let entries = both(self.old.as_ref(), self.new.as_ref());
+        Ok(Differences::new(found, subjects, &entries))
+    }
+
+    /// What there is to ask about for somebody of that name.
+    fn subjects(&mut self, name: Option<&UserName>) -> Result<Rc<Subjects>, TooLarge> {
+        if let Some(known) = self.questions.get(&name.cloned()) {
+            return known.clone();
+        }
+        let entries = both(self.old.as_ref(), self.new.as_ref());
+        let older = self.old.as_ref().map_or(0, |side| side.entries.len());
+        let found = Subjects::new(&entries, older, (name, self.names.are_parts())).map(Rc::new);
+        self.questions.insert(name.cloned(), found.clone());
+        found
     }
 
     /// Differences at one instant for one action on one ref, over all that it may change.
@@ -173,18 +150,18 @@ impl<'p> Bench<'p> {
         person: &Person<'_>,
         subjects: &Subjects,
         action: Action,
-        name: &[u8],
+        (class, name): (usize, &[u8]),
         at: DateTime<Utc>,
-    ) -> Vec<Difference> {
-        let touching = subjects.touching(action);
-        let count = touching.len();
+    ) -> Vec<Answered> {
+        let touched = subjects.touched(action);
+        let count = touched.len();
         let mut found = Vec::new();
-        for touching in touching {
-            let path = touching.changed();
-            let paths = match (&touching, action) {
+        for touched in touched {
+            let path = subjects.changed(touched);
+            let paths = match (touched, action) {
                 (_, Action::Read | Action::Delete) => Paths::None,
-                (Touching::Unknown, _) => Paths::Unknown,
-                _ => Paths::Known(path.as_slice()),
+                (Touched::Unknown, _) => Paths::Unknown,
+                _ => Paths::Known(path),
             };
             let question = Question {
                 action,
@@ -194,14 +171,14 @@ impl<'p> Bench<'p> {
                 margin: Duration::zero(),
                 horizon: Duration::zero(),
             };
-            found.extend(self.ask(person, &question, touching));
+            found.extend(self.ask(person, &question, (class, touched)));
         }
         // The same whatever is changed: say so once.
-        let same = |a: &Difference, b: &Difference| (a.before, a.after) == (b.before, b.after);
+        let same = |a: &Answered, b: &Answered| (a.before, a.after) == (b.before, b.after);
         let all_same = found.first().is_some_and(|one| found.iter().all(|d| same(one, d)));
         if count > 1 && found.len() == count && all_same {
             found.truncate(1);
-            found.iter_mut().for_each(|difference| difference.touching = Touching::Any);
+            found.iter_mut().for_each(|answered| answered.touching = Touched::Any);
         }
         found
     }
@@ -210,8 +187,8 @@ impl<'p> Bench<'p> {
         &self,
         person: &Person<'_>,
         question: &Question<'_>,
-        touching: Touching,
-    ) -> Option<Difference> {
+        (name, touching): (usize, Touched),
+    ) -> Option<Answered> {
         let decide = |side: &Option<Side<'p>>, standing: &Option<Standing>| {
             let (side, standing) = (side.as_ref()?, standing.as_ref()?);
             let scope = Scope {
@@ -229,55 +206,24 @@ impl<'p> Bench<'p> {
         if before == after {
             return None;
         }
-        let (through, entries) = self.reasons(old.as_ref(), new.as_ref(), before < after);
-        let user = person.user;
-        let mut refs: Vec<String> =
-            entries.iter().flat_map(|entry| said(entry, question, user)).collect();
-        refs.sort();
-        refs.dedup();
-        let touching = touching.said_by(&entries, user);
+        let [through, by] = reasons(old.as_ref(), new.as_ref(), before < after);
         let from = (question.now > self.now).then_some(question.now);
-        let name = question.name.to_vec();
         let action = question.action;
-        Some(Difference { before, after, action, refs, through, touching, from, name })
-    }
-
-    /// What refuses where it is refused, else what permits where it is allowed; and whether those
-    /// are entries of the old side.
-    fn reasons(
-        &self,
-        old: Option<&Decision>,
-        new: Option<&Decision>,
-        gains: bool,
-    ) -> (Vec<(bool, usize)>, Vec<&'p Entry>) {
-        let refusing = refusing(if gains { old } else { new });
-        let (old_side, positions) = match (refusing.is_empty(), gains) {
-            (false, _) => (gains, refusing),
-            (true, true) => (false, permitting(new)),
-            (true, false) => (true, permitting(old)),
-        };
-        let side = if old_side { &self.old } else { &self.new };
-        let entries = side.as_ref().map_or(&[][..], |side| &side.entries);
-        let entries = positions.iter().filter_map(|at| entries.get(*at).copied()).collect();
-        (positions.into_iter().map(|at| (old_side, at)).collect(), entries)
+        Some(Answered { before, after, action, name, touching, from, through, by })
     }
 }
 
-impl Difference {
-    /// The question alone, and its answers.
-    pub(super) fn without_reason(&self) -> Self {
-        Self {
-            refs: Vec::new(),
-            through: Vec::new(),
-            touching: self.touching.without_patterns(),
-            ..self.clone()
-        }
-    }
-
-    /// What two differences have in common that are told as one.
-    pub(super) fn without_example(&self) -> Self {
-        let (name, through) = (Vec::new(), Vec::new());
-        Self { name, through, touching: self.touching.kind(), ..self.clone() }
+/// What refuses where it is refused, and what permits on the other side; else what permits where it
+/// is allowed. Each with whether it is of the old side.
+fn reasons(old: Option<&Decision>, new: Option<&Decision>, gains: bool) -> [Vec<(bool, usize)>; 2] {
+    let of = |old: bool, positions: Vec<usize>| -> Vec<(bool, usize)> {
+        positions.into_iter().map(|at| (old, at)).collect()
+    };
+    let refusing = refusing(if gains { old } else { new });
+    let permitting = of(!gains, permitting(if gains { new } else { old }));
+    match refusing.is_empty() {
+        true => [permitting, Vec::new()],
+        false => [of(gains, refusing), permitting],
     }
 }
 
@@ -308,76 +254,5 @@ fn permitting(decision: Option<&Decision>) -> Vec<usize> {
     match decision.map(|decision| &decision.verdict) {
         Some(Verdict::Allowed(yes)) => yes.permits().to_vec(),
         _ => Vec::new(),
-    }
-}
-
-/// The patterns by which an entry covers the ref.
-fn said(entry: &Entry, question: &Question<'_>, user: Option<&UserName>) -> Vec<String> {
-    if question.action == Action::Read || !covers(entry, question.name, user) {
-        return Vec::new();
-    }
-    let alone = |pattern: &&RefPattern| {
-        let scope = RefScope { include: vec![(*pattern).clone()], exclude: Vec::new() };
-        scope.forbids(question.name, user).unwrap_or(true)
-    };
-    let words = |pattern: &RefPattern| match pattern.space {
-        Space::Tags => format!("tags {}", pattern.pattern),
-        Space::Branches | Space::Refs => pattern.pattern.to_string(),
-    };
-    match (entry.refs.include.is_empty(), entry.is_forbid()) {
-        (true, true) => vec!["any ref".into()],
-        (true, false) => vec!["any branch or tag".into()],
-        (false, _) => entry.refs.include.iter().filter(alone).map(words).collect(),
-    }
-}
-
-impl Touching {
-    fn path(path: ChangedPath) -> Self {
-        Self::Path { patterns: Vec::new(), example: path.path, link: path.link }
-    }
-
-    fn changed(&self) -> Vec<ChangedPath> {
-        match self {
-            Self::Path { example, link, .. } => {
-                vec![ChangedPath { path: example.clone(), link: *link }]
-            }
-            _ => Vec::new(),
-        }
-    }
-
-    /// The same with the patterns by which the entries cover the path.
-    fn said_by(self, entries: &[&Entry], user: Option<&UserName>) -> Self {
-        let Self::Path { example, link, .. } = self else { return self };
-        let path = ChangedPath { path: example, link };
-        let looking = entries.iter().filter(|entry| touches(entry, &path, user));
-        let included = looking.filter_map(|e| e.paths.as_ref()).flat_map(|paths| &paths.include);
-        let matching = included.filter(|pattern| {
-            let folder =
-                link && pattern.as_glob().is_some_and(|g| g.passes_through(&path.path, user));
-            folder || pattern.matches(&path.path, user).unwrap_or(true)
-        });
-        let mut patterns: Vec<String> = matching.map(ToString::to_string).collect();
-        patterns.sort();
-        patterns.dedup();
-        Self::Path { patterns, example: path.path, link }
-    }
-
-    fn without_patterns(&self) -> Self {
-        match self {
-            Self::Path { example, link, .. } => {
-                Self::Path { patterns: Vec::new(), example: example.clone(), link: *link }
-            }
-            other => other.clone(),
-        }
-    }
-
-    /// Without the example.
-    pub(super) fn kind(&self) -> Self {
-        match self {
-            Self::Path { patterns, .. } => {
-                Self::Path { patterns: patterns.clone(), example: Vec::new(), link: false }
-            }
-            other => other.clone(),
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! Sets of people by number, so that one about everybody costs no more than a few words of memory.
+//! Sets of people, names or repositories by number, so that one about everybody costs no more than a few words of memory.
 
 const BITS: usize = u64::BITS as usize;
 
@@ -34,6 +34,27 @@ impl Crowd {
             self.0.pop();
         }
         self
+    }
+
+    /// The numbers that both have.
+    pub(super) fn and(&self, other: &Self) -> Self {
+        let both = self.0.iter().zip(&other.0).map(|(one, other)| one & other).collect();
+        Self(both).without(&Self::default())
+    }
+
+    /// Whether both have a number.
+    pub(super) fn meets(&self, other: &Self) -> bool {
+        self.0.iter().zip(&other.0).any(|(one, other)| one & other != 0)
+    }
+
+    /// Whether the other has all of it.
+    pub(super) fn is_within(&self, other: &Self) -> bool {
+        let words = other.0.iter().chain(std::iter::repeat(&0));
+        self.0.iter().zip(words).all(|(word, of)| word & !of == 0)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = usize> + '_ {
@@ -83,6 +104,9 @@ mod tests {
             prop_assert_eq!(x.iter().collect::<BTreeSet<_>>(), a.clone());
             prop_assert!((0..300).all(|number| x.contains(number) == a.contains(&number)));
             prop_assert_eq!(x.clone().without(&y), crowd(&(&a - &b)));
+            prop_assert_eq!(x.and(&y), crowd(&(&a & &b)));
+            prop_assert_eq!((x.meets(&y), x.is_within(&y)), (!a.is_disjoint(&b), a.is_subset(&b)));
+            prop_assert!(x.and(&y).is_within(&x) && x.is_empty() == a.is_empty());
             let mut both = x;
             both.extend(&y);
             prop_assert_eq!(both, crowd(&(&a | &b)));

@@ -3,11 +3,12 @@
 use super::super::entry::Place;
 use super::super::model::Policy;
 use super::super::name::{GroupName, ProjectName, UserName};
-use super::compare::{Difference, Short};
 use super::crowd::Crowd;
 use super::people::Everybody;
+use super::places::Places;
 use super::sites::Pair;
-use super::{Change, Spot, Who};
+use super::told::{Difference, Short, spelled};
+use super::{Change, Repositories, Spot, Touching, Who};
 use crate::push::action::Action;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
@@ -15,21 +16,22 @@ use std::rc::Rc;
 /// What, and in which looked-up groups.
 type OfProject = BTreeMap<(Rc<Difference>, BTreeSet<GroupName>), Here>;
 
-/// In one project: an example of it, by which entries, and who.
+/// In one project: by which entries, and who in each of its comparisons.
+#[derive(Default)]
 struct Here {
-    example: Rc<Difference>,
     through: BTreeSet<Line>,
-    crowd: Crowd,
+    crowds: BTreeMap<usize, Crowd>,
 }
 
 /// An entry: whether it is of the old policy, and where.
 type Line = (bool, Place);
 
-/// What is told of many projects as one: what, in which looked-up groups, and the number of who.
-type Told = (Difference, BTreeSet<GroupName>, usize, BTreeSet<Action>);
+/// What is told of many projects as one: what, in which looked-up groups, the number of who, and in
+/// which repositories.
+type Told = (Difference, BTreeSet<GroupName>, usize, Repositories, BTreeSet<Action>);
 
-/// An example of it, where, and by which entries.
-type Where<'p> = (Rc<Difference>, BTreeSet<&'p ProjectName>, BTreeSet<Line>);
+/// One such repository, in which projects, and by which entries.
+type Where<'p> = (Vec<u8>, BTreeSet<&'p ProjectName>, BTreeSet<Line>);
 
 /// Differences, those of one project after the other.
 #[derive(Default)]
@@ -37,16 +39,21 @@ pub(super) struct Gathered<'p> {
     name: Option<&'p ProjectName>,
     here: OfProject,
     told: BTreeMap<Told, Where<'p>>,
+    places: Places<'p>,
     crowds: Vec<Crowd>,
     numbers: HashMap<Crowd, usize>,
 }
 
 impl<'p> Gathered<'p> {
-    /// Takes differences of one project, and an example of each, for all of a crowd. Projects come
-    /// one after the other.
+    pub(super) fn new(places: Places<'p>) -> Self {
+        Self { places, ..Self::default() }
+    }
+
+    /// Takes differences of one project for all of a crowd. Projects come one after the other, each
+    /// with the number of the comparison.
     pub(super) fn record<'d>(
         &mut self,
-        (name, pair): (&'p ProjectName, &Pair<'p>),
+        (name, number, pair): (&'p ProjectName, usize, &Pair<'p>),
         set: &BTreeSet<GroupName>,
         found: impl Iterator<Item = &'d Short>,
         crowd: &Crowd,
@@ -55,38 +62,35 @@ impl<'p> Gathered<'p> {
             self.end_project();
             self.name = Some(name);
         }
-        for (difference, example) in found {
-            let new = || Here {
-                example: Rc::clone(example),
-                through: BTreeSet::new(),
-                crowd: Crowd::default(),
-            };
+        for (difference, through) in found {
             let key = (Rc::clone(difference), set.clone());
-            let here = self.here.entry(key).or_insert_with(new);
-            here.through.extend(example.through.iter().filter_map(|at| line(pair, *at)));
-            here.crowd.extend(crowd);
+            let here = self.here.entry(key).or_default();
+            here.through.extend(through.iter().filter_map(|at| line(pair, *at)));
+            here.crowds.entry(number).or_default().extend(crowd);
         }
     }
 
     /// Brings together what differs in the action alone, then adds it to what other projects have.
     fn end_project(&mut self) {
         let Some(name) = self.name else { return };
-        let mut by_action: BTreeMap<_, (Here, BTreeSet<Action>)> = BTreeMap::new();
-        for ((what, set), mut here) in std::mem::take(&mut self.here) {
+        let mut by_action: BTreeMap<_, (BTreeSet<Line>, BTreeSet<Action>)> = BTreeMap::new();
+        for ((what, set), Here { through, crowds }) in std::mem::take(&mut self.here) {
             let action = what.action;
             let read = action == Action::Read;
             let what = Difference { action: Action::Read, ..(*what).clone() };
-            let key = (what, set, self.number(std::mem::take(&mut here.crowd)), read);
-            let through = here.through.clone();
-            let (of, actions) = by_action.entry(key).or_insert_with(|| (here, BTreeSet::new()));
-            of.through.extend(through);
-            actions.insert(action);
+            for (crowd, comparisons) in parted(crowds) {
+                let place = self.places.told(name, comparisons.into_iter());
+                let key = (what.clone(), set.clone(), self.number(crowd), place, read);
+                let of: &mut (BTreeSet<Line>, _) = by_action.entry(key).or_default();
+                of.0.extend(through.iter().copied());
+                of.1.insert(action);
+            }
         }
-        for ((what, set, number, _), (here, actions)) in by_action {
-            let new = || (here.example, BTreeSet::new(), BTreeSet::new());
-            let of = self.told.entry((what, set, number, actions)).or_insert_with(new);
+        for ((what, set, number, (place, example), _), (through, actions)) in by_action {
+            let new = || (example, BTreeSet::new(), BTreeSet::new());
+            let of = self.told.entry((what, set, number, place, actions)).or_insert_with(new);
             of.1.insert(name);
-            of.2.extend(here.through);
+            of.2.extend(through);
         }
     }
 
@@ -105,10 +109,11 @@ impl<'p> Gathered<'p> {
         self.end_project();
         let all = [0, 1].map(|side| everybody.active(side));
         let told = std::mem::take(&mut self.told).into_iter();
-        told.map(|((_, set, number, actions), (example, projects, through))| {
-            let gains = example.before < example.after;
+        told.map(|((what, set, number, repositories, actions), (repository, projects, through))| {
+            let gains = what.before < what.after;
             let [old, new] = &all;
             let crowd = self.crowds.get(number).cloned().unwrap_or_default();
+            let somebody = crowd.iter().find_map(|at| everybody.names.get(at).copied().flatten());
             let who = who(everybody, crowd, if gains { new } else { old }, set);
             let spot = |(before, place): (bool, Place)| {
                 let [old, new] = &everybody.sides;
@@ -122,17 +127,46 @@ impl<'p> Gathered<'p> {
                 who,
                 actions,
                 projects: projects.into_iter().cloned().collect(),
-                refs: example.refs.clone(),
-                example: example.name.clone(),
-                touching: example.touching.clone(),
-                from: example.from,
-                before: example.before,
-                after: example.after,
+                repositories,
+                example_repository: repository,
+                refs: what.refs,
+                example: spelled(&what.name, somebody),
+                touching: match what.touching {
+                    Touching::Path { patterns, example, link } => {
+                        Touching::Path { patterns, example: spelled(&example, somebody), link }
+                    }
+                    other => other,
+                },
+                from: what.from,
+                before: what.before,
+                after: what.after,
                 through,
             }
         })
         .collect()
     }
+}
+
+/// People of whom the same is told in the same comparisons.
+fn parted(crowds: BTreeMap<usize, Crowd>) -> Vec<(Crowd, BTreeSet<usize>)> {
+    let mut parts: Vec<(Crowd, BTreeSet<usize>)> = Vec::new();
+    for (number, mut crowd) in crowds {
+        let mut apart = Vec::new();
+        for (part, numbers) in &mut parts {
+            let both = part.and(&crowd);
+            if both.is_empty() {
+                continue;
+            }
+            crowd = crowd.without(&both);
+            let with = numbers.iter().copied().chain([number]).collect();
+            *part = std::mem::take(part).without(&both);
+            apart.push((both, with));
+        }
+        apart.push((crowd, BTreeSet::from([number])));
+        parts.extend(apart);
+        parts.retain(|(part, _)| !part.is_empty());
+    }
+    parts
 }
 
 fn who(

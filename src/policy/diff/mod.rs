@@ -9,7 +9,9 @@
 //!   as far as their [`names`] do not matter; [`when`]: instants likewise;
 //! - [`contents`]: schemes that say the same are one;
 //! - [`sites`]: which repositories, and whom, to ask about; [`compare`]: asks;
-//! - [`gather`]: what many people or projects share is told once; [`moves`]: of repositories;
+//! - [`told`]: what is answered otherwise in few words, by the patterns that [`regions`] finds;
+//! - [`gather`]: what many people or projects share is told once, [`places`]: in which repositories;
+//!   [`moves`]: of repositories;
 //! - [`settings`]: what no decision shows; [`entitlements`]: what can be asked for; [`checks`]: what
 //!   commits must look like;
 //!   [`render`]: for people and machines;
@@ -28,9 +30,12 @@ mod gather;
 mod moves;
 mod names;
 mod people;
+mod places;
+mod regions;
 mod render;
 mod settings;
 mod sites;
+mod told;
 pub(crate) mod walk;
 mod when;
 
@@ -95,6 +100,19 @@ pub enum Touching {
     },
 }
 
+/// In which of the project's repositories, before and after.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Repositories {
+    /// All.
+    All,
+    /// Those that one of the patterns matches.
+    Matching(Vec<String>),
+    /// All but those.
+    AllBut(Vec<String>),
+    /// Some that no patterns of the two policies tell apart from the rest.
+    Some,
+}
+
 /// Who gains or loses something.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Who {
@@ -119,9 +137,14 @@ pub struct Change {
     pub actions: BTreeSet<Action>,
     /// Where.
     pub projects: BTreeSet<ProjectName>,
-    /// Patterns that describe the refs; empty for reading, and where no entry speaks of refs.
+    /// In which repositories of these.
+    pub repositories: Repositories,
+    /// One such repository; empty where they are too intricate to name one.
+    pub example_repository: Vec<u8>,
+    /// Every pattern that has such refs, or where it takes both, `one within other`; empty for
+    /// reading, and where no entry speaks of refs.
     pub refs: Vec<String>,
-    /// One such ref; empty for reading.
+    /// One such ref, of the first user; empty for reading.
     pub example: Vec<u8>,
     /// Which changed paths.
     pub touching: Touching,
@@ -184,7 +207,8 @@ pub fn diff(old: &Policy, new: &Policy, now: DateTime<Utc>) -> Diff {
 /// to tell.
 #[must_use]
 pub fn ref_classes(entries: &[&Entry], user: Option<&UserName>) -> Option<Vec<Vec<u8>>> {
-    classes::ref_names(entries, user).ok()
+    let found = classes::ref_names(entries, user).ok()?;
+    Some(found.first().cloned().collect())
 }
 
 /// Gains first, settled before looked up, then by project.

@@ -27,12 +27,16 @@ impl Moves {
         for (before, moves) in self.0 {
             if moves.len() <= LINES {
                 texts.extend(moves.iter().map(|(after, example)| {
-                    format!("repositories like `{example}` move from {before} to {after}")
+                    format!(
+                        "repositories like `{example}` (an example) move from {before} to {after}"
+                    )
                 }));
             } else {
                 let examples = some_of(moves.values().map(String::as_str));
                 let after = some_of(moves.keys().map(String::as_str));
-                texts.push(format!("repositories like {examples} move from {before} to {after}"));
+                texts.push(format!(
+                    "repositories like {examples} (examples) move from {before} to {after}"
+                ));
             }
         }
         texts.into_iter().map(|text| Note { text, widens: false }).collect()

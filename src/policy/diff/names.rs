@@ -72,6 +72,11 @@ impl Names {
         }
     }
 
+    /// Whether a name may stand for any part of a ref or a path.
+    pub(super) fn are_parts(&self) -> bool {
+        matches!(self, Self::Each)
+    }
+
     pub(super) fn are_blind(&self) -> bool {
         matches!(self, Self::Blind)
     }

@@ -1,6 +1,6 @@
 //! A comparison as lines for people and as JSON.
 
-use super::{Change, Diff, Level, Note, Spot, Touching, Who};
+use super::{Change, Diff, Level, Note, Repositories, Spot, Touching, Who};
 use crate::policy::name::UserName;
 use crate::push::action::Action;
 use serde_json::{Value, json};
@@ -35,6 +35,7 @@ impl Diff {
             let who = (change.who.looked_up.clone(), change.who.anonymous);
             let what = (change.gains, change.actions.clone(), change.refs.clone());
             let how = (change.touching.kind(), change.from, change.before, change.after);
+            let how = (how, change.repositories.clone());
             let at = *known.entry((who, what, how)).or_insert(groups.len());
             match groups.get_mut(at) {
                 None => groups.push((change.clone(), 1)),
@@ -166,7 +167,7 @@ impl fmt::Display for Change {
             write!(f, " on {}", self.refs.join(", "))?;
         }
         let projects = counted(self.projects.iter().map(|name| name.as_str()), "projects");
-        write!(f, " in {projects}")?;
+        write!(f, " in {projects}{}", self.places())?;
         if !self.example.is_empty() {
             write!(f, " (e.g. {})", self.example.escape_ascii())?;
         }
@@ -189,8 +190,19 @@ impl fmt::Display for Change {
 }
 
 impl Change {
+    /// In which repositories, where not in all of the project.
+    fn places(&self) -> String {
+        let which = match &self.repositories {
+            Repositories::All => return String::new(),
+            Repositories::Matching(patterns) => format!("repositories {}", patterns.join(", ")),
+            Repositories::AllBut(patterns) => format!("all but {}", patterns.join(", ")),
+            Repositories::Some => "some repositories".into(),
+        };
+        format!(" ({which}, e.g. {})", self.example_repository.escape_ascii())
+    }
+
     fn to_json(&self) -> Value {
-        let example = (!self.example.is_empty()).then(|| self.example.escape_ascii().to_string());
+        let text = |name: &[u8]| (!name.is_empty()).then(|| name.escape_ascii().to_string());
         json!({
             "change": if self.gains { "gains" } else { "loses" },
             "users": self.who.users,
@@ -199,8 +211,10 @@ impl Change {
             "looked_up_groups": self.who.looked_up,
             "actions": self.actions.iter().map(|a| a.as_str()).collect::<Vec<_>>(),
             "projects": self.projects,
+            "repositories": self.repositories.to_json(),
+            "example_repository": text(&self.example_repository),
             "refs": self.refs,
-            "example_ref": example,
+            "example_ref": text(&self.example),
             "paths": self.touching.to_json(),
             "from": self.from.map(|from| from.format("%Y-%m-%dT%H:%M:%SZ").to_string()),
             "before": self.before.as_str(),
@@ -210,7 +224,28 @@ impl Change {
     }
 }
 
+impl Repositories {
+    fn to_json(&self) -> Value {
+        match self {
+            Self::All => Value::Null,
+            Self::Matching(patterns) => json!({ "matching": patterns }),
+            Self::AllBut(patterns) => json!({ "all_but": patterns }),
+            Self::Some => json!("some"),
+        }
+    }
+}
+
 impl Touching {
+    /// Without the example.
+    fn kind(&self) -> Self {
+        match self {
+            Self::Path { patterns, .. } => {
+                Self::Path { patterns: patterns.clone(), example: Vec::new(), link: false }
+            }
+            other => other.clone(),
+        }
+    }
+
     fn to_json(&self) -> Value {
         match self {
             Self::Any => Value::Null,

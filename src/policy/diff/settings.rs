@@ -2,14 +2,20 @@
 
 use super::super::entry::{Entry, Holder, Permissions, Place};
 use super::super::members::{Answers, Held, LookupsOf, Standing};
-use super::super::model::{Group, Notify, Policy, Settings, User};
+use super::super::model::{
+    Group, Lookup, Notify, Policy, Refuse, Require, Settings, SharedStore, User,
+};
 use super::super::name::{GroupName, UserName};
-use super::super::span::Span;
+use super::super::spoken::refs;
 use super::contents::Contents;
 use super::people::{Everybody, People};
 use super::render::some_of;
 use super::{Note, Spot};
+use crate::text::Safe;
 use std::collections::{BTreeSet, HashSet};
+
+/// Most bytes of a setting's text that are shown.
+const MAX_TEXT: usize = 200;
 
 pub(super) fn compare(everybody: &Everybody<'_>, contents: &mut Contents, notes: &mut Vec<Note>) {
     let [old, new] = everybody.sides.each_ref().map(|people| people.policy);
@@ -18,6 +24,7 @@ pub(super) fn compare(everybody: &Everybody<'_>, contents: &mut Contents, notes:
     globals(everybody, notes);
     limits(&old.settings, &new.settings, notes);
     settings(&old.settings, &new.settings, notes);
+    notices([old, new], notes);
     bypasses([old, new], contents, notes);
     jira(old, new, notes);
     by_issues([old, new], contents, notes);
@@ -112,15 +119,23 @@ fn lookups(old: &Policy, new: &Policy, notes: &mut Vec<Note>) {
         let Group::Lookup(now) = group else { continue };
         match old.groups.get(name) {
             Some(Group::Lookup(before)) if before == now => {}
-            Some(Group::Lookup(_)) => {
-                note(
-                    notes,
-                    true,
-                    format!("@{name} is looked up in another way: it may have other members"),
+            Some(Group::Lookup(before)) => {
+                let (is, was) = (by(now), by(before));
+                let text = format!(
+                    "@{name} is looked up by {is}, was by {was}: it may have other members"
                 );
+                note(notes, true, text);
             }
             _ => note(notes, false, format!("@{name} is looked up, and was not")),
         }
+    }
+}
+
+fn by(lookup: &Lookup) -> String {
+    match lookup {
+        Lookup::Unix(group) => format!("unix {}", quoted(group)),
+        Lookup::Jira(group) => format!("jira {}", quoted(group)),
+        Lookup::Command(words) => format!("command {}", quoted(&words.join(" "))),
     }
 }
 
@@ -189,85 +204,162 @@ fn limits(old: &Settings, new: &Settings, notes: &mut Vec<Note>) {
     }
 }
 
-fn settings(old: &Settings, new: &Settings, notes: &mut Vec<Note>) {
-    let mut changed = |differs: bool, widens: bool, what: &str| {
-        if differs {
-            note(notes, widens, format!("{what} changed"));
-        }
-    };
-    changed(old.sources != new.sources, true, "`[identity] sources`");
-    let rules = |s: &Settings| {
-        s.require.iter().map(|r| (r.refs.clone(), r.source.clone())).collect::<Vec<_>>()
-    };
-    let (before, after) = (rules(old), rules(new));
-    let dropped = before.iter().any(|rule| !after.contains(rule));
-    changed(before != after, dropped, "`[[identity.require]]`");
-    let news = new.ssh_ca.iter().any(|ca| !old.ssh_ca.contains(ca));
-    changed(old.ssh_ca != new.ssh_ca, news, "`[identity] ssh-ca`");
-    changed(old.refuse != new.refuse, false, "`[server] refuse`");
-    changed(old.max_commits != new.max_commits, false, "`[server] max-commits-per-push`");
-    changed(old.secure != new.secure, old.secure, "`[server] secure-mode`");
-    changed(old.store != new.store, false, "`[store] path`");
-    changed(old.audit != new.audit, false, "`[audit] file`");
-    let shown = |s: &Settings| (s.name.clone(), s.help.clone(), s.timezone);
-    changed(shown(old) != shown(new), false, "what `[server]` shows");
-    if old.reads != new.reads {
-        let text = format!("`[audit] reads` is {}, was {}", new.reads, old.reads);
-        // Fewer lines let more go by unseen.
-        note(notes, new.reads.one_in() > old.reads.one_in(), text);
+/// A setting's words before and after, where they differ.
+fn setting(notes: &mut Vec<Note>, widens: bool, key: &str, [was, is]: [String; 2]) {
+    if was != is {
+        note(notes, widens, format!("{key} is {is}, was {was}"));
     }
-    asking(old, new, notes);
+}
+
+fn quoted(text: &str) -> String {
+    format!("`{}`", Safe::new(text.as_bytes(), MAX_TEXT))
+}
+
+fn or_not_set(text: Option<String>) -> String {
+    text.unwrap_or_else(|| "not set".into())
+}
+
+fn or_empty(words: Vec<String>) -> String {
+    if words.is_empty() { "empty".into() } else { words.join(", ") }
+}
+
+fn settings(old: &Settings, new: &Settings, notes: &mut Vec<Note>) {
+    let both = [old, new];
+    let text = |of: fn(&Settings) -> Option<&str>| both.map(|s| or_not_set(of(s).map(quoted)));
+    let sources = both.map(|s| or_empty(s.sources.iter().map(ToString::to_string).collect()));
+    setting(notes, true, "`[identity] sources`", sources);
+    requirements(both, notes);
+    let news = new.ssh_ca.iter().any(|ca| !old.ssh_ca.contains(ca));
+    let authorities = both.map(|s| {
+        or_empty(s.ssh_ca.iter().map(|authority| authority.fingerprint.to_string()).collect())
+    });
+    setting(notes, news, "`[identity] ssh-ca`", authorities);
+    let refuse = both.map(|s| match s.refuse {
+        Refuse::Push => "push".into(),
+        Refuse::Ref => "ref".into(),
+    });
+    setting(notes, false, "`[server] refuse`", refuse);
+    let most = both.map(|s| s.max_commits.to_string());
+    setting(notes, false, "`[server] max-commits-per-push`", most);
+    setting(notes, old.secure, "`[server] secure-mode`", both.map(|s| s.secure.to_string()));
+    setting(notes, false, "`[server] name`", text(|s| s.name.as_deref()));
+    setting(notes, false, "`[server] help`", text(|s| s.help.as_deref()));
+    setting(notes, false, "`[server] timezone`", both.map(|s| quoted(s.timezone.0.name())));
+    setting(notes, false, "`[store] path`", both.map(|s| quoted(&s.store)));
+    setting(notes, false, "`[audit] file`", both.map(|s| quoted(&s.audit)));
+    // Fewer lines let more go by unseen.
+    let fewer = new.reads.one_in() > old.reads.one_in();
+    setting(notes, fewer, "`[audit] reads`", both.map(|s| s.reads.to_string()));
+    asking(both, notes);
+    tokens(old, new, notes);
+}
+
+/// `[[identity.require]]`, rule by rule.
+fn requirements(both: [&Settings; 2], notes: &mut Vec<Note>) {
+    let [before, after] = both.map(|s| {
+        let rule = |rule: &Require| format!("{}{}", rule.source, refs(&rule.refs));
+        s.require.iter().map(rule).collect::<BTreeSet<String>>()
+    });
+    for rule in before.difference(&after) {
+        note(notes, true, format!("`[[identity.require]]` no longer asks for {rule}"));
+    }
+    for rule in after.difference(&before) {
+        note(notes, false, format!("`[[identity.require]]` asks for {rule}"));
+    }
 }
 
 /// `[access]`, `[[notify]]`, and where records and locks are kept.
-fn asking(old: &Settings, new: &Settings, notes: &mut Vec<Note>) {
+fn asking([old, new]: [&Settings; 2], notes: &mut Vec<Note>) {
     let (a, b) = (&old.access, &new.access);
-    if a.max_open != b.max_open {
-        let text = format!("`[access] max-open` is {}, was {}", b.max_open, a.max_open);
-        note(notes, b.max_open > a.max_open, text);
-    }
-    if a.max_wait != b.max_wait {
-        let words = |span: Option<Span>| span.map_or("not set".into(), |span| span.to_string());
-        let text =
-            format!("`[access] max-wait` is {}, was {}", words(b.max_wait), words(a.max_wait));
-        note(notes, b.max_wait > a.max_wait, text);
-    }
-    if a.server_approvals != b.server_approvals {
-        let text = format!(
-            "`[access] server-approvals` is {}, was {}",
-            b.server_approvals, a.server_approvals
-        );
-        note(notes, b.server_approvals, text);
-    }
-    tokens(old, new, notes);
-    let told = |s: &Settings| {
-        let place = Place { file: 0, line: 0 };
-        s.notify.iter().map(|one| Notify { place, ..one.clone() }).collect::<Vec<_>>()
-    };
-    let (before, after) = (told(old), told(new));
-    if before != after {
-        // Somebody who is no longer told can no longer step in.
-        let dropped = before.iter().any(|one| !after.contains(one));
-        note(notes, dropped, "`[[notify]]` changed: who is told of what".into());
-    }
+    let both = [a, b];
+    let open = both.map(|s| s.max_open.to_string());
+    setting(notes, b.max_open > a.max_open, "`[access] max-open`", open);
+    let wait = both.map(|s| or_not_set(s.max_wait.map(|span| span.to_string())));
+    setting(notes, b.max_wait > a.max_wait, "`[access] max-wait`", wait);
+    let approvals = both.map(|s| s.server_approvals.to_string());
+    setting(notes, b.server_approvals, "`[access] server-approvals`", approvals);
     if old.shared_store != new.shared_store {
-        let text = "`[store]` changed: grants, revocations and locks are looked up elsewhere";
-        note(notes, true, text.into());
+        let [was, is] = [old, new].map(|s| match &s.shared_store {
+            None => "this host's own".into(),
+            Some(store) => shared(store),
+        });
+        let text = format!(
+            "`[store]` is {is}, was {was}: grants, revocations and locks are looked up elsewhere"
+        );
+        note(notes, true, text);
+    }
+}
+
+/// Where a shared store is, and how it is reached.
+fn shared(store: &SharedStore) -> String {
+    let SharedStore { endpoints, ca, identity, login, prefix } = store;
+    let mut words: Vec<String> = endpoints.iter().map(|url| quoted(url)).collect();
+    words.push(format!("prefix {}", quoted(prefix)));
+    words.extend(ca.iter().map(|file| format!("ca {}", quoted(file))));
+    words.extend(
+        identity
+            .iter()
+            .map(|(cert, key)| format!("certificate {} with key {}", quoted(cert), quoted(key))),
+    );
+    words.extend(
+        login
+            .iter()
+            .map(|(user, file)| format!("user {} with password in {}", quoted(user), quoted(file))),
+    );
+    words.join(", ")
+}
+
+/// `[[notify]]`: somebody who is no longer told can no longer step in. What a row says can be a
+/// secret address, so that only its place is told.
+fn notices([old, new]: [&Policy; 2], notes: &mut Vec<Note>) {
+    let bare = |one: &Notify| Notify { place: Place { file: 0, line: 0 }, ..one.clone() };
+    let missing = |policy: &Policy, other: &Policy, before: bool| {
+        let others: Vec<Notify> = other.settings.notify.iter().map(bare).collect();
+        let gone = policy.settings.notify.iter().filter(|one| !others.contains(&bare(one)));
+        let spots = gone.map(|one| Spot::new(one.place, &policy.files, before).to_string());
+        spots.collect::<BTreeSet<_>>()
+    };
+    let rows = [(true, "gone", missing(old, new, true)), (false, "new", missing(new, old, false))];
+    for (widens, words, spots) in rows {
+        if !spots.is_empty() {
+            let spots = some_of(spots.iter().map(String::as_str));
+            note(notes, widens, format!("`[[notify]]` rows that are {words}: {spots}"));
+        }
     }
 }
 
 /// `[tokens]`: its cap is one of tokens that exist, too.
 fn tokens(old: &Settings, new: &Settings, notes: &mut Vec<Note>) {
-    let longest = |s: &Settings| s.tokens.as_ref().map(|tokens| tokens.max_lifetime);
-    let (before, after) = (longest(old), longest(new));
-    if before != after {
-        let words = |span: Option<Span>| span.map_or("not set".into(), |span| span.to_string());
-        let text = format!(
-            "`[tokens] max-lifetime` is {}, was {}: tokens hold at most so long",
-            words(after),
-            words(before)
-        );
-        note(notes, after > before, text);
+    match (&old.tokens, &new.tokens) {
+        (None, None) => {}
+        (None, Some(now)) => {
+            let most = now.max_lifetime;
+            let text = format!("`[tokens]` is set, was not: tokens are made, for {most} at most");
+            note(notes, true, text);
+        }
+        (Some(before), None) => {
+            let text = format!(
+                "`[tokens]` is not set, was (`max-lifetime` {}): no token is made, and none that \
+                 was made holds",
+                before.max_lifetime
+            );
+            note(notes, false, text);
+        }
+        (Some(before), Some(now)) => {
+            if before.max_lifetime != now.max_lifetime {
+                let text = format!(
+                    "`[tokens] max-lifetime` is {}, was {}: tokens hold at most so long",
+                    now.max_lifetime, before.max_lifetime
+                );
+                note(notes, now.max_lifetime > before.max_lifetime, text);
+            }
+            let both = [before, now];
+            let usual = both.map(|tokens| tokens.default_lifetime.to_string());
+            let longer = now.default_lifetime > before.default_lifetime;
+            setting(notes, longer, "`[tokens] default-lifetime`", usual);
+            let urls = both.map(|tokens| or_not_set(tokens.url.as_deref().map(quoted)));
+            setting(notes, false, "`[tokens] url`", urls);
+        }
     }
 }
 

@@ -6,17 +6,19 @@ use super::super::model::Policy;
 use super::super::name::{GroupName, ProjectName};
 use super::super::scope::{NoScope, Site, site};
 use super::classes::repositories;
-use super::compare::{Bench, Difference, Meant, Person, Side};
+use super::compare::{Bench, Meant, Person, Side};
 use super::contents::Contents;
 use super::crowd::Crowd;
 use super::gather::Gathered;
 use super::moves::Moves;
 use super::people::{Everybody, lookups_in_play, memberships, signature};
+use super::places::Places;
 use super::render::some_of;
+use super::told::Difference;
 use super::walk::TooLarge;
 use super::{Change, Note, Spot};
 use chrono::{DateTime, Utc};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Most projects that have notes of their own; more have one together.
 const NOTES: usize = 10;
@@ -53,10 +55,12 @@ pub(super) fn compare<'p>(
         too_large: BTreeMap::new(),
         many_lookups: BTreeSet::new(),
     };
-    let mut pairs = comparison.pairs();
-    pairs.sort_by_key(name);
-    for pair in &pairs {
-        comparison.pair(pair);
+    let (pairs, places) = comparison.pairs();
+    comparison.gathered = Gathered::new(places);
+    let mut pairs: Vec<(usize, Pair<'p>)> = pairs.into_iter().enumerate().collect();
+    pairs.sort_by_key(|(_, pair)| name(pair));
+    for (number, pair) in &pairs {
+        comparison.pair(*number, pair);
     }
     comparison.say_what_is_missing();
     let Comparison { everybody, gathered, notes, .. } = comparison;
@@ -75,8 +79,8 @@ impl<'p> Comparison<'_, 'p> {
         self.everybody.sides.each_ref().map(|people| people.policy)
     }
 
-    /// Every pair of sites that some repository has, each once.
-    fn pairs(&mut self) -> Vec<Pair<'p>> {
+    /// Every pair of sites that some repository has, each once, and their repositories.
+    fn pairs(&mut self) -> (Vec<Pair<'p>>, Places<'p>) {
         let policies = self.policies();
         let of = |policy: &'p Policy| {
             let projects = policy.projects.values().flat_map(|project| &project.repositories);
@@ -85,22 +89,28 @@ impl<'p> Comparison<'_, 'p> {
         let Ok(names) = repositories(policies.into_iter().flat_map(of)) else {
             return self.pairs_by_name();
         };
-        let mut seen = HashSet::new();
-        let mut pairs = Vec::new();
+        let mut places = Places::new(names.clone(), policies.into_iter().flat_map(of));
+        let mut seen = HashMap::new();
+        let mut pairs: Vec<Pair<'p>> = Vec::new();
         let mut moves = Moves::default();
-        for name in names {
-            let sites = policies.map(|policy| site(policy, &name));
-            if seen.insert(sites.each_ref().map(identity)) {
-                moves.note(&name, &sites);
+        for (repository, repository_name) in names.iter().enumerate() {
+            let sites = policies.map(|policy| site(policy, repository_name));
+            let next = pairs.len();
+            let number = *seen.entry(sites.each_ref().map(identity)).or_insert(next);
+            if number == next {
+                moves.note(repository_name, &sites);
                 pairs.push(sites.map(Result::ok));
+            }
+            if let Some(told) = pairs.get(number).and_then(name) {
+                places.add(repository, number, told);
             }
         }
         self.notes.extend(moves.notes());
-        pairs
+        (pairs, places)
     }
 
     /// Where repositories are too intricate: projects of the same name.
-    fn pairs_by_name(&mut self) -> Vec<Pair<'p>> {
+    fn pairs_by_name(&mut self) -> (Vec<Pair<'p>>, Places<'p>) {
         self.notes.push(Note {
             text: "which repositories belong to which project is too large to compute: projects \
                    of the same name are compared, without grants by `repositories`"
@@ -117,10 +127,11 @@ impl<'p> Comparison<'_, 'p> {
             let entries = scheme.entries.iter().chain(grants.map(|grant| &grant.entry)).collect();
             Some(Site { name, project, entries })
         };
-        names.into_iter().map(|name| policies.map(|policy| named(policy, name))).collect()
+        let pairs = names.into_iter().map(|name| policies.map(|policy| named(policy, name)));
+        (pairs.collect(), Places::default())
     }
 
-    fn pair(&mut self, pair: &Pair<'p>) {
+    fn pair(&mut self, number: usize, pair: &Pair<'p>) {
         let Some(name) = name(pair) else { return };
         let key = pair.each_ref().map(|site| {
             let site = site.as_ref()?;
@@ -139,7 +150,7 @@ impl<'p> Comparison<'_, 'p> {
             };
             Bench::new(pair.each_ref().map(side), &self.everybody.names, self.now)
         });
-        if self.ask_everybody(pair, name, &mut bench, same).is_err() {
+        if self.ask_everybody((name, number, pair), &mut bench, same).is_err() {
             let spots = only_once(pair, &key, self.policies());
             self.too_large.entry(name).or_default().extend(spots);
         }
@@ -148,11 +159,11 @@ impl<'p> Comparison<'_, 'p> {
 
     fn ask_everybody(
         &mut self,
-        pair: &Pair<'p>,
-        name: &'p ProjectName,
+        here: (&'p ProjectName, usize, &Pair<'p>),
         bench: &mut Bench<'p>,
         same: bool,
     ) -> Result<(), TooLarge> {
+        let (name, _, pair) = here;
         let crowds = self.everybody.crowds(pair.each_ref().map(Option::as_ref));
         let groups = self.lookups(pair);
         let (sets, all) = memberships(&groups);
@@ -180,12 +191,11 @@ impl<'p> Comparison<'_, 'p> {
                         standings: self.standings(pair, first),
                         answers: &answers,
                     })?;
-                    let here = (name, pair);
                     if groups.is_empty() {
                         self.gathered.record(here, &set, found.short.iter(), &part);
                     } else {
-                        let news = found.all.iter().filter(|(_, d)| said.is_new(first, &set, d));
-                        self.gathered.record(here, &set, news, &part);
+                        let news = found.told(|question| said.is_new(first, &set, question));
+                        self.gathered.record(here, &set, news.iter(), &part);
                     }
                 }
             }
@@ -258,8 +268,8 @@ impl<'p> Comparison<'_, 'p> {
 struct Said(HashMap<(usize, Difference), Vec<BTreeSet<GroupName>>>);
 
 impl Said {
-    fn is_new(&mut self, first: usize, set: &BTreeSet<GroupName>, difference: &Difference) -> bool {
-        let known = self.0.entry((first, difference.without_reason())).or_default();
+    fn is_new(&mut self, first: usize, set: &BTreeSet<GroupName>, question: &Difference) -> bool {
+        let known = self.0.entry((first, question.clone())).or_default();
         let new = !known.iter().any(|fewer| fewer.is_subset(set) && fewer != set);
         known.push(set.clone());
         new

@@ -1,14 +1,17 @@
 mod brute;
+mod claims;
 
 use super::super::entry::{Enforce, Entry, Holder, Kind, Permissions, Place};
 use super::super::lab::{self, Dice, REPOSITORIES, USERS};
 use super::super::members::Answers;
-use super::super::model::{Group, Lookup, Member, Scheme};
+use super::super::model::{Group, Lookup, Member, Refuse, Require, Scheme, TokenSettings};
 use super::super::name::RoleName;
 use super::super::refs::{ChangedPath, PathScope, RefScope, Space};
 use super::super::scope::{Scopes, site};
+use super::super::span::Span;
 use super::*;
 use crate::decision::{Paths, Question, Scope, Verdict, decide};
+use crate::pusher::source::Source;
 use brute::reported;
 use chrono::Duration;
 use proptest::prelude::*;
@@ -75,6 +78,75 @@ fn a_new_permit_says_who_gains_what_by_which_line() {
                 .into()
         )
     );
+}
+
+#[test]
+fn every_pattern_of_a_permit_is_told() {
+    let mut both = permit(Permissions::PUSH, &["alpha/**", "beta/**", "trunk"], vec![role()]);
+    both.refs.include.extend(lab::on(Space::Tags, &["v*"]));
+    both.refs.include.extend(lab::on(Space::Branches, &["people/${user}/**"]));
+    let read = at(2, permit(Permissions::READ, &[], vec![role()]));
+    let lost = "loses  bob, carol   push on alpha/**, beta/**, people/${user}/**, tags v*, trunk in PAY \
+                (e.g. refs/heads/trunk), policy.toml:1 (before)";
+    assert_eq!(lines(vec![both.clone(), read.clone()], vec![read.clone()]), [lost]);
+    let found = diff(&payments(vec![read.clone()]), &payments(vec![both, read]), lab::now());
+    let refs = &found.to_json()["changes"][0]["refs"];
+    assert_eq!(refs.as_array().unwrap().len(), 5);
+}
+
+#[test]
+fn a_forbid_that_goes_gives_what_permits_have_and_no_more() {
+    let read = at(2, permit(Permissions::READ, &[], vec![role()]));
+    let mut freeze = at(12, lab::plain_entry(Kind::Forbid, Permissions::FORCE));
+    freeze.refs.include = lab::on(Space::Branches, &["**"]);
+    let gained = |permitted: &[&str]| {
+        let permit = permit(Permissions::WRITE, permitted, vec![role()]);
+        let both = vec![permit.clone(), read.clone(), freeze.clone()];
+        let found = diff(&payments(both), &payments(vec![permit, read.clone()]), lab::now());
+        found.changes.into_iter().map(|change| change.refs).collect::<Vec<_>>()
+    };
+    assert_eq!(gained(&["feature/**"]), [["feature/**"]]);
+    assert_eq!(gained(&["feature/**", "main"]), [["feature/**", "main"]]);
+    freeze.refs.include = lab::on(Space::Branches, &["*/a"]);
+    let permit = permit(Permissions::WRITE, &["r*/*"], vec![role()]);
+    let found = lines(vec![permit.clone(), freeze], vec![permit]);
+    let line = "gains  bob, carol   force on */a within r*/* in PAY (e.g. refs/heads/r/a), \
+                policy.toml:12 (before)";
+    assert_eq!(found, [line]);
+}
+
+#[test]
+fn a_new_permit_beside_a_forbid_gives_only_what_that_leaves() {
+    let mut freeze = at(12, lab::plain_entry(Kind::Forbid, Permissions::PUSH));
+    freeze.refs.exclude = lab::on(Space::Branches, &["feature/**"]);
+    let all = permit(Permissions::PUSH, &["**"], vec![role()]);
+    let read = at(2, permit(Permissions::READ, &[], vec![role()]));
+    let found = lines(vec![read.clone(), freeze.clone()], vec![read, freeze, all]);
+    let line = "gains  bob, carol   push on feature/** in PAY (e.g. refs/heads/feature/0), \
+                policy.toml:1";
+    assert_eq!(found, [line]);
+}
+
+#[test]
+fn a_project_that_gets_narrower_says_which_repositories_are_lost() {
+    let read = permit(Permissions::READ, &[], vec![role()]);
+    let mut old = payments(vec![read]);
+    old.projects.get_mut(&lab::project("PAY")).unwrap().repositories = vec![lab::pattern("**")];
+    let mut new = old.clone();
+    new.projects.get_mut(&lab::project("PAY")).unwrap().repositories =
+        vec![lab::pattern("werk/**")];
+    let found = diff(&old, &new, lab::now());
+    let line = |verb: &str, spot: &str| {
+        format!("{verb}  bob, carol   read in PAY (all but werk/**, e.g. 0), policy.toml:1{spot}")
+    };
+    let shown: Vec<String> = found.changes.iter().map(ToString::to_string).collect();
+    assert_eq!(shown, [line("loses", " (before)")]);
+    let json = &found.to_json()["changes"][0];
+    assert_eq!(json["repositories"], serde_json::json!({ "all_but": ["werk/**"] }));
+    assert_eq!(json["example_repository"], "0");
+    let found = diff(&new, &old, lab::now());
+    let shown: Vec<String> = found.changes.iter().map(ToString::to_string).collect();
+    assert_eq!(shown, [line("gains", "")]);
 }
 
 #[test]
@@ -246,7 +318,7 @@ fn repositories_people_and_settings_have_notes() {
     assert_eq!(
         found.lines(50),
         [
-            "note   repositories like `payments/core` move from project PAY to project CORE",
+            "note   repositories like `payments/core` (an example) move from project PAY to project CORE",
             "note   users that are gone: dave",
             "note   users that are recognised by other names or keys: bob",
             "note   gains carol   `[global] administer`",
@@ -259,6 +331,66 @@ fn repositories_people_and_settings_have_notes() {
     assert_eq!(found.lines(2).last().unwrap(), "and 4 more changes");
     let json = found.to_json();
     assert_eq!((&json["widened"], json["notes"].as_array().unwrap().len()), (&true.into(), 6));
+}
+
+#[test]
+fn a_setting_that_changes_says_what_it_is_and_what_it_was() {
+    let tokens = |seconds| TokenSettings {
+        max_lifetime: Span::of_seconds(seconds).unwrap(),
+        default_lifetime: Span::of_seconds(3600).unwrap(),
+        url: None,
+    };
+    let old = payments(vec![]);
+    let mut new = old.clone();
+    let settings = &mut new.settings;
+    settings.sources = vec![Source::Ssh, Source::Unix];
+    settings.secure = true;
+    settings.refuse = Refuse::Ref;
+    settings.name = Some("git.example.org".into());
+    settings.store = "/srv/state".into();
+    settings.tokens = Some(tokens(19 * 86_400));
+    settings.require = vec![Require {
+        place: Place { file: 0, line: 3 },
+        refs: RefScope { include: lab::on(Space::Branches, &["main"]), exclude: vec![] },
+        source: Source::PushCert,
+    }];
+    let told = |old: &Policy, new: &Policy| {
+        let found = diff(old, new, lab::now());
+        let notes = found.notes.into_iter().map(|note| (note.text, note.widens));
+        notes.collect::<Vec<(String, bool)>>()
+    };
+    let text = |texts: &[(&str, bool)]| {
+        texts.iter().map(|(text, widens)| ((*text).to_owned(), *widens)).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        told(&old, &new),
+        text(&[
+            ("`[identity] sources` is ssh, unix, was empty", true),
+            ("`[[identity.require]]` asks for push-cert on main", false),
+            ("`[server] refuse` is ref, was push", false),
+            ("`[server] secure-mode` is true, was false", false),
+            ("`[server] name` is `git.example.org`, was not set", false),
+            ("`[store] path` is `/srv/state`, was ``", false),
+            ("`[tokens]` is set, was not: tokens are made, for 19 d at most", true),
+        ])
+    );
+    let back = told(&new, &old);
+    assert_eq!(
+        back[1..4],
+        text(&[
+            ("`[[identity.require]]` no longer asks for push-cert on main", true),
+            ("`[server] refuse` is push, was ref", false),
+            ("`[server] secure-mode` is false, was true", true),
+        ])
+    );
+    // Without `[tokens]` no token holds: nobody gains anything by it.
+    let gone = "`[tokens]` is not set, was (`max-lifetime` 19 d): no token is made, and none that \
+                was made holds";
+    assert_eq!(back.last(), Some(&(gone.to_owned(), false)));
+    let mut longer = new.clone();
+    longer.settings.tokens = Some(tokens(20 * 86_400));
+    let text = "`[tokens] max-lifetime` is 20 d, was 19 d: tokens hold at most so long";
+    assert_eq!(told(&new, &longer), [(text.to_owned(), true)]);
 }
 
 #[test]

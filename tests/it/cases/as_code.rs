@@ -63,7 +63,13 @@ fn diff_takes_what_is_applied_and_what_was_by_name_and_by_digest() {
     let none = site.refwarden(&["policy", "diff", "0123456789ab", "applied"]);
     none.ends(6, "no policy with the digest 0123456789ab is kept");
     write(&site, "broken.toml", "version = 1\nx = 2\n");
-    site.refwarden(&["policy", "diff", "applied", "broken.toml"]).ends(4, "RW608");
+    site.refwarden(&["policy", "diff", "applied", "broken.toml"])
+        .ends(4, "RW608")
+        .ends(4, "broken.toml` is not valid: 2 errors and 1 warning\n");
+    for files in [["none.toml", "policy.toml"], ["policy.toml", "none.toml"]] {
+        site.refwarden(&["policy", "diff", files[0], files[1]]).ends(6, "none.toml");
+    }
+    site.refwarden(&["policy", "check", "none.toml"]).ends(6, "none.toml");
 }
 
 #[test]
@@ -117,6 +123,27 @@ fn a_case_that_fails_names_its_line_the_deciding_entry_and_the_whole_explanation
     assert_eq!((json.code, values.len()), (Some(1), 3));
     assert_eq!((&values[0]["passed"], &values[1]["passed"]), (&true.into(), &false.into()));
     assert_eq!(values[1]["answer"]["verdict"], "allowed");
+}
+
+#[test]
+fn a_case_that_fails_names_the_entry_that_is_about_other_refs() {
+    let site = Site::new(&standard());
+    let cases = PASSING.replace("ref = \"main\"", "ref = \"elsewhere/x\"").replace("alice", "bob");
+    write(&site, "cases.toml", &cases);
+    let run = site.refwarden(&["policy", "test", "cases.toml"]);
+    run.ends(1, "refused: RW201").ends(1, " on feature/**: about other refs");
+    assert!(!run.stdout.contains("permit push on main"), "that is about alice: {run:#?}");
+}
+
+#[test]
+fn a_policy_with_an_error_and_a_warning_says_how_many_of_each() {
+    let site = Site::new(&standard());
+    let odd = permit("bob", "push", "branches = [\"own/$user\"]");
+    let text = standard().also(&odd).text() + "\n[groups]\nempty = {}\n";
+    write(&site, "both.toml", &text);
+    let run = site.refwarden(&["policy", "check", "both.toml"]);
+    run.ends(4, "is not valid: 1 error and 1 warning\n");
+    run.ends(4, "help: say who is in it: `name = [");
 }
 
 #[test]

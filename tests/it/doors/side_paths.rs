@@ -312,5 +312,7 @@ fn a_policy_of_secure_mode_knows_everybody() {
     lab.site.write_policy(&policy("[\"unix\"]").server("secure-mode = true"));
     lab.site.refwarden(&["policy", "apply"]).ends(4, "RW677");
     lab.site.write_policy(&policy("[\"http\"]"));
-    lab.site.refwarden(&["policy", "apply", "--dry-run"]).ends(0, "`[server] secure-mode` changed");
+    lab.site
+        .refwarden(&["policy", "apply", "--dry-run"])
+        .ends(0, "`[server] secure-mode` is false, was true");
 }

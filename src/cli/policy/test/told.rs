@@ -3,13 +3,14 @@
 //! Of a failure: its file and line, what was answered and by which entry, the entries that come near,
 //! and the command that explains it whole.
 
-use super::{Answer, Args, Format, Tested};
+use super::{Answer, Args, Considered, Format, Tested};
 use crate::cli::explain::words;
 use crate::cli::out::{Out, counted};
 use crate::decision::{Outcome, Verdict};
 use crate::policy::cases::{Case, Expect};
 use crate::policy::entry::Entry;
 use crate::policy::model::Policy;
+use crate::policy::spoken::refs;
 use crate::push::Action;
 use crate::text::{Safe, shell};
 use serde_json::json;
@@ -63,7 +64,7 @@ fn why(one: &Tested<'_>, policy: &Policy, args: &Args) -> Vec<String> {
     };
     let mut lines = Vec::new();
     let by =
-        |at: Option<usize>| at.and_then(|at| entries.get(at)).map(|entry| place(policy, entry));
+        |at: Option<usize>| at.and_then(|at| entries.get(at)).map(|one| place(policy, one.entry));
     match &decision.verdict {
         Verdict::Allowed(allowed) => {
             lines.extend(
@@ -83,16 +84,11 @@ fn why(one: &Tested<'_>, policy: &Policy, args: &Args) -> Vec<String> {
             format!("refused: {} {}{by}", one.code, one.code.title())
         })),
     }
-    let near = entries.iter().zip(&decision.trace).filter(|(_, outcome)| is_near(outcome));
-    let near: Vec<String> = near
-        .map(|(entry, outcome)| {
-            let kind = if entry.is_forbid() { "forbid" } else { "permit" };
-            let paths =
-                entry.paths.as_ref().map(|paths| format!(" to {paths}")).unwrap_or_default();
-            let (place, permissions) = (place(policy, entry), entry.permissions);
-            format!("{place} {kind} {permissions}: {}{paths}", words(outcome))
-        })
-        .collect();
+    let allowed = matches!(decision.verdict, Verdict::Allowed(_));
+    let traced = || entries.iter().zip(&decision.trace);
+    let about_it = traced().filter(|(_, outcome)| is_near(outcome));
+    let near = about_it.chain(traced().filter(|(one, outcome)| is_beside(one, outcome, allowed)));
+    let near: Vec<String> = near.map(|(one, outcome)| told(one.entry, outcome, policy)).collect();
     lines.extend(near.iter().take(ENTRIES).cloned());
     let left = entries.len() - near.len().min(ENTRIES);
     lines.extend((left > 0).then(|| format!("and {} more", counted(left, "entry", "entries"))));
@@ -103,6 +99,23 @@ fn why(one: &Tested<'_>, policy: &Policy, args: &Args) -> Vec<String> {
 /// Whether an entry is, or nearly is, about the question.
 fn is_near(outcome: &Outcome) -> bool {
     !matches!(outcome, Outcome::OtherAction | Outcome::OtherPeople | Outcome::OtherRefs)
+}
+
+/// Whether an entry would have answered otherwise, were it about the ref.
+fn is_beside(one: &Considered<'_>, outcome: &Outcome, allowed: bool) -> bool {
+    *outcome == Outcome::OtherRefs && one.meant && one.entry.is_forbid() == allowed
+}
+
+/// `policy.toml:31 permit push on users/${user}/**: about other refs`
+fn told(entry: &Entry, outcome: &Outcome, policy: &Policy) -> String {
+    let kind = if entry.is_forbid() { "forbid" } else { "permit" };
+    let refs = match outcome {
+        Outcome::OtherRefs => refs(&entry.refs),
+        _ => String::new(),
+    };
+    let paths = entry.paths.as_ref().map(|paths| format!(" to {paths}")).unwrap_or_default();
+    let (place, permissions) = (place(policy, entry), entry.permissions);
+    format!("{place} {kind} {permissions}{refs}: {}{paths}", words(outcome))
 }
 
 fn place(policy: &Policy, entry: &Entry) -> String {

@@ -202,15 +202,20 @@ fn settings_of_asking_are_told() {
         ("`[access] max-open` is 5, was 20", false),
         ("`[access] max-wait` is 1 min, was not set", true),
         ("`[access] server-approvals` is false, was true", false),
-        ("`[[notify]]` changed: who is told of what", false),
-        ("`[store]` changed: grants, revocations and locks are looked up elsewhere", true),
+        (
+            "`[store]` is `https://a:2379`, prefix `refwarden/`, was this host's own: grants, \
+             revocations and locks are looked up elsewhere",
+            true,
+        ),
+        ("`[[notify]]` rows that are new: policy.toml:9", false),
     ];
     let said = |old: &Policy, new: &Policy| -> Vec<(String, bool)> {
         found(old, new).notes.into_iter().map(|note| (note.text, note.widens)).collect()
     };
     assert_eq!(said(&plain(), &changed), there.map(|(text, widens)| (text.to_owned(), widens)));
     let back = said(&changed, &plain());
-    assert_eq!(back[3], (there[3].0.to_owned(), true), "who was told is told no longer");
+    let gone = "`[[notify]]` rows that are gone: policy.toml:9 (before)".to_owned();
+    assert_eq!(back[4], (gone, true), "who was told is told no longer");
     let moved = policy(|policy, _| {
         policy.settings = changed.settings.clone();
         policy.settings.notify[0].place.line = 10;
