@@ -25,9 +25,27 @@ pub(super) fn compare(everybody: &Everybody<'_>, contents: &mut Contents, notes:
     limits(&old.settings, &new.settings, notes);
     settings(&old.settings, &new.settings, notes);
     notices([old, new], notes);
+    bases(old, new, notes);
     bypasses([old, new], contents, notes);
     jira(old, new, notes);
     by_issues([old, new], contents, notes);
+}
+
+/// What new branches are compared with: another base is another set of changed paths, which entries
+/// about paths, checks and whoever may ask decide on, and no decision about a ref shows it.
+fn bases(old: &Policy, new: &Policy, notes: &mut Vec<Note>) {
+    let named = |base: &Option<Box<str>>| match base {
+        Some(name) => format!("`{}`", name.strip_prefix("refs/heads/").unwrap_or(name)),
+        None => "not set".to_owned(),
+    };
+    for (name, project) in &new.projects {
+        let Some(was) = old.projects.get(name).filter(|was| was.base != project.base) else {
+            continue;
+        };
+        let (is, was) = (named(&project.base), named(&was.base));
+        let words = "new branches are compared with another one, so other paths count as changed";
+        note(notes, true, format!("`base` of {name} is {is}, was {was}: {words}"));
+    }
 }
 
 /// `[jira]`, and what projects take from there: who that gives a right to is not known here.

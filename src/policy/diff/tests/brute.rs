@@ -177,6 +177,10 @@ fn brute_force(old: &Policy, new: &Policy, mut found: impl FnMut(&Differing<'_>)
             let answers = [lab::answers(old, member), lab::answers(new, member)];
             let (refs, paths) = unlike(&entries, user.as_ref());
             for action in Action::ALL {
+                // Nobody pushes without an identity.
+                if user.is_none() && action != Action::Read {
+                    continue;
+                }
                 each_question(action, (&times, &refs, &paths), looks, |q, refs, paths| {
                     let levels = levels([was.as_ref(), is.as_ref()], q, [&answers[0], &answers[1]]);
                     if levels.0 != levels.1 {
