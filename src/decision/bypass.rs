@@ -75,8 +75,8 @@ fn worse(before: Lift, outcome: &Outcome) -> Lift {
             Lift::Unasked(groups)
         }
         (_, Outcome::Unasked(groups)) => Lift::Unasked(groups.clone()),
-        (Lift::No, Outcome::LookupFailed(group, why)) => {
-            Lift::Failed(format!("group @{group} could not be looked up ({why})"))
+        (Lift::No, Outcome::LookupFailed(ask, why)) => {
+            Lift::Failed(format!("{ask} could not be looked up ({why})"))
         }
         (Lift::No, Outcome::Broken(broken)) => Lift::Failed(broken.to_string()),
         (before, _) => before,

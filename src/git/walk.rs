@@ -70,6 +70,11 @@ impl Queue {
         self.0.pop()
     }
 
+    /// Lets a commit wait again.
+    pub(super) fn put_back(&mut self, visit: Visit) {
+        self.0.push(visit);
+    }
+
     /// The rank of the next commit.
     pub(super) fn rank(&self) -> Option<Rank> {
         self.0.peek().map(|visit| visit.commit.rank)

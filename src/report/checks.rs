@@ -113,7 +113,7 @@ mod tests {
             place: "policy.toml:84".into(),
             counts: true,
             found: &found,
-            unsettled: Some("group @staff could not be looked up (down)"),
+            unsettled: Some("@staff could not be looked up (down)"),
             help: Some("begin with the key"),
         };
         assert_eq!(
@@ -128,8 +128,7 @@ mod tests {
              bbbbbbbbbbbb src/a b:7: private key (content)\n      \
              bbbbbbbbbbbb src/a b: 20 MiB (content)\n      \
              no name of the project (ref-name)\n      \
-             whether you may go past it can't be told: group @staff could not be looked up (down); tell\n      \
-             the admin\n      \
+             whether you may go past it can't be told: @staff could not be looked up (down); tell the admin\n      \
              begin with the key\n"
         );
     }

@@ -161,6 +161,6 @@ fn a_group_that_must_be_looked_up_is_asked_for_and_its_failure_lifts_nothing() {
     let answer = |answer| Answers::from([(Ask::Group(lab::group("staff")), answer)]);
     assert_eq!(lift(&answer(Ok(true))), Lift::By(0, None));
     assert_eq!(lift(&answer(Ok(false))), Lift::No);
-    let failed = Lift::Failed("group @staff could not be looked up (down)".into());
+    let failed = Lift::Failed("@staff could not be looked up (down)".into());
     assert_eq!(lift(&answer(Err("down".into()))), failed);
 }

@@ -157,11 +157,15 @@ impl Walk<'_> {
 
     fn visit_next(&mut self) -> Result<bool, GitError> {
         let Some(visit) = self.queue.pop() else { return Ok(false) };
-        let (node, commit) = (visit.node, visit.commit);
-        if !self.has_read_refs && self.paint(node).open() != 0 && !commit.rank.is_new() {
+        if !self.has_read_refs && self.paint(visit.node).open() != 0 && !visit.commit.rank.is_new()
+        {
             self.has_read_refs = true;
             self.read_refs()?;
+            // What is known may lead to this very commit: it comes first then.
+            self.queue.put_back(visit);
+            return Ok(true);
         }
+        let (node, commit) = (visit.node, visit.commit);
         let paint = self.paint(node);
         let (new, old) = (paint.open(), paint.old & !paint.sent_old);
         if new != 0 && paint.sent_new == 0 {

@@ -156,7 +156,10 @@ fn what_can_not_be_said_is_listed_and_never_lets_more_through() {
         assert!(lost.contains(place), "{place}\n{lost}");
     }
     let bare = bare(&made);
-    assert!(!bare.contains("[[schemes.b.permit]]\npermissions = [\"push\"]"), "{bare}");
+    assert!(
+        bare.contains("[[schemes.b.forbid]]\npermissions = [\"write\"]\nto = [\"ann\"]"),
+        "{bare}"
+    );
     assert!(bare.contains("permissions = [\"create\"]\nto = [\"ben\"]"), "{bare}");
 }
 
