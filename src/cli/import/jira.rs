@@ -13,7 +13,7 @@ use std::path::PathBuf;
     refwarden import jira-scheme scheme.json --output scheme.toml")]
 pub struct Args {
     /// The scheme as Jira's REST interface gives it.
-    json: PathBuf,
+    scheme: PathBuf,
     #[command(flatten)]
     outcome: Outcome,
     /// Branches that whoever may resolve issues moves.
@@ -29,9 +29,9 @@ pub struct Args {
 /// # Errors
 /// The file can't be read, or is no scheme.
 pub(super) fn run(args: &Args, out: &Out) -> anyhow::Result<Exit> {
-    let text = text_of(&args.json)?;
+    let text = text_of(&args.scheme)?;
     let branches =
         Branches { integration: args.integration.clone(), release: args.release.clone() };
-    let imported = import(&args.json.display().to_string(), &text, &branches)?;
+    let imported = import(&args.scheme.display().to_string(), &text, &branches)?;
     told(&imported, &args.outcome, out)
 }

@@ -97,6 +97,7 @@ impl Host {
             ("pre-receive", env!("CARGO_BIN_EXE_pre-receive")),
             ("update", env!("CARGO_BIN_EXE_update")),
             ("post-receive", env!("CARGO_BIN_EXE_post-receive")),
+            ("door", env!("CARGO_BIN_EXE_door")),
         ] {
             std::fs::copy(program, release.join("bin").join(name)).unwrap();
         }

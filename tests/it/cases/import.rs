@@ -94,7 +94,7 @@ fn keys_go_out_and_come_back() {
     let plain = site.refwarden(&["export", "authorized-keys", "--policy", &made, "--plain"]);
     plain.ends(0, &format!("{line} ann\n"));
     let forced = site.refwarden(&["export", "authorized-keys", "--policy", &made]);
-    forced.ends(0, "refwarden ssh ann --key SHA256:");
+    forced.ends(0, "door ssh ann --key SHA256:");
     let back = site.path("authorized_keys");
     std::fs::write(&back, &forced.stdout).unwrap();
     let again = site.refwarden(&["import", "authorized-keys", back.to_str().unwrap()]);
