@@ -11,14 +11,13 @@ mod consider;
 mod judge;
 mod verdict;
 
+pub use crate::policy::refs::Paths;
 pub use consider::{Outcome, consider};
 pub use verdict::{Allowed, Decision, Reason, Refused, Verdict, Why};
 
-use crate::code::Code;
-use crate::policy::entry::{Enforce, Entry, Holder};
-use crate::policy::members::{Answers, Ask, Held, Standing};
+use crate::policy::entry::{Enforce, Entry};
+use crate::policy::members::{Answers, Ask, Standing};
 use crate::policy::model::Require;
-use crate::policy::refs::ChangedPath;
 use crate::push::action::Action;
 use crate::pusher::source::Source;
 use chrono::{DateTime, Duration, Utc};
@@ -37,17 +36,6 @@ pub struct Scope<'a> {
     pub require: &'a [Require],
     /// Sources that named this person.
     pub confirmed_by: &'a [Source],
-}
-
-/// The changed paths of an update, as far as they are known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Paths<'a> {
-    /// There are none to speak of: a deletion, or reading.
-    None,
-    /// They can't be computed.
-    Unknown,
-    /// All of them.
-    Known(&'a [ChangedPath]),
 }
 
 /// What is asked.
@@ -148,26 +136,6 @@ pub fn decide_or_ask(
     }
     let verdict = judge::judge(scope, question, answers, &trace);
     Ok(Decision { verdict, trace })
-}
-
-/// Whether a push of `count` refs is over `[global] max-refs-per-push` for somebody without
-/// `bulk-change`: RW204, or RW508 where that can't be looked up.
-pub fn too_many(
-    count: usize,
-    limit: Option<u32>,
-    bulk_change: &[Holder],
-    standing: &Standing,
-    answers: &Answers,
-) -> Result<(), Code> {
-    let over = limit.is_some_and(|limit| usize::try_from(limit).is_ok_and(|limit| count > limit));
-    if !over {
-        return Ok(());
-    }
-    match standing.among(bulk_change, answers) {
-        Held::Yes(_) => Ok(()),
-        Held::No => Err(Code::TooManyRefs),
-        Held::Unasked(_) | Held::Failed(..) => Err(Code::Lookup),
-    }
 }
 
 #[cfg(test)]

@@ -4,10 +4,12 @@ mod lent;
 mod second;
 
 use super::*;
+use crate::code::Code;
+use crate::policy::entry::Holder;
 use crate::policy::entry::{Kind, Permissions, Place};
 use crate::policy::name::{GroupName, RoleName, UserName};
 use crate::policy::pattern::Pattern;
-use crate::policy::refs::{PathScope, RefPattern, RefScope, Space};
+use crate::policy::refs::{ChangedPath, PathScope, RefPattern, RefScope, Space};
 use crate::policy::window::Window;
 use std::collections::BTreeMap;
 

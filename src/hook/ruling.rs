@@ -12,6 +12,7 @@ use crate::decision::bypass::{self, Lift};
 use crate::decision::{self, Needs, Paths, Question};
 use crate::git::{Changed, GitError, Limits, PATH_COST, Reader, RefValue};
 use crate::os::clock;
+use crate::policy::bulk;
 use crate::policy::entry::{Entry, Holder, Kind, Permissions};
 use crate::policy::members::{Answers, Ask, Held};
 use crate::policy::name::UserName;
@@ -133,7 +134,7 @@ impl<'a> Ruling<'a> {
         let settings = self.desk.policy.settings();
         let standing = self.ground.standing.clone();
         let test = |answers: &Answers| {
-            decision::too_many(count, settings.max_refs, &settings.bulk_change, &standing, answers)
+            bulk::too_many(count, settings.max_refs, &settings.bulk_change, &standing, answers)
         };
         if let Held::Unasked(groups) = standing.among(&settings.bulk_change, &self.answers)
             && test(&self.answers).is_err()

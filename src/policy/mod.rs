@@ -4,6 +4,7 @@
 //! construction. `policy apply` writes a compiled form of which a hook reads only the pusher's and
 //! the project's part.
 
+pub mod bulk;
 pub mod cases;
 mod check;
 pub mod checks;

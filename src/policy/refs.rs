@@ -149,6 +149,17 @@ pub struct ChangedPath {
     pub link: bool,
 }
 
+/// The changed paths of an update, as far as they are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paths<'a> {
+    /// There are none to speak of: a deletion, or reading.
+    None,
+    /// They can't be computed.
+    Unknown,
+    /// All of them.
+    Known(&'a [ChangedPath]),
+}
+
 impl PathScope {
     /// Whether a permit covers the path; what `except-paths` takes away goes with a link or submodule
     /// above it too.

@@ -172,7 +172,7 @@ impl<'p> Replay<'p> {
         };
         let settings = &self.policy.settings;
         let (limit, bulk) = (settings.max_refs, &settings.bulk_change);
-        if let Err(code) = decision::too_many(one.refs, limit, bulk, scope.standing, answers) {
+        if let Err(code) = super::bulk::too_many(one.refs, limit, bulk, scope.standing, answers) {
             return (Level::Refused, Some(code));
         }
         let paths = match (one.action, open.paths) {
