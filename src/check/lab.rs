@@ -7,8 +7,8 @@ use crate::policy::entry::{Enforce, Place};
 use crate::policy::issue_rule::IssueRule;
 use crate::policy::name::UserName;
 use crate::policy::refs::RefScope;
-use crate::pusher::certificate::KeyRing;
 use crate::push::issue::{IssueKey, Spot};
+use crate::pusher::certificate::KeyRing;
 use crate::pusher::openpgp::OpenPgp;
 use std::collections::{BTreeMap, BTreeSet};
 

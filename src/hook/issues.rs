@@ -8,8 +8,8 @@ use super::judge::Ruled;
 use crate::code::Code;
 use crate::policy::entry::Holder;
 use crate::policy::scope::Ground;
-use crate::push::{IssueKey, RefUpdate};
 use crate::push::issue::{self, Spot};
+use crate::push::{IssueKey, RefUpdate};
 use std::collections::BTreeSet;
 
 /// Most lines about issues in a report.
@@ -69,9 +69,8 @@ fn found(ground: &Ground, updates: &[RefUpdate], ruled: &[Ruled]) -> Vec<String>
 }
 
 fn line(name: &[u8], projects: &[Box<str>]) -> String {
-    let listed = |keys: Vec<IssueKey>| {
-        keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-    };
+    let listed =
+        |keys: Vec<IssueKey>| keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let keys = issue::find(name, projects);
     if !keys.is_empty() {
         return format!("in play: {}, found in {}", listed(keys), Spot::Ref.words());

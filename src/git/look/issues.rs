@@ -77,11 +77,7 @@ impl One<'_> {
         Ok(all)
     }
 
-    fn commit(
-        &self,
-        node: Node,
-        meter: &Meter<'_>,
-    ) -> Result<(ObjectId, Option<Fault>), GitError> {
+    fn commit(&self, node: Node, meter: &Meter<'_>) -> Result<(ObjectId, Option<Fault>), GitError> {
         meter.step()?;
         // Jira may take its time.
         meter.time()?;

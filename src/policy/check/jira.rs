@@ -244,7 +244,12 @@ impl Check<'_> {
         };
         if rule == IssueRule::default() {
             let message = "this `issue` asks for nothing";
-            self.report_help(PolicyCode::NoRule, at, message, "write `issue = { required = true }`");
+            self.report_help(
+                PolicyCode::NoRule,
+                at,
+                message,
+                "write `issue = { required = true }`",
+            );
         }
         if rule.asks_jira() {
             self.needs_jira("this", at);

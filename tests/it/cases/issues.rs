@@ -365,8 +365,12 @@ fn an_issue_is_asked_about_once_a_push_and_must_be_what_the_check_says() {
     refused("PAY-1: you are not its assignee");
     bed.fake.set("PAY-1", "assignee", json!({ "name": "a1", "key": "Ka1", "active": true }));
     bed.alice.as_user("carol").push(&["main:topic/x"]).refused("RW417");
-    bed.fake.set("PAY-1", "status", json!({ "id": "5", "name": "Done",
-        "statusCategory": { "id": 3, "key": "done", "name": "Done" } }));
+    bed.fake.set(
+        "PAY-1",
+        "status",
+        json!({ "id": "5", "name": "Done",
+        "statusCategory": { "id": 3, "key": "done", "name": "Done" } }),
+    );
     refused("PAY-1: its status is not In Progress");
 }
 
