@@ -95,6 +95,8 @@ codes! {
     CheckRefName = 415, "ref name against the convention";
     /// The name of a ref differs only in case from another one.
     CheckRefCase = 416, "ref name differs only in case";
+    /// No issue is named, or one that is not as a check wants it.
+    CheckIssue = 417, "issue";
     /// The push was refused, and asked for access: a request waits.
     RequestFiled = 451, "request filed";
     /// The same was asked before, and still waits.

@@ -1,10 +1,13 @@
 //! People and checks for tests.
 
 use super::People;
+use super::issue::Issues;
 use crate::policy::checks::{Check, Rule};
 use crate::policy::entry::{Enforce, Place};
+use crate::policy::issue_rule::IssueRule;
 use crate::policy::name::UserName;
 use crate::policy::refs::RefScope;
+use crate::push::issue::{IssueKey, Spot};
 use crate::pusher::certificate::KeyRing;
 use crate::pusher::openpgp::OpenPgp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,6 +60,31 @@ impl People for Crowd {
 
     fn by_key(&self, fingerprint: &str) -> Result<Option<UserName>, String> {
         self.of(self.keys.get(fingerprint))
+    }
+
+    fn issues(&self) -> &dyn Issues {
+        &NoIssues
+    }
+}
+
+/// Nothing can be named.
+pub struct NoIssues;
+
+impl Issues for NoIssues {
+    fn projects(&self) -> &[Box<str>] {
+        &[]
+    }
+
+    fn key_from(&self) -> &[Spot] {
+        &Spot::ALL
+    }
+
+    fn options(&self) -> &[Vec<u8>] {
+        &[]
+    }
+
+    fn wrong(&self, _: &IssueRule, key: &IssueKey) -> Vec<String> {
+        vec![format!("{key}: nobody can be asked about it")]
     }
 }
 

@@ -4,6 +4,7 @@
 //! which commits are new and what they change is found by `git::look`, which asks the rules here.
 
 pub mod content;
+pub mod issue;
 #[cfg(test)]
 pub(crate) mod lab;
 pub mod links;
@@ -112,6 +113,9 @@ pub trait People: KeyRing {
     /// # Errors
     /// When the look-up itself failed.
     fn by_key(&self, fingerprint: &str) -> Result<Option<UserName>, String>;
+
+    /// What is known of issues, for this pusher.
+    fn issues(&self) -> &dyn issue::Issues;
 }
 
 /// An e-mail address as it is compared: case does not count.
@@ -146,7 +150,6 @@ pub const fn code(rule: &Rule) -> Code {
         Rule::Content { .. } => Code::CheckContent,
         Rule::RefName(_) => Code::CheckRefName,
         Rule::RefCaseConflicts => Code::CheckRefCase,
-        // `policy apply` takes none with it.
-        Rule::Issue(_) => Code::Internal,
+        Rule::Issue(_) => Code::CheckIssue,
     }
 }

@@ -5,6 +5,7 @@
 //! counted at first, and told in words for the few of each ref that are shown.
 
 mod commit;
+mod issues;
 mod judge;
 mod names;
 mod net;
@@ -135,7 +136,8 @@ impl Push<'_> {
                 net::judge(self, seat, ready, &known, &mut judge, tally)?;
             }
         }
-        self.merges(sides, &ready, &painted, tally)
+        self.merges(sides, &ready, &painted, tally)?;
+        issues::judge(self, sides, &ready, &painted, &known, tally)
     }
 
     /// Shares out what was found among the refs that lead to it, in words.

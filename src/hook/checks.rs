@@ -4,6 +4,7 @@
 //! engine's matter (`check`, `git`), who may leave one out the decision's.
 
 mod borrow;
+mod issues;
 mod offer;
 mod people;
 
@@ -182,7 +183,7 @@ fn inspect(
     let entries: Vec<&Entry> =
         ruling.ground.entries.iter().chain(lendable.iter().map(|(_, one)| &one.entry)).collect();
     let knows: Vec<_> = checks.iter().map(|check| knows(check, &entries)).collect();
-    let people = people::Everybody::new(ruling.desk, &ruling.user);
+    let people = people::Everybody::new(ruling);
     let run = |at: &usize| {
         let (check, knows) = (checks.get(*at)?, knows.get(*at)?);
         Some(Run { check, knows })

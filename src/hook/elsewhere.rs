@@ -5,6 +5,7 @@
 use crate::jira::{Jira, JiraError, Question};
 use crate::os::groups;
 use crate::os::syslog::{self, Severity};
+use crate::policy::issue_rule::IssueRule;
 use crate::policy::members::Ask;
 use crate::policy::model::{Entitlement, Lookup, Settings, User};
 use crate::policy::name::UserName;
@@ -62,12 +63,25 @@ impl Elsewhere {
     fn ask_jira(&self, person: Option<&str>, question: &Question<'_>) -> Result<bool, String> {
         // Without `[jira]` nobody is named by an issue, and nothing else changes.
         let (Some(jira), Some(person)) = (&self.jira, person) else { return Ok(false) };
-        jira.holds(person, question).map_err(|error| {
-            if matches!(error, JiraError::Token(_)) {
-                let _ = syslog::send(Severity::Error, &format!("Jira: {}", error.for_admin()));
-            }
-            error.to_string()
-        })
+        jira.holds(person, question).map_err(|error| words(&error))
+    }
+
+    /// What is wrong with an issue that is in play for a check, also that it can't be told: what is
+    /// not known is not allowed.
+    #[must_use]
+    pub fn issue_wrong(
+        &self,
+        person: Option<&str>,
+        rule: &IssueRule,
+        key: &IssueKey,
+        projects: &[Box<str>],
+    ) -> Vec<String> {
+        let Some(jira) = &self.jira else { return vec!["there is no Jira to ask".into()] };
+        match jira.wrong(person, rule, key, projects) {
+            Ok(wrong) => wrong,
+            Err(error @ JiraError::Moved(..)) => vec![error.to_string()],
+            Err(error) => vec![format!("{key} could not be looked at: {}", words(&error))],
+        }
     }
 
     /// Why a ticket does not do, where an entitlement asks for an issue in some state; `None` where
@@ -107,4 +121,12 @@ impl Elsewhere {
     pub fn told(&self) -> Vec<String> {
         self.jira.as_ref().map(Jira::told).unwrap_or_default()
     }
+}
+
+/// For the pusher; the admin is told what names a file.
+fn words(error: &JiraError) -> String {
+    if matches!(error, JiraError::Token(_)) {
+        let _ = syslog::send(Severity::Error, &format!("Jira: {}", error.for_admin()));
+    }
+    error.to_string()
 }

@@ -8,8 +8,8 @@ use super::judge::Ruled;
 use crate::code::Code;
 use crate::policy::entry::Holder;
 use crate::policy::scope::Ground;
-use crate::push::RefUpdate;
 use crate::push::issue::{self, Spot};
+use crate::push::{IssueKey, RefUpdate};
 use std::collections::BTreeSet;
 
 /// Most lines about issues in a report.
@@ -33,11 +33,22 @@ impl Issues {
         ground: &Ground,
         updates: &[RefUpdate],
         ruled: &[Ruled],
+        options: &[Vec<u8>],
     ) -> Self {
         let asked = elsewhere.jira().map(|jira| jira.asked()).unwrap_or_default();
-        let used = asked.iter().map(|key| format!("{key} ({})", Spot::Ref.as_str()));
+        let used = asked.iter().map(|key| format!("{key} ({})", place(key, updates, options)));
         Self { used: used.collect(), told: elsewhere.told(), found: found(ground, updates, ruled) }
     }
+}
+
+/// Where a key was found first: an issue's people count by the ref's name, and checks look further.
+fn place(key: &IssueKey, updates: &[RefUpdate], options: &[Vec<u8>]) -> &'static str {
+    let projects = [key.project().into()];
+    let names = |text: &[u8]| issue::find(text, &projects).contains(key);
+    if updates.iter().any(|update| names(update.name.as_bytes())) {
+        return Spot::Ref.as_str();
+    }
+    if options.iter().any(|option| names(option)) { Spot::Option.as_str() } else { "commit" }
 }
 
 /// Where the policy speaks of issues here, which one each refused ref names.
@@ -58,9 +69,8 @@ fn found(ground: &Ground, updates: &[RefUpdate], ruled: &[Ruled]) -> Vec<String>
 }
 
 fn line(name: &[u8], projects: &[Box<str>]) -> String {
-    let listed = |keys: Vec<issue::IssueKey>| {
-        keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-    };
+    let listed =
+        |keys: Vec<IssueKey>| keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let keys = issue::find(name, projects);
     if !keys.is_empty() {
         return format!("in play: {}, found in {}", listed(keys), Spot::Ref.words());

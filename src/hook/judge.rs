@@ -165,7 +165,8 @@ pub fn judge(
             checks::rule(&mut ruling, &known.updates, ruled, &known.asked, &mut known.access)
         });
     let all = ruled.as_deref().unwrap_or_default();
-    known.issues = Issues::of(ruling.elsewhere(), &ruling.ground, &known.updates, all);
+    known.issues =
+        Issues::of(ruling.elsewhere(), &ruling.ground, &known.updates, all, &env.push_options);
     known.ground = Some(ruling.into_ground());
     ruled
 }

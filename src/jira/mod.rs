@@ -17,6 +17,7 @@ mod client;
 mod failure;
 mod keep;
 mod people;
+mod rule;
 mod token;
 mod wire;
 
@@ -221,9 +222,7 @@ impl Jira {
                 let kept = kept.map(|kept| Ok::<_, JiraError>((text(&kept.value)?, kept.age)));
                 let known = self.stale(error, kept.transpose()?)?;
                 let age = known.age.unwrap_or_default().as_secs();
-                self.tell(format!(
-                    "Jira does not answer: what it said of people {age} s ago was used"
-                ));
+                self.tell(format!("Jira does not answer: what it said {age} s ago was used"));
                 Ok(known)
             }
         }

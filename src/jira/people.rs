@@ -163,6 +163,6 @@ impl Jira {
     }
 }
 
-fn is(one: Option<&Person>, person: &str) -> bool {
+pub(super) fn is(one: Option<&Person>, person: &str) -> bool {
     one.is_some_and(|one| one.active && one.id == person)
 }

@@ -67,6 +67,17 @@ impl Category {
             _ => return None,
         })
     }
+
+    /// Its key, as a policy writes it.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Undefined => "undefined",
+            Self::New => "new",
+            Self::Indeterminate => "indeterminate",
+            Self::Done => "done",
+        }
+    }
 }
 
 /// What a field holds.

@@ -7,6 +7,7 @@ use crate::check::content::Searcher;
 use crate::check::message;
 use crate::git::GitError;
 use crate::policy::checks::{Author, Check, Merges, Rule};
+use crate::policy::issue_rule::IssueRule;
 use crate::policy::pattern::Pattern;
 use crate::policy::refs::PathScope;
 use regex::bytes::Regex;
@@ -42,6 +43,8 @@ pub(super) struct Ready<'a> {
     pub(super) of_path: Vec<(usize, OfPath<'a>)>,
     /// `merges = "only"`
     pub(super) only_merges: Option<usize>,
+    /// `issue`
+    pub(super) issue: Option<(usize, &'a IssueRule)>,
 }
 
 impl<'a> Ready<'a> {
@@ -67,6 +70,10 @@ impl<'a> Ready<'a> {
             Rule::Merges(Merges::None) => Some(OfCommit::NoMerge),
             Rule::Merges(Merges::Only) => {
                 self.only_merges = Some(at);
+                None
+            }
+            Rule::Issue(asked) => {
+                self.issue = Some((at, asked));
                 None
             }
             _ => None,

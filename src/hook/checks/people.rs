@@ -1,8 +1,11 @@
 //! The applied policy's people, as the checks ask about them.
 
+use super::issues::Named;
+use crate::check::issue::Issues;
 use crate::check::{People, fold_email};
 use crate::hook::desk::Desk;
 use crate::hook::identity::{self, Users};
+use crate::hook::ruling::Ruling;
 use crate::os::gpg::Gpg;
 use crate::policy::name::UserName;
 use crate::pusher::Directory;
@@ -15,11 +18,13 @@ pub(super) struct Everybody<'a> {
     desk: &'a Desk,
     pusher: &'a UserName,
     gpg: OnceCell<Option<Gpg>>,
+    issues: Named<'a>,
 }
 
 impl<'a> Everybody<'a> {
-    pub(super) fn new(desk: &'a Desk, pusher: &'a UserName) -> Self {
-        Self { desk, pusher, gpg: OnceCell::new() }
+    pub(super) fn new(ruling: &'a Ruling<'_>) -> Self {
+        let (desk, pusher) = (ruling.desk, &ruling.user);
+        Self { desk, pusher, gpg: OnceCell::new(), issues: Named::of(ruling) }
     }
 }
 
@@ -47,5 +52,9 @@ impl People for Everybody<'_> {
 
     fn by_key(&self, fingerprint: &str) -> Result<Option<UserName>, String> {
         Users(&self.desk.policy).by_key(fingerprint)
+    }
+
+    fn issues(&self) -> &dyn Issues {
+        &self.issues
     }
 }

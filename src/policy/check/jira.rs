@@ -242,6 +242,15 @@ impl Check<'_> {
             fix_version: texts(self.one_or_more(table, "fix-version")),
             jql: self.jql(table),
         };
+        if rule == IssueRule::default() {
+            let message = "this `issue` asks for nothing";
+            self.report_help(
+                PolicyCode::NoRule,
+                at,
+                message,
+                "write `issue = { required = true }`",
+            );
+        }
         if rule.asks_jira() {
             self.needs_jira("this", at);
         }

@@ -50,11 +50,7 @@ impl Check<'_> {
         rules.extend(self.content(table));
         rules.extend(self.ref_name(table).map(Rule::RefName));
         rules.extend(yes(table, "ref-case-conflicts").then_some(Rule::RefCaseConflicts));
-        if let Some(item) = table.get("issue") {
-            // Its words are held to its form already.
-            let _rule = self.issue_rule(table);
-            self.mark_unbuilt("`issue` of a check", item.key);
-        }
+        rules.extend(self.issue_rule(table).map(Rule::Issue));
         let off = |item: &Item| matches!(item.node.value, Value::Bool(false));
         let asks = |key: &str, item: &Item| !WHERE.contains(&key) && !off(item);
         if !table.items.iter().any(|(key, item)| asks(key, item)) {
