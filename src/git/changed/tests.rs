@@ -187,7 +187,7 @@ fn small_trees_that_stand_for_very_many_paths_are_refused_before_they_take_memor
         id = repo.git_in(&["mktree"], text);
         kind = "040000 tree";
     }
-    let commit = repo.git_in(&["commit-tree", &id], "bomb".to_owned());
+    let commit = repo.git_in(&["commit-tree", &id], "bomb");
     let change = Change::Create { new: ObjectId::from_hex(commit.as_bytes()).unwrap() };
     let limits = Limits { max_paths: 5_000_000, max_path_bytes: 1 << 20, ..WIDE };
     let error = of(&history(&repo), &change, None, &limits).unwrap_err();

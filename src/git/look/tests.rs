@@ -1,3 +1,9 @@
+#![expect(
+    clippy::string_slice,
+    clippy::disallowed_methods,
+    reason = "tests cut their own text, and lay files"
+)]
+
 use super::super::testing::{Repo, WIDE};
 use super::super::{Limits, Reader};
 use crate::check::lab::{Crowd, check};

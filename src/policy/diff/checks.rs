@@ -175,9 +175,12 @@ mod tests {
         );
     }
 
+    /// Changes the check before and the one after.
+    type Pair<'a> = &'a dyn Fn(&mut Check, &mut Check);
+
     #[test]
     fn what_is_asked_of_less_widens() {
-        let wider: [&dyn Fn(&mut Check, &mut Check); 12] = [
+        let wider: [Pair<'_>; 12] = [
             &|_, b| b.enforce = Enforce::Warn,
             &|_, b| b.rules = vec![Rule::MaxSubject(73)],
             &|_, b| b.rules = vec![Rule::Merges(Merges::None)],
@@ -212,7 +215,7 @@ mod tests {
     #[test]
     fn what_is_asked_of_more_does_not_widen() {
         let secret = |name: &str| Secret { name: name.into(), pattern: Search("x".into()) };
-        let narrower: [&dyn Fn(&mut Check, &mut Check); 8] = [
+        let narrower: [Pair<'_>; 8] = [
             &|a, _| a.enforce = Enforce::Warn,
             &|_, b| b.rules = vec![Rule::MaxSubject(50)],
             &|_, b| b.rules.push(Rule::CaseConflicts),

@@ -245,9 +245,12 @@ fn unlike(
     (classes(REFS.into_iter(), covers), classes(changed_paths(), touches))
 }
 
+/// Instants, refs and paths to ask about.
+type Kinds<'a> = (&'a [DateTime<Utc>], &'a [Class<&'a str>], &'a [Class<ChangedPath>]);
+
 fn each_question(
     action: Action,
-    (times, refs, paths): (&[DateTime<Utc>], &[Class<&str>], &[Class<ChangedPath>]),
+    (times, refs, paths): Kinds<'_>,
     looks: bool,
     mut ask: impl FnMut(&Question<'_>, u64, Option<u64>),
 ) {
