@@ -125,6 +125,13 @@ impl Verified {
         let agrees = self.checkpoint.is_none_or(|c| c == Compared::Found);
         self.bad.is_none() && agrees && self.damages.iter().all(|damage| damage.lost == 0)
     }
+
+    /// The number that the trail begins at, where that is later than `from`: nothing here shows
+    /// whether the lines before were moved away or cut off.
+    #[must_use]
+    pub fn begins_late(&self, from: u64) -> Option<u64> {
+        Some(self.first).filter(|first| *first > from)
+    }
 }
 
 /// Walks the trail at `path` and its rotated and damaged files, without its lock: for a copy, or

@@ -64,7 +64,7 @@ fn approve_against_withdraw_and_deny_has_one_winner_and_the_others_are_told() {
         let words = ["approved", "withdrawn", "denied"];
         let winner = runs.iter().position(|run| run.code == Some(0)).unwrap();
         for loser in runs.iter().filter(|run| run.code == Some(3)) {
-            assert!(loser.stderr.contains(&format!("({}", words[winner])), "{runs:#?}");
+            assert!(loser.stderr.contains(&format!("was {}", words[winner])), "{runs:#?}");
         }
         let shown = site.shown(&id);
         assert_eq!(shown["events"].as_array().unwrap().len(), 2);
