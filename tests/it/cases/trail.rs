@@ -174,6 +174,24 @@ fn a_line_that_was_changed_is_named() {
 }
 
 #[test]
+fn doctor_tells_of_a_broken_chain() {
+    let (site, _repo, alice) = Site::standard();
+    for n in 0..3 {
+        alice.commit("a", &format!("{n}\n"));
+        alice.push(&["main"]).silent();
+    }
+    let doctor = || site.refwarden(&["doctor"]).stdout;
+    let words = "its chain is broken near the end";
+    let before = doctor();
+    assert!(before.contains("trail") && !before.contains(words), "{before}");
+    let path = site.trail().path;
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replacen("\"alice\"", "\"bobby\"", 1)).unwrap();
+    let after = doctor();
+    assert!(after.contains(words) && after.contains("refwarden audit verify"), "{after}");
+}
+
+#[test]
 fn a_line_that_was_taken_out_is_noticed() {
     let (site, _repo, alice) = Site::standard();
     for n in 0..3 {
