@@ -11,6 +11,7 @@
 #
 # Needs sshd, nginx and fcgiwrap; sshd wants the account unlocked, so run it as root of a machine that is
 # nobody else's. Ends with 1 where a verdict was wrong, a push has no line, or a line no push.
+# shellcheck disable=SC2016,SC2317
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 programs=$here/../target/release

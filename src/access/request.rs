@@ -2,6 +2,7 @@
 
 use super::seen::Seen;
 use crate::policy::entry::Permissions;
+use crate::policy::model::Entitlement;
 use crate::policy::name::{EntitlementName, ProjectName, UserName};
 use crate::policy::pattern::Pattern;
 use crate::policy::refs::{PathScope, RefPattern, RefScope, Space};
@@ -136,6 +137,14 @@ impl Request {
     pub fn parts(&self) -> impl Iterator<Item = (Permissions, &RefScope)> {
         let more = self.more.iter().map(|part| (part.permissions, &part.refs));
         std::iter::once((self.permissions, &self.refs)).chain(more)
+    }
+
+    /// The paths of an entitlement as they are today, for a request that names none: what the policy
+    /// adds later was not approved. A check is lifted as a whole.
+    #[must_use]
+    pub fn paths_of(&self, entitlement: &Entitlement) -> Option<PathScope> {
+        let lifts = self.parts().any(|(all, _)| all.intersects(Permissions::BYPASS));
+        entitlement.entry.paths.clone().filter(|_| !lifts)
     }
 
     /// Whether the grant lets `name` be given the value `new` (hexadecimal), as far as pins say.

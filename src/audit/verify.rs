@@ -9,6 +9,7 @@ use super::siblings::{self, Lines, Part, Snapshot};
 use crate::os::files::FileError;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::io::{Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 /// Where a line stands.
@@ -125,6 +126,13 @@ impl Verified {
         let agrees = self.checkpoint.is_none_or(|c| c == Compared::Found);
         self.bad.is_none() && agrees && self.damages.iter().all(|damage| damage.lost == 0)
     }
+
+    /// The number that the trail begins at, where that is later than `from`: nothing here shows
+    /// whether the lines before were moved away or cut off.
+    #[must_use]
+    pub fn begins_late(&self, from: u64) -> Option<u64> {
+        Some(self.first).filter(|first| *first > from)
+    }
 }
 
 /// Walks the trail at `path` and its rotated and damaged files, without its lock: for a copy, or
@@ -134,6 +142,32 @@ impl Verified {
 /// A file can't be read. A trail that is not there has no lines, and is no error.
 pub fn verify(path: &Path, checkpoint: Option<&Checkpoint>) -> Result<Verified, FileError> {
     walk(Snapshot::take(path)?, checkpoint)
+}
+
+/// Walks the last `most` bytes of the file at `path` alone, without its lock: the first line there
+/// that breaks the chain, its number counted from where the walk began. A last line that is just being
+/// written breaks nothing.
+///
+/// # Errors
+/// The file can't be read.
+pub fn near_end(path: &Path, most: u64) -> Result<Option<Bad>, FileError> {
+    let mut file = siblings::open(path)?;
+    let wrong = |error| FileError::new(path, "read", error);
+    let length = file.metadata().map_err(wrong)?.len();
+    let from = length.saturating_sub(most);
+    file.seek(SeekFrom::Start(from)).map_err(wrong)?;
+    let mut lines = Lines::limited(file, length - from, path);
+    if from > 0 {
+        // The rest of a line.
+        lines.next()?;
+    }
+    let part = Part { path: path.to_owned(), first: None };
+    let mut walk =
+        Walk { found: Verified::default(), end: None, recorded: BTreeMap::new(), checkpoint: None };
+    Ok(match walk.file(&part, lines)? {
+        Ok(()) | Err((_, Problem::Cut)) => None,
+        Err((line, problem)) => Some(Bad { at: Position { file: part.path, line }, problem }),
+    })
 }
 
 /// Walks the files of `snapshot`.

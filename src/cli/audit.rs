@@ -23,8 +23,11 @@ pub enum Verb {
     /// Print lines of the trail, oldest first.
     Show(Selection),
     /// Walk the whole chain, over rotated files too, and name the first bad line; exit code 1 if
-    /// there is one. Compressed files are not read.
+    /// there is one, or if the first lines are not there. Compressed files are not read.
     Verify {
+        /// Line number that the trail may begin at: those before it are kept elsewhere.
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        from: u64,
         /// Also compare with a checkpoint that was printed earlier: shows a cut tail.
         #[arg(long, value_name = "FILE")]
         checkpoint: Option<PathBuf>,
@@ -95,7 +98,7 @@ pub fn run(verb: &Verb, out: &Out) -> anyhow::Result<Exit> {
             note_reading(&here, "show", out);
             Ok(exit)
         }
-        Verb::Verify { checkpoint } => verify(&here, checkpoint.as_deref(), out),
+        Verb::Verify { from, checkpoint } => verify(&here, *from, checkpoint.as_deref(), out),
         Verb::Checkpoint => checkpoint(&here, out),
         Verb::Export { format, selection } => {
             let exit = export(&here, *format, selection, out)?;
@@ -114,10 +117,10 @@ pub fn run(verb: &Verb, out: &Out) -> anyhow::Result<Exit> {
 pub fn at_door(here: &Here, actor: Actor, verb: &Verb, out: &Out) -> anyhow::Result<Exit> {
     let how = match verb {
         Verb::Show(_) => "show",
-        Verb::Verify { checkpoint: None } => "verify",
+        Verb::Verify { checkpoint: None, .. } => "verify",
         Verb::Checkpoint => "checkpoint",
         Verb::Export { .. } => "export",
-        Verb::Verify { checkpoint: Some(_) } | Verb::Rotate => {
+        Verb::Verify { checkpoint: Some(_), .. } | Verb::Rotate => {
             let words = "this reads or moves files of the server: its admin does it there";
             return Err(Failure::new(Exit::Usage, words).into());
         }
@@ -125,7 +128,7 @@ pub fn at_door(here: &Here, actor: Actor, verb: &Verb, out: &Out) -> anyhow::Res
     record_reading(here, actor, how)?;
     match verb {
         Verb::Show(selection) => show(here, selection, out),
-        Verb::Verify { .. } => verify(here, None, out),
+        Verb::Verify { from, .. } => verify(here, *from, None, out),
         Verb::Export { format, selection } => export(here, *format, selection, out),
         Verb::Checkpoint | Verb::Rotate => checkpoint(here, out),
     }
@@ -267,14 +270,15 @@ fn export(here: &Here, format: Format, selection: &Selection, out: &Out) -> anyh
     Ok(if damaged == 0 { Exit::Done } else { Exit::Failed })
 }
 
-fn verify(here: &Here, checkpoint: Option<&Path>, out: &Out) -> anyhow::Result<Exit> {
+fn verify(here: &Here, from: u64, checkpoint: Option<&Path>, out: &Out) -> anyhow::Result<Exit> {
     let checkpoint = checkpoint.map(read_checkpoint).transpose()?;
     let verified = here.trail().verify(&host(), clock::now().wall, checkpoint.as_ref())?;
-    let sound = verified.is_sound();
+    let late = verified.begins_late(from);
+    let sound = verified.is_sound() && late.is_none();
     if out.json {
         out.value(&as_json(&verified, sound));
     } else {
-        tell(&verified, sound, out);
+        tell(&verified, sound, late, out);
     }
     Ok(if sound { Exit::Done } else { Exit::Failed })
 }
@@ -285,13 +289,18 @@ fn read_checkpoint(path: &Path) -> anyhow::Result<Checkpoint> {
         .with_context(|| format!("`{}` is not a checkpoint", path.display()))
 }
 
-fn tell(verified: &Verified, sound: bool, out: &Out) {
+fn tell(verified: &Verified, sound: bool, late: Option<u64>, out: &Out) {
     let last = verified.last.as_ref().map_or(0, |(seq, _)| *seq);
     let files = verified.files.len();
     out.line(format!(
         "{} lines in {files} file(s), seq {} to {last}",
         verified.lines, verified.first
     ));
+    if let Some(first) = late {
+        out.line(format!(
+            "it begins at {first}: what was before is not here (kept elsewhere? then --from {first})"
+        ));
+    }
     for damage in &verified.damages {
         let at = format!("{}:{}", damage.at.file.display(), damage.at.line);
         out.line(format!("{at}: damage was recorded here, lines lost: {}", damage.lost));

@@ -225,6 +225,9 @@ pub(super) fn looked(
     if !entitlement.pin {
         request.pins.clear();
     }
+    if request.paths.is_none() {
+        request.paths = request.paths_of(entitlement);
+    }
     look::look(ruling, updates, &mut request.seen);
     request
 }

@@ -9,7 +9,7 @@ use super::office::Office;
 use super::view;
 use super::wish::span;
 use crate::audit::read::{self, Seen};
-use crate::audit::{Event, Text, Verdict as Answer};
+use crate::audit::{Event, Record, RefRecord, Text, Verdict as Answer};
 use crate::cli::Failure;
 use crate::cli::exit::Exit;
 use crate::cli::out::Out;
@@ -122,11 +122,23 @@ fn used(office: &Office<'_>, policy: &Policy, now: DateTime<Utc>) -> anyhow::Res
     let mut begins = None;
     let mut used: BTreeMap<Right, DateTime<Utc>> = BTreeMap::new();
     let mut ways: HashMap<Way, DateTime<Utc>> = HashMap::new();
+    let mut decided = Decided::default();
     let today = Text::new(hex(office.here.policy.digest()));
     read::each(&office.here.audit_file(), &read::Filter::default(), &mut |seen| {
         let Seen::Line { line, record, .. } = seen else { return Ok(()) };
         begins.get_or_insert(line.end.time);
-        if record.event != Event::PUSH_DECIDED {
+        if record.event == Event::PUSH_LANDED || record.event == Event::PUSH_SETTLED {
+            for one in &record.refs {
+                match decided.landed(record, one) {
+                    Some(Use::Right(right)) => {
+                        newer(used.entry(right).or_insert(line.end.time), line.end.time);
+                    }
+                    Some(Use::Way(way)) => {
+                        newer(ways.entry(way).or_insert(line.end.time), line.end.time);
+                    }
+                    None => {}
+                }
+            }
             return Ok(());
         }
         let user = record.actor.as_ref().and_then(|actor| actor.user.as_ref());
@@ -146,19 +158,50 @@ fn used(office: &Office<'_>, policy: &Policy, now: DateTime<Utc>) -> anyhow::Res
             });
             if let (Some(place), Some(project)) = (place, &project) {
                 let right = Right { project: project.clone(), place, user: user.clone() };
-                newer(used.entry(right).or_insert(line.end.time), line.end.time);
+                decided.add(record, one, Use::Right(right));
             } else if let Some(action) =
                 one.action.as_ref().and_then(|a| Action::parse(&a.to_string()))
             {
                 let way =
                     (user.clone(), repository.to_bytes(), one.name.to_bytes(), action.as_str());
-                newer(ways.entry(way).or_insert(line.end.time), line.end.time);
+                decided.add(record, one, Use::Way(way));
             }
         }
         Ok(())
     })?;
     rest_on(office, policy, ways, &mut used, now);
     Ok(Trail { used, begins })
+}
+
+/// What a push that was let through would use, once it lands.
+enum Use {
+    Right(Right),
+    Way(Way),
+}
+
+/// Refs that pushes may move and of which no line says yet that they moved: that a push was let
+/// through does not mean that git did what it asked for.
+#[derive(Default)]
+struct Decided(HashMap<(Text, Text), Vec<(Record, Use)>>);
+
+impl Decided {
+    fn add(&mut self, line: &Record, one: &RefRecord, of: Use) {
+        let about = Record { refs: Vec::new(), ..line.clone() };
+        self.0.entry((one.name.clone(), one.new.clone())).or_default().push((about, of));
+    }
+
+    /// The use that a ref which landed is of: of the same push, or, where receive-pack could not be
+    /// seen and so each hook has its own id, of the last one that asked for this in the repository.
+    fn landed(&mut self, line: &Record, one: &RefRecord) -> Option<Use> {
+        let asked = self.0.get_mut(&(one.name.clone(), one.new.clone()))?;
+        let id = |record: &Record| record.push.as_ref().and_then(|push| push.id.clone());
+        let (push, place) = (id(line), &line.repository);
+        let same = asked.iter().rposition(|(record, _)| push.is_some() && id(record) == push);
+        let like =
+            || asked.iter().rposition(|(record, _)| place.is_some() && record.repository == *place);
+        let at = same.or_else(like)?;
+        Some(asked.remove(at).1)
+    }
 }
 
 fn newer(place: &mut DateTime<Utc>, time: DateTime<Utc>) {

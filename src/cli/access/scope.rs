@@ -14,7 +14,7 @@ use crate::policy::diff;
 use crate::policy::entry::{Entry, Kind, Permissions};
 use crate::policy::members::{Answers, Ask, Held};
 use crate::policy::model::Entitlement;
-use crate::policy::refs::RefScope;
+use crate::policy::refs::{PathScope, RefPattern, RefScope};
 use crate::policy::scope::Ground;
 use crate::policy::window::Window;
 use crate::push::Action;
@@ -170,6 +170,9 @@ impl<'b> Bench<'b> {
                 ));
             }
         }
+        if wrong.is_empty() {
+            wrong.extend(self.beyond());
+        }
         let asked =
             self.request.parts().fold(Permissions::default(), |all, (one, _)| all.with(one));
         let left = asked_for(asked).filter(|(_, one)| !actions.intersects(*one));
@@ -179,6 +182,44 @@ impl<'b> Bench<'b> {
         }
         self.lent = lent;
         Ok(wrong)
+    }
+
+    /// Refs and paths of the request that are not the entitlement's: they would be lent by
+    /// themselves when the policy gives the entitlement more, though nobody said yes to them.
+    fn beyond(&self) -> Vec<String> {
+        let name = &self.request.entitlement;
+        let (lends, user) = (&self.entitlement.entry, Some(&self.request.person));
+        let outside = |name: &Vec<u8>| !lends.refs.permits(name, user).unwrap_or(false);
+        let wider = |piece: &&Piece| {
+            self.names.iter().any(|name| covers(&piece.entry, name) && outside(name))
+        };
+        let wide = self.pieces.iter().filter(wider);
+        let offer = offered(&lends.refs);
+        let mut wrong: Vec<String> = wide
+            .map(|piece| format!("{} is more than `{name}` lends: {offer}", piece.words))
+            .collect();
+        if let (Some(asked), Some(paths)) = (&self.request.paths, &lends.paths)
+            && asked != paths
+            && self.paths_beyond(paths)
+        {
+            wrong.push(format!("{asked} are more than `{name}` lends: {paths}"));
+        }
+        wrong
+    }
+
+    /// Whether paths are asked for that `lent` has not, or that can't be told.
+    fn paths_beyond(&self, lent: &PathScope) -> bool {
+        let user = Some(&self.request.person);
+        let asked = self.pieces.iter().map(|piece| &piece.entry).take(1);
+        let both: Vec<&Entry> = asked.chain([&self.entitlement.entry]).collect();
+        let Some(paths) = diff::path_classes(&both, user) else { return true };
+        let asked = self.request.paths.iter();
+        asked.into_iter().any(|asked| {
+            paths.iter().any(|path| {
+                asked.permits(path, user).unwrap_or(true)
+                    && !lent.permits(path, user).unwrap_or(false)
+            })
+        })
     }
 
     /// Whether a part that is `bypass` alone meets no ref of the entitlement.
@@ -312,6 +353,22 @@ fn named(request: &Request) -> Option<Vec<Vec<u8>>> {
         }
     }
     Some(names)
+}
+
+/// What an entitlement lends, as full names.
+fn offered(refs: &RefScope) -> String {
+    let list = |patterns: &[RefPattern]| {
+        let each: Vec<String> = patterns.iter().map(|one| format!("`{}`", spelled(one))).collect();
+        each.join(", ")
+    };
+    let include = match refs.include.is_empty() {
+        true => "any branch or tag".to_owned(),
+        false => list(&refs.include),
+    };
+    match refs.exclude.is_empty() {
+        true => include,
+        false => format!("{include} except {}", list(&refs.exclude)),
+    }
 }
 
 fn asked_for(set: Permissions) -> impl Iterator<Item = (Action, Permissions)> {

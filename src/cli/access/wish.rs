@@ -13,7 +13,7 @@ use crate::hook::desk::hex;
 use crate::policy::entry::Permissions;
 use crate::policy::model::Entitlement;
 use crate::policy::name::EntitlementName;
-use crate::policy::pattern::Pattern;
+use crate::policy::pattern::{Glob, Pattern};
 use crate::policy::refs::{PathScope, RefPattern, RefScope, Space};
 use crate::policy::span::Span;
 use chrono::{DateTime, Utc};
@@ -125,7 +125,7 @@ pub fn read(
         );
         return Err(Failure::new(Exit::Refused, words).into());
     }
-    let request = Request {
+    let mut request = Request {
         person: person.clone(),
         entitlement: name,
         project,
@@ -144,6 +144,9 @@ pub fn read(
         pending_until: DateTime::UNIX_EPOCH,
         seen: Vec::new(),
     };
+    if request.paths.is_none() {
+        request.paths = request.paths_of(&entitlement);
+    }
     let wish = Wish {
         duration: args.duration.as_deref().map(|text| span("--for", text)).transpose()?,
         from: from.map(|(_, instant)| instant),
@@ -255,7 +258,16 @@ fn refs(args: &Scoped, entitlement: &Entitlement) -> Result<RefScope, String> {
     }
     match include.is_empty() {
         true => Ok(entitlement.entry.refs.clone()),
-        false => Ok(RefScope { include, exclude: Vec::new() }),
+        // A glob leaves out what the entitlement leaves out, today and later.
+        false => Ok(RefScope { exclude: left_out(&include, entitlement), include }),
+    }
+}
+
+fn left_out(include: &[RefPattern], entitlement: &Entitlement) -> Vec<RefPattern> {
+    let is_name = |one: &RefPattern| one.pattern.as_glob().is_some_and(Glob::is_literal);
+    match include.iter().all(is_name) {
+        true => Vec::new(),
+        false => entitlement.entry.refs.exclude.clone(),
     }
 }
 

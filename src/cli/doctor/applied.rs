@@ -4,6 +4,7 @@ use super::super::finding::Finding;
 use super::super::receivers;
 use super::super::repo::target::Installation;
 use super::trail;
+use crate::audit::verify;
 use crate::cli::store::{StandingError, standing};
 use crate::hook::{desk, settle};
 use crate::os::clock;
@@ -16,6 +17,9 @@ use crate::store::open::Mode;
 use crate::store::tokens::TokenStore;
 use crate::store::{applied, epoch};
 use std::path::Path;
+
+/// How much of the trail is looked at, in bytes from its end: some thousand lines.
+const LOOKED_AT: u64 = 4 << 20;
 
 /// The sources are valid, something is applied, it is what the sources say, and its trail takes lines.
 pub fn policy(home: &Installation) -> Vec<Finding> {
@@ -40,7 +44,9 @@ pub fn policy(home: &Installation) -> Vec<Finding> {
             .err()
             .map(|error| Finding::broken("epoch", error.to_string(), "refwarden store init")),
     );
-    found.extend(trail(Path::new(applied.settings().audit.as_ref()), home));
+    let audit = Path::new(applied.settings().audit.as_ref());
+    found.extend(trail(audit, home));
+    found.extend(chain(audit));
     found.push(store(home, &applied));
     found.extend(tokens(home, &applied));
     let unfit = receivers::unfit(applied.settings(), &home.site).into_iter();
@@ -79,6 +85,13 @@ fn whole(home: &Installation) -> Option<Finding> {
     let read = desk::Payload::open(open).and_then(|policy| policy.policy());
     let error = read.err()?;
     Some(Finding::broken("policy", error.to_string(), "refwarden policy apply"))
+}
+
+/// The chain near the trail's end. `None` where it holds, or nothing can be read: another finding's.
+fn chain(path: &Path) -> Option<Finding> {
+    let bad = verify::near_end(path, LOOKED_AT).ok()??;
+    let what = format!("`{}`: its chain is broken near the end: {}", path.display(), bad.problem);
+    Some(Finding::broken("trail", what, "refwarden audit verify"))
 }
 
 /// The store is there where something can be asked for, and pushes can rest on it.

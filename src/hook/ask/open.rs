@@ -8,8 +8,8 @@ use crate::access::{Id, Standing, State};
 use crate::hook::desk::Payload;
 use crate::policy::compiled::{Compiled, CompiledError};
 use crate::policy::name::UserName;
-use crate::store::access::{AccessStore, OfPerson, StoreError};
-use chrono::{DateTime, Utc};
+use crate::store::access::{AccessStore, Filter, OfPerson, StoreError};
+use chrono::{DateTime, TimeDelta, Utc};
 
 /// The open records of one human.
 pub struct Open {
@@ -19,7 +19,17 @@ pub struct Open {
     pub human: (UserName, u64),
     /// Those of the human's other names.
     others: Vec<crate::access::Record>,
+    /// When requests were filed within [`RECENT`], under any name, the latest first.
+    filed: Vec<DateTime<Utc>>,
 }
+
+/// How long what was filed counts, in hours, also where it was withdrawn or answered since.
+const RECENT: i64 = 1;
+/// So many times `max-open` may be filed in that time: whoever files and withdraws makes as many
+/// notices, events and lines of the trail as they like otherwise.
+const TIMES_OPEN: u32 = 4;
+/// As many as may be filed in that time at least.
+const LEAST: u32 = 20;
 
 /// The human behind a name: their own name, and their other ones.
 pub struct Human {
@@ -55,10 +65,13 @@ impl Open {
         let token = store.of_person(&human.name, now)?.token;
         let own = store.of_person(person, now)?;
         let mut others = Vec::new();
+        let mut filed = filed(store, person, now)?;
         for name in &human.others {
             others.extend(store.of_person(name, now)?.open);
+            filed.extend(self::filed(store, name, now)?);
         }
-        Ok(Self { own, human: (human.name.clone(), token), others })
+        filed.sort_unstable_by(|a, b| b.cmp(a));
+        Ok(Self { own, human: (human.name.clone(), token), others, filed })
     }
 
     /// The same without one record.
@@ -82,8 +95,8 @@ impl Open {
     /// Whether the human may ask for anything now.
     ///
     /// # Errors
-    /// Words: too many open requests, a broken glass that nobody has attested, or a record that
-    /// can't be read.
+    /// Words: too many open requests, or too many filed of late, a broken glass that nobody has
+    /// attested, or a record that can't be read.
     pub fn may_ask(&self, max_open: u32, now: DateTime<Utc>) -> Result<(), String> {
         let mut waiting = 0_usize;
         for record in self.own.open.iter().chain(&self.others) {
@@ -99,10 +112,33 @@ impl Open {
             waiting += usize::from(state.standing(now) == Standing::Pending);
         }
         match u32::try_from(waiting).is_ok_and(|waiting| waiting < max_open) {
-            true => Ok(()),
+            true => self.may_file(max_open),
             false => Err(format!("{waiting} of your requests wait already: withdraw one")),
         }
     }
+
+    fn may_file(&self, max_open: u32) -> Result<(), String> {
+        let most = max_open.saturating_mul(TIMES_OPEN).max(LEAST);
+        let nth = usize::try_from(most).unwrap_or(usize::MAX).saturating_sub(1);
+        // Once this one is out of the hour there is room for one more.
+        let Some(oldest) = self.filed.get(nth) else { return Ok(()) };
+        let again = *oldest + TimeDelta::hours(RECENT);
+        Err(format!(
+            "{} requests were filed for you within the hour: again at {}",
+            self.filed.len(),
+            again.format("%H:%M:%S UTC")
+        ))
+    }
+}
+
+fn filed(
+    store: &dyn AccessStore,
+    name: &UserName,
+    now: DateTime<Utc>,
+) -> Result<Vec<DateTime<Utc>>, StoreError> {
+    let since = Some(now - TimeDelta::hours(RECENT));
+    let recent = store.list(&Filter { person: Some(name.clone()), since, ..Filter::default() })?;
+    Ok(recent.iter().filter_map(|record| Some(record.events.first()?.at)).collect())
 }
 
 #[cfg(test)]
@@ -112,7 +148,23 @@ mod tests {
 
     fn open(own: Vec<Record>, others: Vec<Record>) -> Open {
         let human = (UserName::parse("bob").unwrap(), 1);
-        Open { own: OfPerson { token: 1, open: own }, human, others }
+        Open { own: OfPerson { token: 1, open: own }, human, others, filed: Vec::new() }
+    }
+
+    #[test]
+    fn what_was_withdrawn_counts_for_an_hour() {
+        let now = DateTime::UNIX_EPOCH + TimeDelta::hours(5);
+        let mut open = open(vec![], vec![]);
+        open.filed = (1..=19).map(|minutes| now - TimeDelta::minutes(minutes)).collect();
+        assert_eq!(open.may_ask(1, now), Ok(()));
+        open.filed.push(now - TimeDelta::minutes(50));
+        let words = open.may_ask(5, now).unwrap_err();
+        assert!(
+            words.contains("20 requests") && words.contains("again at 05:10:00 UTC"),
+            "{words}"
+        );
+        assert_eq!(open.may_ask(6, now), Ok(()));
+        assert_eq!(open.may_ask(u32::MAX, now), Ok(()));
     }
 
     #[test]

@@ -47,6 +47,7 @@ use people::Everybody;
 use super::entry::{Entry, Place};
 use super::model::Policy;
 use super::name::{GroupName, ProjectName, UserName};
+use super::refs::ChangedPath;
 use crate::push::action::Action;
 use chrono::{DateTime, Utc};
 use std::collections::BTreeSet;
@@ -208,6 +209,14 @@ pub fn diff(old: &Policy, new: &Policy, now: DateTime<Utc>) -> Diff {
 #[must_use]
 pub fn ref_classes(entries: &[&Entry], user: Option<&UserName>) -> Option<Vec<Vec<u8>>> {
     let found = classes::ref_names(entries, user).ok()?;
+    Some(found.first().cloned().collect())
+}
+
+/// A changed path for every way in which the entries can cover paths; `None` where they are too
+/// intricate to tell.
+#[must_use]
+pub fn path_classes(entries: &[&Entry], user: Option<&UserName>) -> Option<Vec<ChangedPath>> {
+    let found = classes::paths(entries, user).ok()?;
     Some(found.first().cloned().collect())
 }
 

@@ -150,8 +150,43 @@ fn what_would_lend_nothing_is_not_filed() {
     site.access(&[bare.as_slice(), &["nope"]].concat()).ends(6, "nope");
     site.access(&[bare.as_slice(), &["../app"]].concat()).ends(6, "../app");
     assert_eq!(site.access(&["list", "all"]).stdout, "");
-    // A wider wish is taken as far as the entitlement goes; the grant covers no more than both.
-    ask("bob", &["--branches", "**"]).ends(5, "pending");
+}
+
+#[test]
+fn more_than_an_entitlement_lends_is_not_asked_for_in_advance() {
+    let of_docs = entitlement("docs", "paths = [\"docs/**\"]\nexcept-branches = [\"release/old\"]");
+    let site = site(&[hotfix(""), of_docs].concat());
+    let ask = |name, more: &[&str]| site.access(&request(name, "bob", more));
+    for wide in ["**", "*", "release/**", "regex:.*", "regex:release/.*", "m*"] {
+        let run = ask("hotfix", &["--update", "--branches", wide]);
+        run.ends(3, "more than `hotfix` lends: `refs/heads/main`, `refs/heads/release/*`");
+    }
+    ask("hotfix", &["--update", "--refs", "refs/**"]).ends(3, "more than `hotfix` lends");
+    ask("hotfix", &["--update", "--branches", "main,release/**"])
+        .ends(3, "`refs/heads/release/**`");
+    assert_eq!(site.access(&["list", "all"]).stdout, "");
+    for within in ["release/*", "release/2.*", "release/[0-9]*", "regex:release/[0-9]+"] {
+        ask("hotfix", &["--update", "--branches", within]).ends(5, "pending");
+    }
+    ask("docs", &["--branches", "release/1", "--paths", "**"]).ends(3, "lends: paths docs/**");
+    ask("docs", &["--branches", "release/1", "--paths", "docs/a/*.md"]).ends(5, "pending");
+    // What is left out stays out, and without paths those of today are meant.
+    let run = ask("docs", &["--update", "--branches", "release/*"]);
+    run.ends(5, "pending");
+    let shown = site.shown(run.stdout.split(' ').next().unwrap()).to_string();
+    assert!(shown.contains("release/old") && shown.contains("docs/**"), "{shown}");
+}
+
+#[test]
+fn filing_and_withdrawing_does_not_go_on_for_ever() {
+    let site = site(&format!("{}[access]\nmax-open = 2\n", hotfix("")));
+    for _ in 0..20 {
+        let id = site.asks(&MAIN);
+        site.access(&["withdraw", &id, "--as", "bob"]).ends(0, "withdrawn");
+    }
+    site.access(&request("hotfix", "bob", &MAIN)).ends(3, "within the hour: again at ");
+    site.access(&request("hotfix", "bot", &MAIN)).ends(3, "within the hour: again at ");
+    site.asks_as("carol", &MAIN);
 }
 
 #[test]

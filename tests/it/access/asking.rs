@@ -173,7 +173,7 @@ fn a_pattern_cannot_fill_a_list_nor_pass_for_another_line_of_it() {
     let fake = "regex:main|x in app by hotfix until 2030-01-01";
     let id = site.asks(&["--branches", fake, "--update"]);
     site.access(&["list"]).ends(0, &format!("update of \"{fake}\" in app"));
-    let long = format!("regex:main|{}", "x".repeat(3000));
+    let long = format!("regex:main|release/{}", "x".repeat(3000));
     site.access(&["withdraw", &id, "--as", "bob"]).ends(0, "withdrawn");
     let id = site.asks(&["--branches", &long, "--update"]);
     let run = site.access(&["list"]);

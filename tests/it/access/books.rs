@@ -145,3 +145,26 @@ fn a_right_that_nobody_used_becomes_an_entitlement_that_the_policy_takes() {
     site.access(&["review", "--project", "NOPE"]).ends(6, "NOPE");
     site.access(&["review", "--as", "carol"]).ends(3, "[global] audit");
 }
+
+#[test]
+fn a_push_that_was_let_through_and_never_landed_is_no_use_of_a_right() {
+    let text = Policy::new(&[permit("alice", "write", "")]).users(super::USERS);
+    let (site, repo, alice) = started(&text);
+    let used = || {
+        let all = site.access(&["--json", "review"]);
+        serde_json::from_str::<Value>(all.stdout.lines().next().unwrap()).unwrap()["last_used"]
+            .clone()
+    };
+    let before = used();
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    alice.commit("a", "1\n");
+    // Our hooks say yes, and the host's own says no.
+    let decided = site.trail().events("push.decided").len();
+    repo.foreign("update", "exit 1");
+    alice.push(&["main"]).nothing_moved();
+    assert_eq!(site.trail().events("push.decided").len(), decided + 1);
+    assert_eq!(used(), before);
+    repo.foreign("update", "exit 0");
+    alice.push(&["main"]).moved("refs/heads/main");
+    assert_ne!(used(), before);
+}

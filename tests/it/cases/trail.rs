@@ -174,6 +174,24 @@ fn a_line_that_was_changed_is_named() {
 }
 
 #[test]
+fn doctor_tells_of_a_broken_chain() {
+    let (site, _repo, alice) = Site::standard();
+    for n in 0..3 {
+        alice.commit("a", &format!("{n}\n"));
+        alice.push(&["main"]).silent();
+    }
+    let doctor = || site.refwarden(&["doctor"]).stdout;
+    let words = "its chain is broken near the end";
+    let before = doctor();
+    assert!(before.contains("trail") && !before.contains(words), "{before}");
+    let path = site.trail().path;
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replacen("\"alice\"", "\"bobby\"", 1)).unwrap();
+    let after = doctor();
+    assert!(after.contains(words) && after.contains("refwarden audit verify"), "{after}");
+}
+
+#[test]
 fn a_line_that_was_taken_out_is_noticed() {
     let (site, _repo, alice) = Site::standard();
     for n in 0..3 {
@@ -186,6 +204,26 @@ fn a_line_that_was_taken_out_is_noticed() {
         text.lines().enumerate().filter(|(at, _)| *at != 2).map(|(_, line)| line).collect();
     std::fs::write(&path, lines.join("\n") + "\n").unwrap();
     assert_eq!(site.refwarden(&["audit", "verify"]).code, Some(1));
+}
+
+#[test]
+fn a_trail_whose_first_lines_were_taken_away_is_not_called_whole() {
+    let (site, _repo, alice) = Site::standard();
+    for n in 0..3 {
+        alice.commit("a", &format!("{n}\n"));
+        alice.push(&["main"]).silent();
+    }
+    let path = site.trail().path;
+    let text = std::fs::read_to_string(&path).unwrap();
+    let rest: Vec<&str> = text.lines().skip(3).collect();
+    std::fs::write(&path, rest.join("\n") + "\n").unwrap();
+    std::fs::remove_file(site.path("log/audit.jsonl.head")).unwrap();
+    let run = site.refwarden(&["audit", "verify"]);
+    run.ends(1, "it begins at 4: what was before is not here").ends(1, "NOT whole");
+    site.refwarden(&["audit", "verify", "--from", "3"]).ends(1, "NOT whole");
+    // The line says itself where the trail begins, and whoever knows why says so.
+    site.refwarden(&["audit", "verify", "--from", "4"]).ends(0, "the chain is whole");
+    site.refwarden(&["--json", "audit", "verify"]).ends(1, "\"sound\":false");
 }
 
 #[test]
