@@ -324,6 +324,7 @@ fn a_commit_without_an_issue_is_named_and_a_ref_or_an_option_names_one_for_all()
 #[test]
 fn a_merge_needs_no_issue_and_hides_none() {
     let bed = checked("required = true", "");
+    bed.alice.push_with(&["-o", "issue=PAY-1"], &["main:topic/base"]).landed();
     bed.says("PAY-1: side");
     bed.alice.run(&["branch", "--quiet", "side"]);
     bed.back();
@@ -409,7 +410,7 @@ fn while_jira_is_down_a_check_refuses_or_takes_what_is_kept() {
     bed.age(900);
     bed.says("PAY-1: z");
     let push = bed.alice.push(&["main:topic/x"]);
-    push.refused("RW417").says("PAY-1 could not be looked at: Jira did");
+    push.refused("RW417").says("PAY-1 could not be looked at: Jira d");
     // Where the check looks at nothing, nobody is asked.
     bed.fake.asked();
     bed.alice.push(&["main:lifted/x"]).silent();
