@@ -184,7 +184,8 @@ impl<'p> Comparison<'_, 'p> {
                 if same && was == is {
                     continue;
                 }
-                for (class, part) in bench.names.parts(crowd)? {
+                let parts = bench.names.parts(crowd)?;
+                for (class, part) in parts.into_iter().flat_map(apart) {
                     let Some(first) = part.first() else { continue };
                     let found = bench.differences((meant.clone(), class), || Person {
                         user: self.everybody.names.get(first).copied().flatten(),
@@ -309,4 +310,15 @@ fn identity<'p>(site: &Found<'p>) -> Result<(&'p ProjectName, Vec<usize>), Strin
         Ok(site) => Ok((site.name, site.entries.iter().map(address).collect())),
         Err(none) => Err(none.to_string()),
     }
+}
+
+/// Nobody without an identity pushes, so they are not asked about together with users.
+fn apart((class, part): (usize, Crowd)) -> impl Iterator<Item = (usize, Crowd)> {
+    let nobody = Crowd::from_iter([0]);
+    let (alone, users) = match part.contains(0) {
+        true => (Some((usize::MAX, nobody.clone())), part.without(&nobody)),
+        false => (None, part),
+    };
+    let users = (!users.is_empty()).then_some((class, users));
+    alone.into_iter().chain(users)
 }
