@@ -210,7 +210,7 @@ fn user_of_command(command: &str) -> Option<String> {
     let program = words.first()?.rsplit('/').next()?;
     let user = match program {
         "gitolite-shell" => words.get(1)?,
-        "refwarden" if words.get(1).is_some_and(|verb| verb == "ssh") => words.get(2)?,
+        "door" | "refwarden" if words.get(1).is_some_and(|verb| verb == "ssh") => words.get(2)?,
         _ => return None,
     };
     (!user.starts_with('-')).then(|| user.clone())
