@@ -49,7 +49,7 @@ pub fn lend(site: &Site, uses: u32) -> Id {
         "--repository",
         "app",
         "--branches",
-        "release/**",
+        "release/*",
         "--uses",
         &uses,
         "--reason",
