@@ -8,7 +8,7 @@
 //! - [`world`]: which repositories have the same rules, and who there is;
 //! - [`overlap`]: whether sets of refs have members in common;
 //! - [`push`], [`paths`], [`reads`]: the entries of one list of rules;
-//! - [`write`]: the policy's text; [`ask`]: the questions by which both can be compared.
+//! - [`mod@write`]: the policy's text; [`ask`]: the questions by which both can be compared.
 
 pub mod ask;
 mod conf;
