@@ -138,7 +138,7 @@ mod injected {
         for stage in stages() {
             let (site, repo, alice) = Site::standard();
             let start = repo.refs();
-            let _fault = Fault::set(&site, &format!("sleep-at = \"{stage}\"\nsleep-ms = 800\n"));
+            let _fault = Fault::set(&site, &format!("sleep-at = \"{stage}\"\nsleep-ms = 2500\n"));
             alice.commit("a", "1\n");
             let child = Guard::new(alice.push_command(&[], &["main"]).spawn().unwrap());
             let mut killed = false;
