@@ -98,7 +98,7 @@ impl Sheet {
         met.map(|pair| self.simplest(pair)).collect()
     }
 
-    /// The regions in words, each as narrow as one more pattern makes it which has all of `told`
+    /// The regions in words, each as narrow as further patterns make it which have all of `told`
     /// that the region has.
     pub(super) fn words(&self, regions: BTreeSet<Region>, told: &Crowd) -> Vec<String> {
         let narrow = regions.into_iter().map(|region| self.narrowed(region, told));
@@ -117,7 +117,11 @@ impl Sheet {
         };
         let all = (0..).zip(&self.patterns).filter(fits);
         match all.min_by_key(|(_, (_, set))| set.and(&names).len()) {
-            Some((pattern, _)) => self.simplest(region.into_iter().chain([pattern]).collect()),
+            // Ends: each pattern that fits takes at least one name away.
+            Some((pattern, _)) => {
+                let narrower = self.simplest(region.into_iter().chain([pattern]).collect());
+                self.narrowed(narrower, told)
+            }
             None => region,
         }
     }
