@@ -2,9 +2,9 @@
 
 use super::Check;
 use crate::policy::diag::{At, PolicyCode, Problem};
-use crate::policy::pattern::Pattern;
+use crate::policy::pattern::{Glob, Pattern};
 use crate::policy::raw::{Table, Word};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// A project's pattern and where it stands.
 pub(super) struct Claim<'a> {
@@ -38,11 +38,18 @@ impl Check<'_> {
     }
 
     /// Reports what can be seen of RW503 without looking at the repositories: equal patterns, and
-    /// a pattern below another project's `folder/**`. An exact name beats such a folder.
+    /// a pattern below another project's `folder/**`. An exact name beats such a folder, and so a
+    /// pattern whose names all stand exactly somewhere claims nothing.
     pub(super) fn overlaps(&mut self, claims: &[Claim<'_>]) {
+        let exact = exact_names(claims);
+        let settled = |claim: &&Claim<'_>| {
+            let names = claim.pattern.as_glob().and_then(Glob::names);
+            names.is_some_and(|names| names.len() > 1 && names.iter().all(|n| exact.contains(n)))
+        };
+        let claims: Vec<&Claim<'_>> = claims.iter().filter(|claim| !settled(claim)).collect();
         let mut equal: BTreeMap<&str, &Claim<'_>> = BTreeMap::new();
         let mut folders: BTreeMap<&[u8], &Claim<'_>> = BTreeMap::new();
-        for claim in claims {
+        for claim in claims.iter().copied() {
             match equal.get(claim.pattern.text()) {
                 Some(first) if first.project != claim.project => self.overlap(first, claim),
                 Some(_) => {}
@@ -79,6 +86,12 @@ impl Check<'_> {
         let problem = Problem::new(PolicyCode::RepositoriesOverlap, second.at, message);
         self.problems.push(problem.also(first.at, format!("`{}` has it here", first.project)));
     }
+}
+
+/// The repositories that projects name one by one.
+fn exact_names(claims: &[Claim<'_>]) -> HashSet<Vec<u8>> {
+    let globs = claims.iter().filter_map(|claim| claim.pattern.as_glob());
+    globs.filter(|glob| glob.is_literal()).filter_map(Glob::names).flatten().collect()
 }
 
 /// For `folder/**` with a plain folder: `folder/`.

@@ -359,3 +359,16 @@ fn one_receiver_has_one_secret() {
     assert_eq!(twice(&one, &one), []);
     assert_eq!(twice("", "format = \"slack\""), []);
 }
+
+#[test]
+fn projects_share_no_repository_where_each_is_named_exactly_by_one() {
+    let with_c = |c: &str| {
+        codes(&with(&format!(
+            "[projects.A]\nrepositories = [\"pay/**\"]\n\
+             [projects.B]\nrepositories = [\"pay/{{a,b}}\"]\n\
+             [projects.C]\nrepositories = [{c}]\n"
+        )))
+    };
+    assert!(with_c("\"pay/a\"").contains(&PolicyCode::RepositoriesOverlap));
+    assert!(!with_c("\"pay/a\", \"pay/b\"").contains(&PolicyCode::RepositoriesOverlap));
+}

@@ -32,6 +32,18 @@ enum Component {
     Tokens(Vec<Token>),
 }
 
+/// The only name that the components match.
+fn spelled(components: &[Component]) -> Option<Vec<u8>> {
+    let each = components.iter().map(|component| match component {
+        Component::AnyDepth => None,
+        Component::Tokens(tokens) => tokens
+            .iter()
+            .map(|token| if let Token::Byte(byte) = token { Some(*byte) } else { None })
+            .collect::<Option<Vec<u8>>>(),
+    });
+    Some(each.collect::<Option<Vec<_>>>()?.join(&b'/'))
+}
+
 impl Component {
     fn size(&self) -> usize {
         match self {
@@ -89,11 +101,13 @@ impl Glob {
     /// Whether the glob matches only one name, the one it spells.
     #[must_use]
     pub fn is_literal(&self) -> bool {
-        self.alternatives.len() == 1
-            && self.alternatives.iter().flatten().all(|component| match component {
-                Component::AnyDepth => false,
-                Component::Tokens(tokens) => tokens.iter().all(|t| matches!(t, Token::Byte(_))),
-            })
+        self.alternatives.len() == 1 && self.names().is_some()
+    }
+
+    /// The names that it spells, where it matches no others: `a/b` and `a/c` of `a/{b,c}`.
+    #[must_use]
+    pub fn names(&self) -> Option<Vec<Vec<u8>>> {
+        self.alternatives.iter().map(|one| spelled(one)).collect()
     }
 
     /// Whether the glob is `**` alone.
