@@ -1,11 +1,12 @@
 //! OpenPGP signatures, verified by the host's `gpg`.
 //!
-//! Knows how to ask gpg so that nothing but the policy's keys counts: a private home for each
-//! question, a clean environment, no agent, no network, a deadline. Which signatures are wanted at
+//! Knows how to ask gpg so that nothing but the policy's keys counts: a private home that is made
+//! for the first question of a program, a clean environment, no agent, no network, a deadline. Which signatures are wanted at
 //! all is the callers' matter.
 #![expect(clippy::disallowed_methods, reason = "an effect: runs gpg, and gives it files")]
 
 use crate::pusher::openpgp::OpenPgp;
+use std::cell::OnceCell;
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder};
 use std::io::{self, Read};
@@ -64,26 +65,28 @@ pub enum GpgError {
 }
 
 /// The policy's OpenPGP keys, and the gpg to ask.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Gpg {
     program: PathBuf,
     folder: PathBuf,
     keys: Vec<String>,
     limit: Duration,
+    /// With the keys in it, once there was a question: they are taken in once for all signatures.
+    home: OnceCell<Home>,
 }
 
 impl Gpg {
     /// Prepares to verify by `keys` (armored public key blocks).
     ///
-    /// `folder` is one that only the hosting account can enter; the private homes live there, each
-    /// as long as one question. `limit` bounds each of the two runs of gpg.
+    /// `folder` is one that only the hosting account can enter; the private home lives there, as
+    /// long as this. `limit` bounds each run of gpg: one a question, and one before the first.
     ///
     /// # Errors
     /// [`GpgError::Missing`].
     pub fn new(folder: &Path, keys: Vec<String>, limit: Duration) -> Result<Self, GpgError> {
         let program = PROGRAMS.iter().map(PathBuf::from).find(|path| path.is_file());
         let program = program.ok_or(GpgError::Missing)?;
-        Ok(Self { program, folder: folder.to_owned(), keys, limit })
+        Ok(Self { program, folder: folder.to_owned(), keys, limit, home: OnceCell::new() })
     }
 
     /// The primary key's fingerprint of the one good signature over `payload`.
@@ -91,18 +94,26 @@ impl Gpg {
     /// # Errors
     /// [`GpgError`].
     pub fn ask(&self, payload: &[u8], signature: &[u8]) -> Result<String, GpgError> {
-        let home = Home::make(&self.folder)?;
-        let keys = home.put("keys", self.keys.join("\n").as_bytes())?;
+        let home = self.home()?;
         let payload = home.put("payload", payload)?;
         let signature = home.put("signature", signature)?;
-        // Keys that gpg does not take are missing below, so the result of this is not needed.
-        self.run(&home, &["--import".as_ref(), &keys])?;
-        let (status, lines) = self.run(&home, &["--verify".as_ref(), &signature, &payload])?;
+        let (status, lines) = self.run(home, &["--verify".as_ref(), &signature, &payload])?;
         let fingerprint = judge(&lines).map_err(GpgError::Refused)?;
         if !status.success() {
             return Err(GpgError::Refused("gpg says that something is wrong"));
         }
         Ok(fingerprint)
+    }
+
+    fn home(&self) -> Result<&Home, GpgError> {
+        if let Some(home) = self.home.get() {
+            return Ok(home);
+        }
+        let home = Home::make(&self.folder)?;
+        let keys = home.put("keys", self.keys.join("\n").as_bytes())?;
+        // Keys that gpg does not take are missing later, so the result of this is not needed.
+        self.run(&home, &["--import".as_ref(), &keys])?;
+        Ok(self.home.get_or_init(|| home))
     }
 
     fn run(&self, home: &Home, args: &[&Path]) -> Result<(ExitStatus, String), GpgError> {
@@ -168,7 +179,8 @@ pub fn is_home(name: &OsStr) -> bool {
     numbers.is_some_and(|(pid, count)| number(pid) && number(count))
 }
 
-/// A folder of one question, removed with everything in it at its end.
+/// A folder of one program, removed with everything in it at its end.
+#[derive(Debug)]
 struct Home(PathBuf);
 
 impl Home {

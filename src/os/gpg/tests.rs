@@ -190,7 +190,8 @@ fn a_gpg_that_hangs_is_ended() {
     let folder = lab.path("state");
     DirBuilder::new().mode(0o700).create(&folder).unwrap();
     let limit = Duration::from_millis(200);
-    let gpg = Gpg { program: script, folder: folder.clone(), keys: vec![], limit };
+    let home = OnceCell::new();
+    let gpg = Gpg { program: script, folder: folder.clone(), keys: vec![], limit, home };
     let begun = Instant::now();
     assert!(matches!(gpg.ask(PAYLOAD, b"x"), Err(GpgError::Timeout(_))));
     assert!(begun.elapsed() < Duration::from_secs(60));
