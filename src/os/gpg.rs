@@ -75,6 +75,12 @@ pub struct Gpg {
     home: OnceCell<Home>,
 }
 
+/// The host's gpg, where there is one.
+#[must_use]
+pub fn installed() -> Option<PathBuf> {
+    PROGRAMS.iter().map(PathBuf::from).find(|path| path.is_file())
+}
+
 impl Gpg {
     /// Prepares to verify by `keys` (armored public key blocks).
     ///
@@ -84,8 +90,7 @@ impl Gpg {
     /// # Errors
     /// [`GpgError::Missing`].
     pub fn new(folder: &Path, keys: Vec<String>, limit: Duration) -> Result<Self, GpgError> {
-        let program = PROGRAMS.iter().map(PathBuf::from).find(|path| path.is_file());
-        let program = program.ok_or(GpgError::Missing)?;
+        let program = installed().ok_or(GpgError::Missing)?;
         Ok(Self { program, folder: folder.to_owned(), keys, limit, home: OnceCell::new() })
     }
 

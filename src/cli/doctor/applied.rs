@@ -5,18 +5,21 @@ use super::super::receivers;
 use super::super::repo::target::Installation;
 use super::trail;
 use crate::audit::verify;
+use crate::cli::out::counted;
 use crate::cli::store::{StandingError, standing};
 use crate::hook::{desk, settle};
 use crate::os::clock;
+use crate::os::gpg;
 use crate::os::policy_files::PolicyFiles;
 use crate::os::trust;
 use crate::policy::compiled::Compiled;
+use crate::policy::model::Policy;
 use crate::policy::zone;
 use crate::store::access::StoreError;
 use crate::store::open::Mode;
 use crate::store::tokens::TokenStore;
 use crate::store::{applied, epoch};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How much of the trail is looked at, in bytes from its end: some thousand lines.
 const LOOKED_AT: u64 = 4 << 20;
@@ -51,6 +54,7 @@ pub fn policy(home: &Installation) -> Vec<Finding> {
     found.extend(tokens(home, &applied));
     let unfit = receivers::unfit(applied.settings(), &home.site).into_iter();
     found.extend(unfit.map(|(what, cure)| Finding::broken("notify", what, cure)));
+    found.extend(gpg(owners_of_gpg_keys(&applied), gpg::installed()));
     found.push(super::sweep::runs(home, &applied));
     found.push(clock(home, &applied));
     found
@@ -140,6 +144,23 @@ fn tokens(home: &Installation, applied: &Compiled<desk::Payload>) -> Option<Find
             Finding::broken("tokens", error.to_string(), cure)
         }
     })
+}
+
+/// What is signed with the policy's OpenPGP keys is held against them by the host's own gpg.
+pub(super) fn gpg(owners: usize, program: Option<PathBuf>) -> Option<Finding> {
+    (owners > 0).then(|| match program {
+        Some(path) => Finding::ok("gpg", format!("`{}`", path.display())),
+        None => {
+            let who = counted(owners, "user has", "users have");
+            let what = format!("{who} `gpg-keys`, and there is no gpg: what they sign is refused");
+            Finding::broken("gpg", what, "install GnuPG as /usr/bin/gpg")
+        }
+    })
+}
+
+fn owners_of_gpg_keys(applied: &Compiled<desk::Payload>) -> usize {
+    let count = |policy: Policy| policy.users.values().filter(|u| !u.gpg_keys.is_empty()).count();
+    applied.policy().map_or(0, count)
 }
 
 fn clock(home: &Installation, applied: &Compiled<desk::Payload>) -> Finding {

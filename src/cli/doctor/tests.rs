@@ -45,6 +45,14 @@ fn after(set: &[&str]) -> Vec<(&'static str, Level)> {
 }
 
 #[test]
+fn openpgp_keys_need_a_gpg() {
+    let level = |owners, program| applied::gpg(owners, program).map(|found| found.level);
+    assert_eq!(level(0, None), None);
+    assert_eq!(level(2, None), Some(Level::Broken));
+    assert_eq!(level(2, Some("/usr/bin/gpg".into())), Some(Level::Ok));
+}
+
+#[test]
 fn a_healthy_repository_has_no_finding() {
     let (bed, path) = healthy();
     assert_eq!(levels(&examine(&path, &bed.home)), []);
