@@ -1,7 +1,7 @@
 //! The HTTP door behind real web servers, as `docs/doors-http.md` configures them.
 
 mod api;
-mod clients;
+pub mod clients;
 mod hostile;
 mod reads;
 mod tokens;

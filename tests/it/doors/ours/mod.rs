@@ -1,6 +1,7 @@
 //! refwarden's own ssh door behind a real sshd: its keys, git through it, and its verbs.
 
 mod certificates;
+mod clients;
 mod credential;
 mod logins;
 mod pushing;
