@@ -4,6 +4,7 @@ mod api;
 pub mod clients;
 mod hostile;
 mod reads;
+mod slow;
 mod tokens;
 
 use super::web::{self, Kind, Web, status};
