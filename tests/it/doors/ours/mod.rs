@@ -3,6 +3,7 @@
 mod certificates;
 mod clients;
 mod credential;
+mod fido;
 mod logins;
 mod pushing;
 mod reading;
