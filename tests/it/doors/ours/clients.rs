@@ -128,7 +128,7 @@ fn jgit_clones_and_pushes_with_a_key() {
     let home = lab.site.path("people");
     let url = lab.door.url("app.git");
     let jgit = |key: &str, folder: &Path, arguments: &[&str]| {
-        // Its own ssh is from 2018 and knows none of today's keys; its users name OpenSSH's.
+        // Its own ssh (JSch 0.1.54) has no ed25519; who needs that names OpenSSH's.
         let wrapper = lab.site.path("jgit-ssh");
         script(&wrapper, &format!("exec ssh {} \"$@\"", lab.door.options(key, "")));
         let lacks = JGIT_LACKS.map(|jar| format!("/usr/share/java/{jar}.jar")).join(":");
