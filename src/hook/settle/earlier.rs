@@ -17,15 +17,13 @@ use crate::push::RefUpdate;
 use crate::store::access::AccessStore;
 use crate::store::promise::{self, Promise};
 
-/// Settles what they have put aside, so far as the refs tell. Refs that this push does not name may
-/// still be moving: those are left to post-receive and the sweep.
+/// Settles what they have put aside, so far as the refs tell, whether a receive-pack can be seen of
+/// this push or not. Refs that it does not name may still be moving: those are left to post-receive
+/// and the sweep.
 ///
 /// # Errors
 /// [`Refusal`]: a use could not be settled, and might be given twice.
 pub fn settle(desk: &Desk, folder: &[u8], updates: &[RefUpdate]) -> Result<(), Refusal> {
-    if desk.service.is_some() {
-        return Ok(());
-    }
     let keys = promise::keys(&desk.site.state);
     for key in keys.map_err(|error| Refusal::server(Code::Store, &error))? {
         let promise = promise::read(&desk.site.state, &key).filter(|one| one.folder == folder);
