@@ -1,16 +1,18 @@
-//! `refwarden sweep`: settles pushes that were cut short, and delivers notices that are due.
+//! `refwarden sweep`: settles pushes that were cut short, tells of reads that were only counted, and
+//! delivers notices that are due.
 
 use super::exit::Exit;
 use super::out::{Out, counted};
 use super::site::Here;
-use crate::audit::{Event, Record};
-use crate::hook::settle;
+use crate::audit::{Actor, Event, PolicyRecord, Record, Text, Verdict};
+use crate::hook::{desk, settle};
 use crate::notify::{self, Delivery, NotTaken};
 use crate::os::clock;
 use crate::os::syslog::{self, Severity};
+use crate::store::door_key;
 use crate::store::leftovers;
 use crate::store::open::{self, Mode};
-use crate::store::swept;
+use crate::store::{refusals, swept};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -45,6 +47,7 @@ pub fn run(args: &Args, out: &Out) -> anyhow::Result<Exit> {
     let delivery = deliver(&here);
     let (settled, delivery) = (settled?, delivery?);
     uses?;
+    untold_refusals(&here)?;
     let removed = leftovers::remove(&here.site.state, clock::now())?;
     swept::note(&here.site.state)?;
     if out.json {
@@ -76,6 +79,28 @@ fn lost_uses(here: &Here) -> anyhow::Result<usize> {
         return Ok(0);
     };
     Ok(settle::lost_uses(settle::Books { site, policy: &here.policy, store: store.as_ref() })?)
+}
+
+/// Writes down how many refused reads had no line of their own, of those who did not come again.
+fn untold_refusals(here: &Here) -> anyhow::Result<()> {
+    let (state, now) = (&here.site.state, clock::now().wall);
+    // Without the key nothing is counted.
+    let Ok(key) = door_key::read(state, here.site.account_uid) else { return Ok(()) };
+    if !refusals::is_any_untold(state, &key, now) {
+        return Ok(());
+    }
+    for user in here.policy.policy()?.users.keys() {
+        let tell = |count: u32| {
+            let mut line = Record::new(Event::READ_REFUSED, crate::os::host_name())
+                .with("unrecorded", count.to_string());
+            line.actor = Some(Actor { user: Some(Text::new(user.as_str())), ..Actor::default() });
+            line.policy = Some(PolicyRecord { digest: Text::new(desk::hex(here.policy.digest())) });
+            line.verdict = Some(Verdict::Refused);
+            here.trail().append(&line, now).map(drop)
+        };
+        refusals::close((state, &key), user, now, tell)?;
+    }
+    Ok(())
 }
 
 /// Delivers what is due; what is given up goes into the trail.

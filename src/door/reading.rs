@@ -166,7 +166,7 @@ fn judge(
         && refused.code() == Code::NoPermit
     {
         let open = store.of_person(person, desk.now.wall).map_err(|error| lent::refusal(&error))?;
-        for grant in lent::live(desk, &ground, place, open.open, None)? {
+        for grant in lent::live(desk, &ground, place, open.open)? {
             ground.entries.extend(grant.entries);
         }
         if let Some(again) = decide(desk, user, &ground, answers) {

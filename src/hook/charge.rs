@@ -63,16 +63,6 @@ pub fn key_of(git_dir: &[u8], updates: &[RefUpdate]) -> String {
     format!("d:{}", super::desk::hex(hash.as_slice().get(..16).unwrap_or_default()))
 }
 
-/// A grant as this push finds it: what an earlier push that did the very same has put aside is its
-/// own to use. Only one of the two can land, because each moves every ref from the same old value.
-#[must_use]
-pub fn as_found(mut state: State, own: Option<&str>) -> State {
-    if let Some(own) = own {
-        state.uses.reserved.remove(own);
-    }
-    state
-}
-
 /// Puts one use of every counted grant aside that the answers rest on.
 ///
 /// # Errors
@@ -95,6 +85,7 @@ fn put_aside(desk: &Desk, access: &mut Access, key: &str) -> Result<Aside, Refus
     if counted.is_empty() {
         return Ok(Aside::Nothing);
     }
+    not_twice(&counted, key)?;
     // A receive-pack that was killed before we looked for it: nothing will land, and nobody could
     // tell the use from one of a push that is served without a receive-pack.
     if desk.service.is_none() && process::nobody_listens() {
@@ -106,15 +97,7 @@ fn put_aside(desk: &Desk, access: &mut Access, key: &str) -> Result<Aside, Refus
     // The one that the grants were read from.
     let Some(store) = access.store.take() else { return Err(Refusal::defect()) };
     store.ready_to_change().map_err(|error| lent::refusal(&error))?;
-    let change = match appends(desk, store.as_ref(), &counted, key) {
-        Ok(appends) if appends.is_empty() => {
-            access.store = Some(store);
-            return Ok(Aside::Nothing);
-        }
-        Ok(appends) => Change { appends, ..Change::default() },
-        Err(StoreError::Moved) => return Ok(Aside::Again),
-        Err(error) => return Err(lent::refusal(&error)),
-    };
+    let change = Change { appends: appends(&counted, key), ..Change::default() };
     match store.commit(&change) {
         Ok(version) => {
             faults::point("use-reserved");
@@ -127,51 +110,29 @@ fn put_aside(desk: &Desk, access: &mut Access, key: &str) -> Result<Aside, Refus
     }
 }
 
-/// One reservation for each grant; none for those where an earlier push that did the same, and may
-/// still be under way, has one.
-fn appends(
-    desk: &Desk,
-    store: &dyn AccessStore,
-    counted: &[&Lent],
-    key: &str,
-) -> Result<Vec<Append>, StoreError> {
+/// One reservation for each grant.
+fn appends(counted: &[&Lent], key: &str) -> Vec<Append> {
     let (host, at) = (crate::os::host_name(), clock::now().wall);
-    let mut appends = Vec::new();
-    for lent in counted {
-        let Some(after) = free(desk, store, lent, key, at)? else { continue };
+    let append = |lent: &&Lent| {
         let what = What::Reserved { key: key.to_owned(), host: host.clone() };
         let event = Event { at, by: Actor::rule(), what };
-        appends.push(Append { id: lent.id.clone(), after, event });
-    }
-    Ok(appends)
+        Append { id: lent.id.clone(), after: lent.version, event }
+    };
+    counted.iter().map(append).collect()
 }
 
-/// How many events the grant has once nothing is put aside under `key`; `None` where something is
-/// and stays so. What the same push has left behind long ago is released: it has not landed, since
-/// every ref still has its old value, and it is no longer under way.
-fn free(
-    desk: &Desk,
-    store: &dyn AccessStore,
-    lent: &Lent,
-    key: &str,
-    now: DateTime<Utc>,
-) -> Result<Option<u32>, StoreError> {
-    if desk.service.is_some() {
-        return Ok(Some(lent.version));
-    }
-    let record = store.record(&lent.id)?.ok_or(StoreError::Moved)?;
-    if record.version() != lent.version {
-        return Err(StoreError::Moved);
-    }
-    match record.state()?.uses.reserved.get(key) {
-        None => Ok(Some(lent.version)),
-        Some((_, since)) if now - *since <= UNDER_WAY => Ok(None),
-        Some(_) => {
-            let one = (std::slice::from_ref(&lent.id), key);
-            settle(store, one, Outcome::NotLanded, now, &mut Nobody)?;
-            Ok(Some(lent.version.saturating_add(1)))
-        }
-    }
+/// The same push was let through before, nobody has told how it ended, and no receive-pack can be
+/// looked for: two that land would be one use. Another use of the grant does not help, for whoever
+/// settles could not tell the two apart.
+fn not_twice(counted: &[&Lent], key: &str) -> Result<(), Refusal> {
+    let Some((_, since)) = counted.iter().find_map(|lent| lent.state.uses.reserved.get(key)) else {
+        return Ok(());
+    };
+    let until = (*since + UNDER_WAY).to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+    let words = format!(
+        "this very push was let through before and may still be under way: push again after {until}"
+    );
+    Err(Refusal::new(Code::PushAgain, [words]))
 }
 
 /// Notes for post-receive and the sweep what this push rests on, where no slip can tell; and that it

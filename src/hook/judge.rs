@@ -5,7 +5,7 @@ use super::checks::{self, Checked};
 use super::desk::Desk;
 use super::issues::Issues;
 use super::ruling::Ruling;
-use super::{identity, lent};
+use super::{identity, lent, settle};
 use crate::access::options::{self, Asked};
 use crate::code::Code;
 use crate::decision::{Decision, Verdict};
@@ -157,6 +157,7 @@ pub fn judge(
     let ground =
         desk.policy.ground(Some(&user), &place).map_err(|error| no_scope(&error, &place))?;
     twin(reader.common_dir())?;
+    settle::earlier::settle(desk, &known.git_dir, &known.updates)?;
     let mut ruling = Ruling::new(desk, &reader, ground, user, place, horizon, &known.vouched);
     let ruled = ruling
         .bulk(known.updates.len())

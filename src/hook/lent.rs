@@ -1,10 +1,10 @@
 //! Locks and grants at a push: joins them to what the policy says, and finds which grants it rests on.
 
 use super::Refusal;
+use super::ask;
 use super::desk::Desk;
 use super::judge::{Answer, Ruled};
 use super::ruling::Ruling;
-use super::{ask, charge};
 use crate::access::lend::{self, Lent};
 use crate::access::options::Asked;
 use crate::access::{Record, Request, Standing, State};
@@ -20,7 +20,6 @@ use crate::report::Raw;
 use crate::store::access::{AccessStore, Filter, Status, StoreError};
 use crate::store::sqlite::brief::Said;
 use chrono::{DateTime, Duration, Utc};
-use std::os::unix::ffi::OsStrExt;
 
 /// How far the clock may be behind the newest thing in the store, or ahead of us a host that shares it.
 const SKEW: Duration = Duration::seconds(2);
@@ -212,13 +211,7 @@ fn with_store(
     }
     let person = ruling.user.clone();
     let open = store.of_person(&person, now).map_err(|error| refusal(&error))?.open;
-    // Without a receive-pack the same push, come again, finds what it had put aside.
-    let own = ruling
-        .desk
-        .service
-        .is_none()
-        .then(|| charge::key_of(ruling.reader.git_dir().as_os_str().as_bytes(), updates));
-    let grants = live(ruling.desk, &ruling.ground, &ruling.place, open, own.as_deref())?;
+    let grants = live(ruling.desk, &ruling.ground, &ruling.place, open)?;
     if grants.is_empty() {
         return Ok(standing);
     }
@@ -249,14 +242,12 @@ pub(crate) fn live(
     ground: &Ground,
     place: &[u8],
     open: Vec<Record>,
-    own: Option<&str>,
 ) -> Result<Vec<Lent>, Refusal> {
     let mut found = Vec::new();
     for record in open {
         let version = record.version();
         let id = record.id.clone();
         let state = record.state().map_err(|illegal| Refusal::server(Code::Store, &illegal))?;
-        let state = charge::as_found(state, own);
         if state.request.repository.as_bytes() != place {
             continue;
         }

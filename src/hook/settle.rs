@@ -3,6 +3,7 @@
 //! A killed client or receive-pack can leave refs moved with no post-receive, or a slip with no ref
 //! moved. The refs themselves say which; a line in the trail keeps it.
 
+pub mod earlier;
 mod uses;
 
 pub use uses::{Books, Used, end, lost_uses, reserved_for};

@@ -209,11 +209,12 @@ pub fn asked(desk: &Desk, came: &Came, report: &mut PushReport) {
         if let Came::Waiting(.., Some(words)) = came {
             facts.push(words.clone().into_bytes());
         }
-        let then = if report.held { "" } else { "when approved, push again; " };
         // Without a door that carries verbs the pusher has no command to look with.
         let next = match ssh_door(desk.policy.settings(), &desk.site.account) {
-            Some(door) => format!("{then}look with:  {door} access show {id}"),
-            None => format!("{then}tell who approves:  {id}"),
+            Some(door) if report.held => format!("look with:  {door} access show {id}"),
+            Some(door) => format!("when approved, push again; look with:  {door} access show {id}"),
+            None if report.held => format!("give {id} to whoever approves"),
+            None => format!("give {id} to whoever approves, and push again once it is approved"),
         };
         report.hints.push(next.into_bytes());
     }

@@ -84,8 +84,37 @@ impl Counts<'_> {
             *slot = Slot { tag, began: now, count: 1 };
             Count { now: 1, before }
         };
-        let bytes: Vec<u8> = slots.iter().flat_map(Slot::bytes).collect();
-        file.write_all_at(&bytes, offset(set)).ok().map(|()| count)
+        write(&file, set, &slots).then_some(count)
+    }
+
+    /// Whether anybody has more than `most` in a window that is over.
+    pub(super) fn is_any_over(&self, most: u32, now: DateTime<Utc>) -> bool {
+        let Some(file) = self.open(false) else { return false };
+        let over = |slot: &Slot| slot.count > most && !self.is_open(slot, now.timestamp());
+        (0..SETS).any(|set| read(&file, set).iter().any(over))
+    }
+
+    /// Forgets the count of `who` in a window that is over, if it is above `most` and `take` takes it.
+    /// Nobody counts meanwhile.
+    pub(super) fn close<E>(
+        &self,
+        (who, most): (&[u8], u32),
+        now: DateTime<Utc>,
+        take: impl FnOnce(u32) -> Result<(), E>,
+    ) -> Result<bool, E> {
+        let lock = self.state.join([self.name, ".lock"].concat());
+        let (Ok(_lock), Some(file)) = (files::lock(&lock, LOCK_WAIT), self.open(true)) else {
+            return Ok(false);
+        };
+        let (set, tag) = self.place(who);
+        let mut slots = read(&file, set);
+        let over = |slot: &&mut Slot| {
+            slot.tag == tag && slot.count > most && !self.is_open(slot, now.timestamp())
+        };
+        let Some(slot) = slots.iter_mut().find(over) else { return Ok(false) };
+        take(slot.count)?;
+        *slot = Slot::default();
+        Ok(write(&file, set, &slots))
     }
 
     /// Whether it counts now; a window from the future, by a clock that was wrong, is over as well.
@@ -141,6 +170,11 @@ fn read(file: &File, set: u64) -> [Slot; SLOTS] {
         slots.iter_mut().zip(found).for_each(|(to, from)| *to = from);
     }
     slots
+}
+
+fn write(file: &File, set: u64, slots: &[Slot; SLOTS]) -> bool {
+    let bytes: Vec<u8> = slots.iter().flat_map(Slot::bytes).collect();
+    file.write_all_at(&bytes, offset(set)).is_ok()
 }
 
 /// Most bytes that such a file has.

@@ -33,13 +33,37 @@ pub enum Told {
 /// whom the policy knows are so many and no more, whatever addresses they come from.
 #[must_use]
 pub fn count(state: &Path, key: &[u8; 32], user: &UserName, now: DateTime<Utc>) -> Told {
-    let counts = Counts { state, key, name: FILE_NAME, window: WINDOW };
-    let count = counts.add(user.as_str().as_bytes(), now);
+    let count = counts(state, key).add(user.as_str().as_bytes(), now);
     match count.now {
         MOST => Told::Last,
         more if more > MOST => Told::Counted,
         _ => Told::Line { unrecorded: count.before.saturating_sub(MOST) },
     }
+}
+
+const fn counts<'a>(state: &'a Path, key: &'a [u8; 32]) -> Counts<'a> {
+    Counts { state, key, name: FILE_NAME, window: WINDOW }
+}
+
+/// Whether refusals of somebody whose window is over are told nowhere yet.
+#[must_use]
+pub fn is_any_untold(state: &Path, key: &[u8; 32], now: DateTime<Utc>) -> bool {
+    counts(state, key).is_any_over(MOST, now)
+}
+
+/// Tells how many refusals of a person, whose window is over, had no line; then they are forgotten.
+/// True where there were some.
+///
+/// # Errors
+/// What `tell` says; they stay counted.
+pub fn close<E>(
+    (state, key): (&Path, &[u8; 32]),
+    user: &UserName,
+    now: DateTime<Utc>,
+    tell: impl FnOnce(u32) -> Result<(), E>,
+) -> Result<bool, E> {
+    let who = (user.as_str().as_bytes(), MOST);
+    counts(state, key).close(who, now, |count| tell(count.saturating_sub(MOST)))
 }
 
 #[cfg(test)]
@@ -63,5 +87,37 @@ mod tests {
         assert_eq!(of("alice", 59), Told::Line { unrecorded: 0 }, "another person's are told");
         assert_eq!(of("bob", 3600), Told::Line { unrecorded: 2 }, "whenever they come again");
         assert_eq!(of("bob", 3600), Told::Line { unrecorded: 0 });
+    }
+
+    #[test]
+    fn what_nobody_follows_up_is_told_once_when_the_window_is_over() {
+        let state = tempfile::tempdir().unwrap();
+        let noon = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
+        let [alice, bob] = ["alice", "bob"].map(|name| UserName::parse(name).unwrap());
+        for _ in 0..MOST {
+            let _ = count(state.path(), &[7; 32], &alice, noon);
+        }
+        for _ in 0..MOST + 5 {
+            let _ = count(state.path(), &[7; 32], &bob, noon);
+        }
+        let close = |user, seconds, works: bool| {
+            let mut told = Vec::new();
+            let now = noon + TimeDelta::seconds(seconds);
+            let tell = |count| {
+                told.push(count);
+                works.then_some(()).ok_or("no line")
+            };
+            let done = close((state.path(), &[7; 32]), user, now, tell);
+            (done, told)
+        };
+        let is_any =
+            |seconds| is_any_untold(state.path(), &[7; 32], noon + TimeDelta::seconds(seconds));
+        assert_eq!((close(&bob, 59, true), is_any(59)), ((Ok(false), vec![]), false));
+        assert_eq!((close(&alice, 60, true), is_any(60)), ((Ok(false), vec![]), true));
+        assert_eq!(close(&bob, 60, false), (Err("no line"), vec![5]));
+        assert_eq!(close(&bob, 60, true), (Ok(true), vec![5]));
+        assert_eq!((close(&bob, 60, true), is_any(60)), ((Ok(false), vec![]), false));
+        let again = count(state.path(), &[7; 32], &bob, noon + TimeDelta::seconds(90));
+        assert_eq!(again, Told::Line { unrecorded: 0 });
     }
 }

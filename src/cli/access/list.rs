@@ -3,7 +3,7 @@
 use super::failure::store_failure;
 use super::office::Office;
 use super::view;
-use crate::access::{Id, Standing, State};
+use crate::access::{Id, Record, Standing, State};
 use crate::cli::exit::Exit;
 use crate::cli::out::Out;
 use crate::cli::{Failure, when};
@@ -13,15 +13,20 @@ use crate::store::access::Filter;
 use chrono::{DateTime, Utc};
 use clap::ValueEnum;
 use serde_json::json;
+use std::collections::BTreeSet;
 
 /// Most that are shown, unless more are asked for.
 const LIMIT: usize = 100;
+
+/// So many records are looked at in any case: of fewer the list can tell how many there are.
+const ENOUGH: usize = 1000;
 
 /// Arguments of `access list`.
 #[derive(Debug, Default, clap::Args)]
 #[command(
     after_help = "With --json each line is a record; where the limit cut the list short, a last line says so: \
-    {\"more\":N,\"limit\":N}. A higher --limit shows the rest.\n\n\
+    {\"more\":N,\"limit\":N,\"whole\":true}; with \"whole\":false there are N more at least. A higher --limit \
+    shows the rest.\n\n\
     Example: refwarden access list waiting --as alice"
 )]
 pub struct Args {
@@ -87,7 +92,7 @@ pub enum Which {
 /// The store can't be read.
 pub fn run(office: &Office<'_>, args: &Args, out: &Out) -> anyhow::Result<Exit> {
     let now = clock::now().wall;
-    let mut found = gather(office, args, now)?;
+    let Found { mut found, whole } = gather(office, args, now)?;
     let limit = if args.limit == 0 { found.len() } else { args.limit };
     let more = found.len().saturating_sub(limit);
     found.truncate(limit);
@@ -95,7 +100,7 @@ pub fn run(office: &Office<'_>, args: &Args, out: &Out) -> anyhow::Result<Exit> 
     if out.json {
         found.iter().for_each(|(id, state)| out.value(&view::json(id, state, now)));
         if more > 0 {
-            out.value(&json!({ "more": more, "limit": limit }));
+            out.value(&json!({ "more": more, "limit": limit, "whole": whole }));
         }
         return Ok(Exit::Done);
     }
@@ -106,7 +111,10 @@ pub fn run(office: &Office<'_>, args: &Args, out: &Out) -> anyhow::Result<Exit> 
         out.note("no request or grant matches");
     }
     if more > 0 {
-        out.line(format!("{more} more; --limit {} shows all", limit + more));
+        match whole {
+            true => out.line(format!("{more} more; --limit {} shows all", limit + more)),
+            false => out.line(format!("more than these; --limit {} shows more", limit * 10)),
+        }
     }
     Ok(Exit::Done)
 }
@@ -119,7 +127,7 @@ pub fn lines(office: &Office<'_>, which: Which) -> anyhow::Result<Vec<String>> {
     let args = Args { which: Some(which), ..Args::default() };
     let now = clock::now().wall;
     let zone = office.here.settings().timezone;
-    let mut found = gather(office, &args, now)?;
+    let mut found = gather(office, &args, now)?.found;
     if which == Which::Mine {
         found.retain(|(_, state)| !is_over(state, now));
     }
@@ -132,15 +140,49 @@ fn is_over(state: &State, now: DateTime<Utc>) -> bool {
     over.contains(&state.standing(now)) && !state.unattested
 }
 
-fn gather(
+/// Records that match, in their order.
+struct Found {
+    found: Vec<(Id, State)>,
+    /// Whether these are all.
+    whole: bool,
+}
+
+/// All that match, or more than the limit and the first of them in their order.
+fn gather(office: &Office<'_>, args: &Args, now: DateTime<Utc>) -> anyhow::Result<Found> {
+    let filter = filter(office, args, now)?;
+    if args.limit == 0 || filter.open_at.is_some() {
+        let found = visible(office, args, listed(office, &filter)?, now)?;
+        return Ok(Found { found, whole: true });
+    }
+    // What is open comes first, however old it is; the store gives the rest newest first. Who may
+    // see it and what its state is the store does not know, so it may have to be asked for more.
+    let open = listed(office, &Filter { open_at: Some(now), ..filter.clone() })?;
+    let mut limit = args.limit.saturating_add(open.len()).saturating_add(1).max(ENOUGH);
+    loop {
+        let mut records = listed(office, &Filter { limit, ..filter.clone() })?;
+        let whole = records.len() < limit;
+        let there: BTreeSet<Id> = records.iter().map(|record| record.id.clone()).collect();
+        records.extend(open.iter().filter(|record| !there.contains(&record.id)).cloned());
+        let found = visible(office, args, records, now)?;
+        if whole || found.len() > args.limit {
+            return Ok(Found { found, whole });
+        }
+        limit = limit.saturating_mul(4);
+    }
+}
+
+fn listed(office: &Office<'_>, filter: &Filter) -> anyhow::Result<Vec<Record>> {
+    Ok(office.store.list(filter).map_err(|error| store_failure(&error))?)
+}
+
+fn visible(
     office: &Office<'_>,
     args: &Args,
+    records: Vec<Record>,
     now: DateTime<Utc>,
 ) -> anyhow::Result<Vec<(Id, State)>> {
     let mut found = Vec::new();
-    // Who may see, and what the state is, is not the store's to know: so the limit comes last, and
-    // what waits is not crowded out by what was asked for since.
-    for record in office.store.list(&filter(office, args, now)?).map_err(|e| store_failure(&e))? {
+    for record in records {
         let Ok(state) = record.state() else {
             let words = format!("the record {} is damaged", record.id);
             return Err(Failure::new(Exit::Unavailable, words).into());

@@ -4,7 +4,6 @@ use super::{Checked, Lifted};
 use crate::access::lend::Lent;
 use crate::decision::bypass::Lift;
 use crate::hook::Refusal;
-use crate::hook::charge;
 use crate::hook::desk::Desk;
 use crate::hook::judge::Ruled;
 use crate::hook::lent::{self, Access};
@@ -13,7 +12,6 @@ use crate::policy::entry::Kind;
 use crate::policy::entry::Permissions;
 use crate::push::RefUpdate;
 use std::collections::BTreeSet;
-use std::os::unix::ffi::OsStrExt;
 
 /// A grant, and where its entries stand on the ground.
 type Placed = (Lent, Vec<usize>);
@@ -31,12 +29,7 @@ pub(super) fn lift(
     let Some(store) = &access.store else { return Ok(()) };
     let now = ruling.desk.now.wall;
     let open = store.of_person(&ruling.user, now).map_err(|error| lent::refusal(&error))?.open;
-    let own = ruling
-        .desk
-        .service
-        .is_none()
-        .then(|| charge::key_of(ruling.reader.git_dir().as_os_str().as_bytes(), updates));
-    let mut grants = lent::live(ruling.desk, &ruling.ground, &ruling.place, open, own.as_deref())?;
+    let mut grants = lent::live(ruling.desk, &ruling.ground, &ruling.place, open)?;
     let lifts =
         |lent: &Lent| lent.entries.iter().any(|e| e.permissions.intersects(Permissions::BYPASS));
     grants.retain(lifts);

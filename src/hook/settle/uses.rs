@@ -217,7 +217,7 @@ pub fn lost_uses(books: Books<'_>) -> Result<usize, SweepError> {
 }
 
 /// What became of a push whose receive-pack nobody can see: the refs tell.
-fn promised(site: &Site, promise: &Promise, age: TimeDelta) -> Option<Outcome> {
+pub fn promised(site: &Site, promise: &Promise, age: TimeDelta) -> Option<Outcome> {
     if age <= UNDER_WAY {
         return None;
     }
@@ -235,7 +235,7 @@ fn promised(site: &Site, promise: &Promise, age: TimeDelta) -> Option<Outcome> {
 }
 
 /// The refs of a promise that are where the push wanted them.
-fn landed(site: &Site, promise: &Promise) -> Vec<RefRecord> {
+pub fn landed(site: &Site, promise: &Promise) -> Vec<RefRecord> {
     let Ok(reader) = reader(site, &promise.folder) else { return Vec::new() };
     let there = promise.refs.iter().filter(|one| value(&reader, one) == Some(one.new));
     there.map(ref_record).collect()

@@ -168,6 +168,46 @@ fn a_list_is_bounded_says_so_and_what_waits_is_not_crowded_out() {
 }
 
 #[test]
+fn of_a_long_history_only_the_newest_is_loaded_and_what_waits_comes_first() {
+    let site = site(&hotfix(""));
+    let waits = site.asks(&MAIN);
+    let event = store(&site).record(&Id::parse(&waits).unwrap()).unwrap().unwrap().events.remove(0);
+    let asked = |id: &str, at, until| {
+        let mut event = refwarden::access::Event { at, ..event.clone() };
+        if let What::Requested(request) = &mut event.what {
+            request.pending_until = until;
+        }
+        Append { id: Id::parse(id).unwrap(), after: 0, event }
+    };
+    let now = event.at;
+    // Nobody answered them; asked for after one that still waits.
+    let ended = |number: u32| {
+        let at = now - TimeDelta::days(10) + TimeDelta::milliseconds(number.into());
+        asked(&format!("0001-{number:04}"), at, at + TimeDelta::days(1))
+    };
+    let old = asked("0002-0000", now - TimeDelta::days(20), now + TimeDelta::days(1));
+    let appends = (0..1200).map(ended).chain([old]).collect();
+    store(&site).commit(&Change { appends, ..Change::default() }).unwrap();
+    let list = |more: &[&str]| site.access(&[&["--json", "list", "all"], more].concat());
+    let ids = |run: &Run| -> Vec<Value> {
+        run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let few = ids(&list(&["--limit", "3"]));
+    let first: Vec<&str> = few[..3].iter().map(|line| line["id"].as_str().unwrap()).collect();
+    assert_eq!(first, [&waits, "0002-0000", "0001-1199"]);
+    assert_eq!((&few[3]["whole"], few[3]["more"].as_u64() >= Some(900)), (&false.into(), true));
+    site.access(&["list", "all", "--limit", "3"]).ends(0, "more than these; --limit 30 shows more");
+    // What the store does not know of makes it look further.
+    let unanswered = |limit: &str| ids(&list(&["--state", "unanswered", "--limit", limit]));
+    assert_eq!(
+        (unanswered("1100").len(), &unanswered("1100")[1100]["whole"]),
+        (1101, &false.into())
+    );
+    assert_eq!(unanswered("1200").len(), 1200, "all, and no word of more");
+    assert_eq!(ids(&list(&["--state", "denied"])), Vec::<Value>::new());
+}
+
+#[test]
 fn a_pattern_cannot_fill_a_list_nor_pass_for_another_line_of_it() {
     let site = site(&hotfix(""));
     let fake = "regex:main|x in app by hotfix until 2030-01-01";

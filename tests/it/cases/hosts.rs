@@ -1,14 +1,12 @@
 //! Several hosts that share one store in etcd: what happens on one holds on the others.
 
-use super::lent::{ASK, On, append, approve, only, pairs, policy_of, records, started, store};
+use super::lent::{ASK, On, append, approve, only, pairs, records, started, store};
 use super::overtaken::held;
 use crate::support::etcd::{Cluster, Setup};
-use crate::support::{Person, Repo, Site, wait_until};
+use crate::support::{Person, Repo, Site};
 use refwarden::access::{Actor, Id, Lock, LockScope, What};
 use refwarden::policy::entry::Permissions;
 use refwarden::store::access::Change;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 type Host = (Site, Repo, Person);
 
@@ -135,60 +133,5 @@ fn without_a_majority_nothing_lands_and_with_it_everything_does_again() {
     cluster.start_member(2);
     cluster.wait();
     bob.push(&["HEAD:feature/d"]).silent();
-    site.trail_verifies();
-}
-
-/// Pushers, what each tries, and the uses that they share: fewer.
-const PUSHERS: u32 = 3;
-const TURNS: u32 = 33;
-const USES: u32 = 90;
-
-#[test]
-fn members_killed_and_quorum_lost_under_pushes_spend_no_use_twice_and_lose_none() {
-    let mut cluster = Cluster::start(3, &Setup::default());
-    let on = On::members(&cluster.urls());
-    let (site, repo, bob) = started(&on.of(policy_of(USES)));
-    // A new branch by each push, so that refs count the pushes that landed.
-    let name = |pusher: u32, turn: u32| format!("HEAD:release/n{pusher}-{turn}");
-    let all = (0..PUSHERS).flat_map(|pusher| (0..TURNS).map(move |turn| name(pusher, turn)));
-    let all: Vec<String> = all.collect();
-    let uses = format!("uses={USES}");
-    let ask = [&ASK[..], &["-o", &uses], &all.iter().map(String::as_str).collect::<Vec<_>>()];
-    bob.push(&ask.concat()).refused("waiting");
-    approve(&site, &only(&site), 3600, Some(USES));
-    let stop = AtomicBool::new(false);
-    let landed = || repo.refs().keys().filter(|name| name.contains("/n")).count();
-    let tried: usize = std::thread::scope(|scope| {
-        let pusher = |number: u32| {
-            let (bob, stop) = (&bob, &stop);
-            move || {
-                let turns = (0..TURNS).take_while(|_| !stop.load(Ordering::SeqCst));
-                let push = |turn| {
-                    // Not all turns may be over before the members are killed.
-                    std::thread::sleep(Duration::from_millis(100));
-                    bob.push_command(&[], &[&name(number, turn)]).output().unwrap();
-                    1
-                };
-                turns.map(push).sum::<usize>()
-            }
-        };
-        let all: Vec<_> = (0..PUSHERS).map(|number| scope.spawn(pusher(number))).collect();
-        wait_until("some have landed", || landed() >= 3);
-        let leader = cluster.leader();
-        cluster.members[leader].kill();
-        std::thread::sleep(Duration::from_secs(2));
-        cluster.members[(leader + 1) % 3].kill();
-        std::thread::sleep(Duration::from_secs(4));
-        let before = landed();
-        cluster.start_member(leader);
-        cluster.start_member((leader + 1) % 3);
-        wait_until("pushes land again", || landed() > before);
-        stop.store(true, Ordering::SeqCst);
-        all.into_iter().map(|one| one.join().unwrap()).sum()
-    });
-    site.refwarden(&["sweep"]).ends(0, "");
-    let uses = only(&site).state().unwrap().uses;
-    println!("{tried} pushes tried, {} landed: {uses:?}", landed());
-    assert_eq!((uses.spent as usize, uses.reserved.len()), (landed(), 0));
     site.trail_verifies();
 }

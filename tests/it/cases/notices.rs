@@ -32,9 +32,10 @@ fn a_push_does_not_wait_for_what_its_hook_has_started() {
     git.run(folder.path(), &["init", "--quiet", "--bare", server.to_str().unwrap()]);
     git.run(folder.path(), &["init", "--quiet", "-b", "main", client.to_str().unwrap()]);
     let (told, hangs) = (path("told"), path("hangs"));
+    // A file of its own for the child of each hook.
     let lines = format!(
-        "{{ echo $$; echo \"$*\"; pwd; env; ls -l /proc/$$/fd; cut -d' ' -f5 /proc/$$/stat; }} >'{0}.new'\n\
-         mv '{0}.new' '{0}'; exec sleep 30",
+        "{{ echo $$; echo \"$*\"; pwd; env; ls -l /proc/$$/fd; cut -d' ' -f5 /proc/$$/stat; }} >'{0}.'$$\n\
+         mv '{0}.'$$ '{0}'; exec sleep 30",
         told.display()
     );
     script(&hangs, &lines);

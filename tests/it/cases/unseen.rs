@@ -1,11 +1,12 @@
 //! Pushes whose receive-pack nobody can see: the hooks are children of a daemon (Gitaly, Bitbucket).
 
 use super::lent::{ASK, append, only, policy_of, started, store};
-use crate::support::{Person, Policy, Repo, Site, wait_until};
+use crate::support::{Person, Policy, Repo, Site, script, wait_until};
 use chrono::{DateTime, TimeDelta, Utc};
 use refwarden::access::{Actor, Event, Record, State, Terms, What};
 use refwarden::store::access::{Append, Change};
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// A hook as a daemon runs it: its end, and its words.
@@ -104,14 +105,12 @@ fn now() -> DateTime<Utc> {
 }
 
 #[test]
-fn a_push_that_failed_behind_a_daemon_comes_again_and_lands_on_its_last_use() {
+fn a_push_behind_a_daemon_spends_what_it_had_put_aside() {
     let bed = Bed::new(&policy_of(1), Some(1));
     let line = bed.line();
-    for _ in 0..3 {
-        let (ok, words) = bed.pre_receive(&line);
-        assert!(ok && words.contains("0 more after this"), "{words}");
-        assert_eq!((bed.uses(), bed.promises()), ((0, 1), 1));
-    }
+    let (ok, words) = bed.pre_receive(&line);
+    assert!(ok && words.contains("0 more after this"), "{words}");
+    assert_eq!((bed.uses(), bed.promises()), ((0, 1), 1));
     bed.lands(&line);
     assert_eq!((bed.uses(), bed.promises()), ((1, 0), 0));
     let list = bed.site.refwarden(&["access", "list", "all"]);
@@ -121,6 +120,97 @@ fn a_push_that_failed_behind_a_daemon_comes_again_and_lands_on_its_last_use() {
     assert_eq!(used[0]["refs"][0]["new"], bed.bob.id("HEAD"));
     assert_eq!(used[0]["refs"][0]["name"], "refs/heads/release/1");
     assert_eq!(used[0]["push"]["id"], bed.site.trail().last_decision()["push"]["id"]);
+    bed.site.trail_verifies();
+}
+
+#[test]
+fn the_same_push_comes_again_only_when_the_first_is_settled() {
+    let (one, more) = (Bed::new(&policy_of(1), Some(1)), Bed::new(&policy_of(2), Some(2)));
+    for (bed, code) in [(&one, "RW455"), (&more, "RW306")] {
+        let line = bed.line();
+        assert!(bed.pre_receive(&line).0);
+        for _ in 0..2 {
+            let (ok, words) = bed.pre_receive(&line);
+            assert!(!ok && words.contains(code), "{words}");
+        }
+        assert_eq!((bed.uses(), bed.promises()), ((0, 1), 1));
+        bed.ages(11);
+        bed.site.refwarden(&["sweep"]).ends(0, "");
+        assert!(bed.pre_receive(&line).0);
+        bed.lands(&line);
+        assert_eq!((bed.uses(), bed.promises()), ((1, 0), 0));
+        bed.site.trail_verifies();
+    }
+}
+
+/// Through real pushes: so many shells between git and our hooks that no receive-pack is found, and
+/// each hook that was not refused waits for `gate`, where one is named.
+fn hide(bed: &Bed, gate: Option<&Path>) {
+    for name in ["pre-receive", "post-receive"] {
+        bed.repo.unlink(name);
+        let wait = gate.filter(|_| name == "pre-receive").map_or(String::new(), |gate| {
+            let gate = gate.display();
+            format!("&& {{ touch '{gate}.waits'; until [ -e '{gate}' ]; do sleep 0.02; done; }}")
+        });
+        let program = bed.site.programs().join(name);
+        let body = format!(
+            "if [ \"${{STEPS:-0}}\" -lt 5 ]; then STEPS=$((${{STEPS:-0}} + 1)) \"$0\"; exit $?; fi\n'{}' {wait}",
+            program.display()
+        );
+        script(&bed.repo.hook(name), &body);
+    }
+    if bed.repo.hook("update").is_symlink() {
+        bed.repo.unlink("update");
+    }
+}
+
+/// What somebody may do anyway puts the ref back where it was.
+fn put_back(bed: &Bed, old: &str) {
+    bed.bob.as_user("alice").push(&[&format!("+{old}:refs/heads/release/1")]).landed();
+}
+
+#[test]
+fn a_use_is_spent_although_post_receive_was_killed_and_the_ref_went_back() {
+    // Whoever puts the ref back may come in by another way, where a receive-pack is seen.
+    for is_seen in [false, true] {
+        let bed = Bed::new(&policy_of(1), Some(1));
+        hide(&bed, None);
+        bed.repo.unlink("post-receive");
+        let old = bed.repo.id("release/1");
+        bed.bob.push(&["HEAD:release/1"]).landed();
+        assert_eq!((bed.uses(), bed.promises()), ((0, 1), 1), "no receive-pack was seen");
+        if is_seen {
+            bed.repo.unlink("pre-receive");
+            bed.repo.link(&["pre-receive", "update"]);
+        }
+        put_back(&bed, &old);
+        assert_eq!(bed.uses(), (1, 0));
+        bed.bob.push(&["HEAD:release/1"]).refused("RW455").nothing_moved();
+        bed.site.refwarden(&["sweep"]).ends(0, "");
+        let used = bed.site.trail().events("access.used");
+        assert_eq!((used.len(), bed.uses()), (1, (1, 0)));
+        assert_eq!(used[0]["refs"][0]["new"], bed.bob.id("HEAD"));
+        bed.site.trail_verifies();
+    }
+}
+
+#[test]
+fn of_two_pushes_that_do_the_same_only_one_gets_the_use() {
+    let bed = Bed::new(&policy_of(1), Some(1));
+    let gate = bed.site.path("gate");
+    let old = bed.repo.id("release/1");
+    hide(&bed, Some(&gate));
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| bed.bob.push(&["HEAD:release/1"]));
+        wait_until("the first is let through", || bed.site.path("gate.waits").exists());
+        hide(&bed, None);
+        bed.bob.push(&["HEAD:release/1"]).refused("RW455").nothing_moved();
+        std::fs::write(&gate, "").unwrap();
+        first.join().unwrap().landed();
+    });
+    put_back(&bed, &old);
+    bed.bob.push(&["HEAD:release/1"]).refused("RW455").nothing_moved();
+    assert_eq!((bed.uses(), bed.site.trail().events("access.used").len()), ((1, 0), 1));
     bed.site.trail_verifies();
 }
 
@@ -198,7 +288,7 @@ fn what_lands_under_a_grant_without_a_number_of_uses_is_written_down_and_told() 
     let told = tempfile::tempdir().unwrap();
     let path = told.path().join("told");
     let tell = told.path().join("tell");
-    crate::support::script(&tell, &format!("cat >>'{0}'; echo >>'{0}'", path.display()));
+    script(&tell, &format!("cat >>'{0}'; echo >>'{0}'", path.display()));
     let notify =
         format!("[[notify]]\nevents = [\"access.used\"]\ncommand = [\"{}\"]", tell.display());
     let bed = Bed::new(&policy_of(3).also(&notify), None);
@@ -231,7 +321,7 @@ fn a_spent_use_is_told_to_whom_the_policy_names() {
     let told = tempfile::tempdir().unwrap();
     let path = told.path().join("told");
     let tell = told.path().join("tell");
-    crate::support::script(&tell, &format!("cat >>'{0}'; echo >>'{0}'", path.display()));
+    script(&tell, &format!("cat >>'{0}'; echo >>'{0}'", path.display()));
     let notify =
         format!("[[notify]]\nevents = [\"access.used\"]\ncommand = [\"{}\"]", tell.display());
     let bed = Bed::new(&policy_of(3).also(&notify), Some(2));

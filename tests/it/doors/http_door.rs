@@ -1,9 +1,10 @@
 //! The HTTP door behind real web servers, as `docs/doors-http.md` configures them.
 
 mod api;
-mod clients;
+pub mod clients;
 mod hostile;
 mod reads;
+mod slow;
 mod tokens;
 
 use super::web::{self, Kind, Web, status};

@@ -1,6 +1,7 @@
 //! The doors' own program beside the whole one: the same answers, by briefs or by the store.
 
 use crate::support::{Policy, Run, Site, permit};
+use serde_json::Value;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -229,6 +230,24 @@ fn refused_reads_of_a_person_do_not_fill_the_trail() {
     assert!((30..=60).contains(&lines.len()) && lines.len() != 45, "{}", lines.len());
     assert!(lines.iter().any(|line| line["detail"]["further"] == "counted only"));
     ssh(&site, "door", &["ssh", "nobody"], "git-upload-pack 'app'").ends(3, "");
+    let told = lines.len();
+    // The windows of those who were counted began some minutes ago: tag, time, count.
+    let file = site.path("state/read-refusals");
+    let mut slots = std::fs::read(&file).unwrap();
+    for slot in slots.chunks_exact_mut(20).filter(|slot| slot[16..20] != [0; 4]) {
+        let began = i64::from_le_bytes(slot[8..16].try_into().unwrap()) - 300;
+        slot[8..16].copy_from_slice(&began.to_le_bytes());
+    }
+    std::fs::write(&file, slots).unwrap();
+    for _ in 0..2 {
+        site.refwarden(&["sweep"]).ends(0, "");
+        let lines = site.trail().events("read.refused");
+        let count = |line: &Value| line["detail"]["unrecorded"].as_str()?.parse::<usize>().ok();
+        let untold: usize = lines.iter().filter_map(count).sum();
+        assert_eq!(lines[told..].len(), usize::from(untold > 0));
+        assert_eq!(told + untold, 45, "each was told, or counted and told once");
+        assert!(lines[told..].iter().all(|line| line["actor"]["user"] == "carol"));
+    }
     site.trail_verifies();
 }
 

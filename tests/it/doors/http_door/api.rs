@@ -2,6 +2,7 @@
 
 mod hostile;
 mod schema;
+mod slow;
 
 use super::{Door, permitted};
 use crate::doors::web::{Kind, status};

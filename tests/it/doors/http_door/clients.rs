@@ -70,7 +70,7 @@ const common = { fs, http, url, onAuth: () => ({ username, password }), onMessag
 "#;
 
 /// The JavaScript client, from npm, in a folder below `target`.
-fn isomorphic() -> Option<PathBuf> {
+pub fn isomorphic() -> Option<PathBuf> {
     static FOUND: std::sync::OnceLock<Option<PathBuf>> = std::sync::OnceLock::new();
     FOUND.get_or_init(install_isomorphic).clone()
 }
@@ -161,7 +161,7 @@ fn isomorphic_git_clones_and_pushes_by_the_door() {
 }
 
 /// What Debian's package needs at a start and does not name.
-const JGIT_LACKS: [&str; 9] = [
+pub const JGIT_LACKS: [&str; 9] = [
     "org.eclipse.jgit.lfs",
     "org.eclipse.jgit.http.apache",
     "slf4j-api",

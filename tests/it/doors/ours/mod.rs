@@ -1,7 +1,9 @@
 //! refwarden's own ssh door behind a real sshd: its keys, git through it, and its verbs.
 
 mod certificates;
+mod clients;
 mod credential;
+mod fido;
 mod logins;
 mod pushing;
 mod reading;

@@ -1,9 +1,8 @@
 //! Pushes through the door: judged as who came in, by a proof that fits no other push.
 
 use super::{Lab, lab, policy};
-use crate::support::{Outcome, find_program, script, skip};
+use crate::support::{Outcome, script, skip};
 use std::collections::BTreeMap;
-use std::process::Command;
 
 /// bob may ask for `main`, and alice says yes.
 const HOTFIX: &str = "[entitlements.hotfix]\nprojects = [\"APP\"]\neligible = [\"bob\"]\n\
@@ -219,79 +218,6 @@ fn the_hooks_keep_the_proof_from_other_programs() {
     lab.push("alice", &["main"]).landed();
     let seen = std::fs::read_to_string(file).unwrap();
     assert!(!seen.contains("REFWARDEN_") && !seen.contains("SSH_"), "{seen}");
-}
-
-/// A push by a client that is not git, with somebody's key.
-fn by_python(lab: &Lab, script: &str, key: &str, name: &str) -> Option<String> {
-    let library = super::super::clients::library("dulwich", "dulwich.client")?;
-    let mut command = Command::new("python3");
-    command.env("PYTHONPATH", library);
-    let ssh = format!("ssh {}", lab.door.options(key, &format!("-p {}", lab.door.port)));
-    let host = format!("{}@127.0.0.1", lab.door.account);
-    command.args(["-c", script]).arg(&lab.person.path).args([&host, name, &ssh]);
-    let run = command.output().unwrap();
-    Some(String::from_utf8_lossy(&[run.stdout, run.stderr].concat()).into_owned())
-}
-
-const DULWICH: &str = r#"
-import sys, shlex, subprocess
-from dulwich.client import SSHGitClient, SubprocessWrapper
-from dulwich.repo import Repo
-work, host, ref, ssh = sys.argv[1:5]
-class Vendor:
-    def run_command(self, host, command, username=None, port=None, **more):
-        words = shlex.split(ssh) + [host, command if isinstance(command, str) else command.decode()]
-        return SubprocessWrapper(subprocess.Popen(words, stdin=-1, stdout=-1, bufsize=0))
-repo, said = Repo(work), []
-client = SSHGitClient(host, vendor=Vendor())
-try:
-    refs = lambda old: {ref.encode(): repo.refs[b"refs/heads/main"]}
-    result = client.send_pack(b"/app.git", refs, repo.generate_pack_data, progress=said.append)
-    print("status", result.ref_status)
-except Exception as error:
-    print("failed", error)
-sys.stdout.flush()
-sys.stdout.buffer.write(b"".join(said))
-"#;
-
-#[test]
-fn dulwich_pushes_and_shows_the_refusals() {
-    let Some(lab) = started("") else { return };
-    lab.person.commit("a", "1\n");
-    let Some(words) = by_python(&lab, DULWICH, "bob", "refs/heads/main") else {
-        return skip("no Python with dulwich");
-    };
-    assert!(words.contains("RW201 no permit") && words.contains("you are bob"), "{words}");
-    let words = by_python(&lab, DULWICH, "bob", "refs/heads/feature/x").unwrap();
-    assert!(!words.contains("RW"), "{words}");
-    assert_eq!(lab.repo.id("refs/heads/feature/x"), lab.person.id("main"));
-    let words = by_python(&lab, DULWICH, "carol", "refs/heads/feature/y").unwrap();
-    assert!(words.contains("there is no repository `/app.git` that carol may read"), "{words}");
-}
-
-#[test]
-fn jgit_clones_and_shows_the_refusals() {
-    let Some(jgit) = find_program("jgit") else { return skip("no jgit") };
-    let Some(lab) = started("") else { return };
-    // JGit starts the ssh program that GIT_SSH names.
-    let clone = |key: &str, to: &str| {
-        let wrapper = lab.site.path("jgit-ssh");
-        script(&wrapper, &format!("exec ssh {} \"$@\"", lab.door.options(key, "")));
-        let mut command = Command::new(&jgit);
-        command
-            .env("GIT_SSH", &wrapper)
-            .env("HOME", lab.site.path(""))
-            .current_dir(lab.site.path(""));
-        let run = command.args(["clone", &lab.door.url("app.git"), to]).output().unwrap();
-        String::from_utf8_lossy(&[run.stdout, run.stderr].concat()).into_owned()
-    };
-    let said = clone("bob", "by-jgit");
-    if said.contains("NoClassDefFoundError") {
-        return skip("this jgit lacks parts of itself");
-    }
-    assert!(lab.site.path("by-jgit/README").is_file(), "{said}");
-    let said = clone("carol", "not-by-jgit");
-    assert!(said.contains("that carol may read"), "{said}");
 }
 
 #[test]
