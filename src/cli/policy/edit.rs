@@ -56,7 +56,7 @@ pub(super) fn run(out: &Out) -> anyhow::Result<Exit> {
             Ok(Exit::Done)
         }
         Edited::Declined => Ok(Exit::Failed),
-        Edited::Written(loaded) => put(&site, &loaded, Then::Put, "edit", out),
+        Edited::Written(loaded) => put(&site, *loaded, Then::Put, "edit", out),
     }
 }
 
@@ -83,7 +83,7 @@ fn edit_copy(site: &Site, copy: &Path, before: &[u8], out: &Out) -> anyhow::Resu
         return Ok(Edited::Nothing);
     }
     let loaded = load(copy, Some(site.account_uid), out)?;
-    put(site, &loaded, Then::Nothing, "edit", out)?;
+    put(site, loaded, Then::Nothing, "edit", out)?;
     if !out.confirm("apply it?") {
         return Ok(Edited::Declined);
     }
