@@ -7,6 +7,7 @@ pub mod compare;
 mod edit;
 pub mod fmt;
 pub mod lint;
+mod pushed;
 pub mod replay;
 pub mod test;
 pub mod which;
@@ -56,6 +57,9 @@ pub enum Verb {
         /// Do not ask; nobody is asked where there is no terminal.
         #[arg(long)]
         yes: bool,
+        /// Take the site's policy file, although the policy comes by pushes to a repository.
+        #[arg(long)]
+        by_hand: bool,
     },
     /// Edit a copy of the site's policy (with VISUAL, EDITOR or vi), check it, show who gains and
     /// loses what, ask, apply it.
@@ -106,7 +110,7 @@ pub enum Verb {
 pub fn run(verb: &Verb, out: &Out) -> anyhow::Result<Exit> {
     match verb {
         Verb::Check { file } => check(file.as_deref(), out),
-        Verb::Apply { dry_run, yes } => apply_site(*dry_run, *yes, out),
+        Verb::Apply { dry_run, yes, by_hand } => apply_site((*dry_run, *yes), *by_hand, out),
         Verb::Edit => edit::run(out),
         Verb::Rollback { list: true, .. } => list(out),
         Verb::Rollback { to, dry_run, .. } => rollback(*to, *dry_run, out),
@@ -203,14 +207,17 @@ fn check(file: Option<&Path>, out: &Out) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn apply_site(dry_run: bool, yes: bool, out: &Out) -> anyhow::Result<Exit> {
+fn apply_site(how_far: (bool, bool), by_hand: bool, out: &Out) -> anyhow::Result<Exit> {
     let site = site::find()?;
-    let loaded = load(&site.policy.clone(), Some(site.account_uid), out)?;
-    let then = match (dry_run, yes) {
+    let then = match how_far {
         (true, _) => Then::Nothing,
         (false, true) => Then::Put,
         (false, false) => Then::Ask,
     };
+    if !by_hand && let Some(ready) = pushed::held(&site, out)? {
+        return replace(&site, &ready, then, "apply", out);
+    }
+    let loaded = load(&site.policy.clone(), Some(site.account_uid), out)?;
     put(&site, loaded, then, "apply", out)
 }
 
@@ -243,6 +250,10 @@ fn put(site: &Site, loaded: Loaded, then: Then, how: &str, out: &Out) -> anyhow:
 fn replace(site: &Site, ready: &Ready, then: Then, how: &str, out: &Out) -> anyhow::Result<Exit> {
     let Ready { policy, digest, .. } = ready;
     let digest = *digest;
+    let commit = match how {
+        "rollback" => None,
+        _ => ready.commit()?,
+    };
     let actor = site::actor(site);
     // Looking needs no other account, and `edit` still has the policy's file to replace.
     site::require_state(site)?;
@@ -279,6 +290,9 @@ fn replace(site: &Site, ready: &Ready, then: Then, how: &str, out: &Out) -> anyh
     }
     let mut record = Record::new(Event::POLICY_APPLIED, crate::os::host_name()).with("how", how);
     record.actor = Some(Actor { user: Some(Text::new(actor)), ..Actor::default() });
+    if let Some(commit) = &commit {
+        record = record.with("commit", commit.as_str());
+    }
     // What is chosen here is not undone by a push that had landed before.
     let forget = || Ok(landing::forget_all(&site.state)?);
     apply::put(site, ready, seen, record, forget).map_err(|error| match error {
@@ -295,7 +309,7 @@ fn replace(site: &Site, ready: &Ready, then: Then, how: &str, out: &Out) -> anyh
         (false, true) => out.line(format!("applied again: {short}, the same as before")),
         (false, false) => out.line(format!("applied: {short}, {}", apply::summary(policy))),
     }
-    if let Some(home) = &policy.settings.home {
+    if let (Some(home), None) = (&policy.settings.home, &commit) {
         out.note(format!(
             "this was applied by hand: the next push to `{}` puts what it brings in its place",
             home.repository

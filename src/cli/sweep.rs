@@ -47,9 +47,9 @@ pub fn run(args: &Args, out: &Out) -> anyhow::Result<Exit> {
     let delivery = deliver(&here);
     let (settled, delivery) = (settled?, delivery?);
     uses?;
+    let policy = policy?;
     let removed = leftovers::remove(&here.site.state, clock::now())?;
     swept::note(&here.site.state)?;
-    let policy = policy?;
     let applied = match &policy {
         Landing::Counts { commit, now: true, .. } => Some(commit.to_string()),
         _ => None,

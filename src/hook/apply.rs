@@ -31,6 +31,17 @@ pub struct Ready {
     pub digest: Digest,
 }
 
+impl Ready {
+    /// The commit that brought it, where a push did.
+    ///
+    /// # Errors
+    /// It is damaged.
+    pub fn commit(&self) -> Result<Option<String>, CompiledError> {
+        let compiled = Compiled::open(self.bytes.as_slice(), self.bytes.len() as u64)?;
+        Ok(compiled.commit().map(str::to_owned))
+    }
+}
+
 /// Why a policy can't be compiled.
 #[derive(Debug, thiserror::Error)]
 pub enum Uncompiled {

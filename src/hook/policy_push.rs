@@ -5,7 +5,7 @@
 
 mod land;
 
-pub use land::{Landing, catch_up, find, landed};
+pub use land::{Held, Landing, catch_up, find, held, landed};
 
 use super::desk::Desk;
 use super::judge::{Answer, Ruled};

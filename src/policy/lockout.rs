@@ -54,6 +54,20 @@ pub fn lockout(policy: &Policy, home: &PolicyHome, now: DateTime<Utc>) -> Option
     None
 }
 
+/// Active users, services too, who may push the policy's branch now and do not administer.
+#[must_use]
+pub fn others_who_may(policy: &Policy, home: &PolicyHome, now: DateTime<Utc>) -> Vec<UserName> {
+    let mut scopes = Scopes::new(policy);
+    let answers = nobody_looked_up(policy);
+    let may = |name: &&UserName| {
+        let scope = scopes.scope(Some(name), home.repository.as_bytes(), &[]);
+        let held =
+            scope.map(|(scope, _)| scope.standing.among(&policy.settings.administer, &answers));
+        !matches!(held, Ok(Held::Yes(_))) && may_push(&mut scopes, home, name, now, policy)
+    };
+    policy.users.keys().filter(may).cloned().collect()
+}
+
 /// People who administer by the policy alone.
 fn administrators(policy: &Policy, home: &PolicyHome) -> Vec<UserName> {
     let mut scopes = Scopes::new(policy);

@@ -83,5 +83,9 @@ fn stands(
     let what = format!(
         "{counts} counts, and not what {named} holds: it was rolled back, replaced by hand, or moved past the hooks"
     );
-    Finding::warn(CHECK, what, "push a further commit there, an empty one will do")
+    Finding::warn(
+        CHECK,
+        what,
+        "refwarden policy apply, or push a further commit there: an empty one will do",
+    )
 }

@@ -7,13 +7,13 @@
 use super::judge;
 use crate::audit::{Actor, Event, Push, Record, Text};
 use crate::git::{GitEnv, Reader, RefValue};
-use crate::hook::apply::{self, NotApplied};
+use crate::hook::apply::{self, NotApplied, Ready};
 use crate::hook::desk::{self, Desk};
 use crate::hook::judge as repositories;
 use crate::os::site::Site;
 use crate::os::syslog::{self, Severity};
 use crate::os::{clock, faults};
-use crate::policy::model::PolicyHome;
+use crate::policy::model::{Policy, PolicyHome};
 use crate::push::{RefName, RefUpdate};
 use crate::report::Raw;
 use crate::store::landing::{self, Judged};
@@ -65,6 +65,29 @@ pub enum LandError {
     Failed(Box<Failed>),
 }
 
+/// What the policy's branch holds, judged as a push of it would be.
+pub struct Held {
+    /// The commit.
+    pub commit: ObjectId,
+    /// The policy, or why it may not count, in lines.
+    pub policy: Result<Ready, Vec<Raw>>,
+}
+
+/// Reads what the branch holds now and asks whether it may take the place of `old`; `None` where nothing
+/// was pushed there yet.
+///
+/// # Errors
+/// [`LandError::Unreadable`].
+pub fn held(site: &Site, old: &Policy, home: &PolicyHome) -> Result<Option<Held>, LandError> {
+    let Some((reader, commit)) = branch(site, home)? else { return Ok(None) };
+    let policy = judge(site, old, home, &reader, commit).map(|(ready, _)| ready);
+    let lines = |no: super::No| {
+        let head = format!("{} {}", no.code, no.code.title()).into_bytes();
+        std::iter::once(head).chain(no.lines).collect()
+    };
+    Ok(Some(Held { commit, policy: policy.map_err(lines) }))
+}
+
 /// Applies what the policy's branch holds, where that was judged and does not count yet.
 ///
 /// # Errors
@@ -84,7 +107,7 @@ fn once(site: &Site) -> Result<Option<Landing>, LandError> {
     let (policy, seen) =
         desk::open_policy(site).map_err(|no| LandError::Unreadable(no.for_admin()))?;
     let Some(home) = policy.settings().home.clone() else { return Ok(Some(Landing::Nothing)) };
-    let Some((reader, commit)) = branch(site, &home)? else { return Ok(Some(Landing::Nothing)) };
+    let Some((_, commit)) = branch(site, &home)? else { return Ok(Some(Landing::Nothing)) };
     if policy.commit() == Some(&commit.to_string()) {
         let _ = landing::forget(&site.state, commit);
         return Ok(Some(Landing::Counts { commit, digest: seen, now: false }));
@@ -96,9 +119,13 @@ fn once(site: &Site) -> Result<Option<Landing>, LandError> {
         LandError::Failed(Box::new(Failed { judged: judged.clone(), commit, words }))
     };
     let old = policy.policy().map_err(|error| failed(error.to_string()))?;
-    let (ready, _) = judge(site, &old, &home, &reader, commit).map_err(|no| {
-        let lines: Vec<_> = no.lines.iter().map(|line| String::from_utf8_lossy(line)).collect();
-        failed(format!("{} {}: {}", no.code, no.code.title(), lines.join("; ")))
+    let ready = match held(site, &old, &home)? {
+        Some(held) if held.commit == commit => held.policy,
+        _ => return Ok(None),
+    };
+    let ready = ready.map_err(|lines| {
+        let lines: Vec<_> = lines.iter().map(|line| String::from_utf8_lossy(line)).collect();
+        failed(lines.join("; "))
     })?;
     faults::point("policy-judged-again");
     let record = record(Event::POLICY_APPLIED, &judged, &home, commit).with("how", "push");

@@ -250,7 +250,9 @@ fn a_program_a_file_or_a_url_that_a_push_adds_is_refused() {
     bed.alice.push(&["main"]).refused("RW208");
     // By hand it comes in, and from then on a push may keep it.
     bed.site.write_policy(&policy().also(group));
-    bed.site.refwarden(&["policy", "apply"]).ends(0, "the next push to `admin/policy`");
+    bed.site
+        .refwarden(&["policy", "apply", "--by-hand"])
+        .ends(0, "the next push to `admin/policy`");
     bed.commit(&policy().also(group));
     bed.alice.push(&["main"]).landed().says("the policy counts now");
 }
@@ -338,12 +340,38 @@ fn rolled_back_or_applied_by_hand_stays_so_until_the_next_push() {
 }
 
 #[test]
+fn policy_apply_takes_what_the_branch_holds_and_the_file_only_by_hand() {
+    let bed = Bed::new(&policy());
+    let commit = bed.commit(&wider());
+    bed.alice.push(&["main"]).landed();
+    // An upgrade applies: not the file of the first day.
+    let applied = bed.site.refwarden(&["policy", "apply"]);
+    applied.ends(0, "applied again").ends(0, &format!("commit {}", &commit[..12]));
+    assert!(bed.bob_releases("1"));
+    bed.site.refwarden(&["policy", "edit"]).ends(1, "the policy comes by pushes");
+    bed.site.refwarden(&["policy", "apply", "--by-hand"]).ends(0, "loses  bob");
+    assert!(!bed.bob_releases("2"));
+    bed.site.refwarden(&["policy", "apply"]).ends(0, "gains  bob");
+    assert!(bed.bob_releases("3"));
+    bed.doctor("`main` of `admin/policy` is what counts");
+    // What lies there unjudged is judged all the same.
+    let added = "[groups]\noncall = { command = [\"/bin/true\"] }";
+    bed.commit(&policy().also(added));
+    bed.policy.seed(&bed.alice.path, &["main:main"]);
+    bed.site.refwarden(&["policy", "apply"]).ends(4, "RW208");
+    std::fs::rename(&bed.policy.path, bed.site.path("root/elsewhere.git")).unwrap();
+    bed.site.refwarden(&["policy", "apply"]).ends(1, "policy apply --by-hand");
+    bed.doctor("there is no repository `admin/policy` below the root");
+    bed.site.refwarden(&["policy", "apply", "--by-hand"]).ends(0, "loses  bob");
+}
+
+#[test]
 fn a_policy_that_landed_before_one_was_applied_by_hand_is_forgotten() {
     let bed = Bed::new(&policy());
     bed.policy.unlink("post-receive");
     bed.commit(&wider());
     bed.alice.push(&["main"]).landed();
-    bed.site.refwarden(&["policy", "apply"]).ends(0, "applied again");
+    bed.site.refwarden(&["policy", "apply", "--by-hand"]).ends(0, "applied again");
     bed.site.refwarden(&["sweep"]).ends(0, "");
     assert!(!bed.bob_releases("1"));
 }
@@ -469,8 +497,7 @@ fn a_policy_that_overtakes_a_push_to_it_refuses_that_push() {
     crate::support::wait_until("judged", || {
         std::fs::read_dir(bed.site.path("state/policy/judged")).is_ok_and(|all| all.count() > 0)
     });
-    let run = bed.site.refwarden(&["policy", "apply"]);
-    run.ends(0, "");
+    bed.site.refwarden(&["policy", "apply"]).ends(0, "applied again");
     let output = push.wait_with_output().unwrap();
     drop(fault);
     assert!(!output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
