@@ -30,6 +30,12 @@ pub fn by_hand(old: &Policy, new: &Policy) -> Vec<String> {
             found.push(format!("`[jira]` asks `{}`, or with another token", jira.url));
         }
     }
+    let url =
+        |policy: &Policy| policy.settings.tokens.as_ref().and_then(|tokens| tokens.url.clone());
+    if let Some(new) = url(new).filter(|new| url(old).as_ref() != Some(new)) {
+        // People's git hands their tokens to it.
+        found.push(format!("`[tokens] url` is `{new}`"));
+    }
     let known: BTreeSet<&[Box<str>]> = commands(old).map(|(_, command)| command).collect();
     for (group, command) in commands(new).filter(|(_, command)| !known.contains(command)) {
         found.push(format!("`[groups] {group}` runs `{}`", command.join(" ")));
@@ -88,6 +94,10 @@ mod tests {
             ("[store]\npath = \"/tmp/x\"\n", "`[store]` is another one"),
             ("[store]\nendpoints = [\"https://e:2379\"]\n", "`[store]` is another one"),
             ("[audit]\nfile = \"/tmp/x\"\n", "`[audit] file` is `/tmp/x`"),
+            (
+                "[tokens]\nmax-lifetime = \"90d\"\nurl = \"https://x.example.org/\"\n",
+                "`[tokens] url` is `https://x.example.org/`",
+            ),
         ] {
             assert!(told("", new).starts_with(words), "{new}: {}", told("", new));
             assert_eq!(told(new, new), "", "{new}");

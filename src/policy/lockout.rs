@@ -181,7 +181,7 @@ mod tests {
                 "within a week",
             ),
         ] {
-            let rest = REST.replace(from, to).replace("[\"policy\"]\npaths", "[\"policy\"]\npaths");
+            let rest = REST.replace(from, to);
             let rest = match to.contains("paths") {
                 true => rest.replace("[\"policy\"]\n", "[\"policy\"]\nbase = \"main\"\n"),
                 false => rest,

@@ -98,7 +98,13 @@ fn remove(state: &Path, which: impl Fn(&Path) -> bool) -> Result<(), FileError> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tempfile::tempdir;
+
+    /// A state folder in which a policy was applied.
+    fn made() -> tempfile::TempDir {
+        let state = tempfile::tempdir().unwrap();
+        files::ensure_folder(&state.path().join("policy")).unwrap();
+        state
+    }
 
     fn id(digit: &str) -> ObjectId {
         ObjectId::from_hex(digit.repeat(40).as_bytes()).unwrap()
@@ -110,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_note_is_kept_by_commit_until_it_is_forgotten() {
-        let state = tempdir().unwrap();
+        let state = made();
         let state = state.path();
         assert_eq!(read(state, id("a")), None);
         forget(state, id("a")).unwrap();
@@ -125,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_note_that_never_landed_is_forgotten_with_a_later_one() {
-        let state = tempdir().unwrap();
+        let state = made();
         let state = state.path();
         note(state, id("a"), &judged("alice")).unwrap();
         let old = std::time::SystemTime::now() - KEPT - Duration::from_secs(60);
@@ -137,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_damaged_note_is_none() {
-        let state = tempdir().unwrap();
+        let state = made();
         note(state.path(), id("a"), &judged("alice")).unwrap();
         files::write_whole(&file(state.path(), id("a")), b"{}", 0o600).unwrap();
         assert_eq!(read(state.path(), id("a")), None);
