@@ -96,7 +96,7 @@ mod tests {
             ("[audit]\nfile = \"/tmp/x\"\n", "`[audit] file` is `/tmp/x`"),
             (
                 "[tokens]\nmax-lifetime = \"90d\"\nurl = \"https://x.example.org/\"\n",
-                "`[tokens] url` is `https://x.example.org/`",
+                "`[tokens] url` is `https://x.example.org`",
             ),
         ] {
             assert!(told("", new).starts_with(words), "{new}: {}", told("", new));
