@@ -45,6 +45,14 @@ codes! {
     TooManyRefs = 204, "too many refs";
     /// A lock matches.
     Locked = 205, "locked";
+    /// The policy that was pushed is not valid.
+    PolicyInvalid = 206, "the pushed policy is not valid";
+    /// After the pushed policy nobody who administers could push another one.
+    PolicyLockout = 207, "the pushed policy locks administrators out";
+    /// The pushed policy changes what is changed on the server alone.
+    PolicyByHand = 208, "a change for the server alone";
+    /// The policy's branch can't be deleted, nor pushed by those who are only warned.
+    PolicyBranch = 209, "the branch of the policy";
     /// A line of the push is malformed.
     Malformed = 301, "malformed push";
     /// The ref name is not acceptable.

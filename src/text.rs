@@ -21,6 +21,12 @@ pub fn shell(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\\''"))
 }
 
+/// `1 user`, `2 users`.
+#[must_use]
+pub fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
 /// A path as a word of a command to type.
 #[must_use]
 pub fn shell_path(path: &Path) -> String {

@@ -40,7 +40,7 @@ static BASES: LazyLock<[(Vec<u8>, String); 2]> = LazyLock::new(|| {
         let (policy, _) = loaded.unwrap();
         let sources = [SourceFile { name: "policy.toml".into(), sha256: [3; 32] }];
         let key = |user: &_| Ok(vec![format!("{user:?}").len().to_string()]);
-        let bytes = compile(&policy, &sources, &key).unwrap();
+        let bytes = compile(&policy, &sources, None, &key).unwrap();
         let answers = everything(&bytes).unwrap();
         (bytes, answers)
     })

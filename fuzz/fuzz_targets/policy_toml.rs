@@ -66,8 +66,8 @@ fn fingerprints(user: &User) -> Result<Vec<String>, String> {
 fn means_the_same(policy: &Policy, compare: bool) {
     let sources = [Compiling { name: "policy.toml".into(), sha256: [1; 32] }];
     // A policy that was accepted can be compiled, keys and all.
-    let bytes = compile(policy, &sources, &fingerprints).unwrap();
-    assert_eq!(compile(policy, &sources, &fingerprints).unwrap(), bytes);
+    let bytes = compile(policy, &sources, None, &fingerprints).unwrap();
+    assert_eq!(compile(policy, &sources, None, &fingerprints).unwrap(), bytes);
     let compiled = Compiled::open(bytes.as_slice(), bytes.len() as u64).unwrap();
     let back = Policy { unbuilt: policy.unbuilt.clone(), ..compiled.policy().unwrap() };
     assert_eq!(format!("{back:?}"), format!("{policy:?}"));

@@ -38,6 +38,8 @@ events! {
     READ_REFUSED = "read.refused";
     /// A policy was applied or rolled back.
     POLICY_APPLIED = "policy.applied";
+    /// A pushed policy landed and could not be applied.
+    POLICY_NOT_APPLIED = "policy.not-applied";
     /// A push landed under a grant, whose use is spent.
     ACCESS_USED = "access.used";
     /// A notice was given up: its receiver never took it.

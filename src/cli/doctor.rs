@@ -4,6 +4,7 @@
 //! A new check is one function and one line in [`INSTALLATION`] or [`REPOSITORY`].
 
 mod applied;
+mod home;
 mod installation;
 mod jira;
 mod repository;
@@ -56,7 +57,7 @@ pub const INSTALLATION: &[InstallationCheck] = &[
 ];
 
 /// What the policy is needed for.
-pub const APPLIED: &[InstallationCheck] = &[applied::policy, jira::jira];
+pub const APPLIED: &[InstallationCheck] = &[applied::policy, home::home, jira::jira];
 
 /// Everything that is looked at in each repository.
 pub const REPOSITORY: &[RepositoryCheck] = &[

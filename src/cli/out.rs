@@ -6,11 +6,7 @@ use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};
 
-/// `1 user`, `2 users`.
-#[must_use]
-pub fn counted(count: usize, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
-}
+pub use crate::text::counted;
 
 /// A command's standard output, as lines for people or as JSON.
 #[derive(Debug)]

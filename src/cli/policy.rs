@@ -7,6 +7,7 @@ pub mod compare;
 mod edit;
 pub mod fmt;
 pub mod lint;
+mod pushed;
 pub mod replay;
 pub mod test;
 pub mod which;
@@ -18,27 +19,24 @@ use super::out::{Out, counted};
 use super::receivers;
 use super::rights;
 use super::site;
-use crate::audit::{Actor, Event, PolicyRecord, Record, Text};
+use crate::audit::{Actor, Event, Record, Text};
 use crate::code::Code;
+use crate::hook::apply::{self, NotApplied, Ready};
 use crate::hook::desk::{self, Payload};
 use crate::os::clock;
 use crate::os::policy_files::{Account, PolicyFiles, ReadError};
 use crate::os::site::Site;
-use crate::policy::compiled::{self, Compiled, CompiledError};
+use crate::policy::compiled::CompiledError;
 use crate::policy::diag::{self, Problem, Severity};
 use crate::policy::diff::{self, Diff};
-use crate::policy::model::{Policy, User};
+use crate::policy::model::Policy;
 use crate::policy::source::Sources;
 use crate::policy::zone;
-use crate::pusher::{keys, openpgp};
-use crate::store::{applied, epoch};
+use crate::store::{applied, landing};
 use clap::Subcommand;
 use serde_json::json;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-/// How long to wait for another change.
-const WAIT: Duration = Duration::from_secs(10);
 /// Most bytes of a policy's file that is edited or laid out.
 const MAX_POLICY: usize = 64 << 20;
 
@@ -59,6 +57,9 @@ pub enum Verb {
         /// Do not ask; nobody is asked where there is no terminal.
         #[arg(long)]
         yes: bool,
+        /// Take the site's policy file, although the policy comes by pushes to a repository.
+        #[arg(long)]
+        by_hand: bool,
     },
     /// Edit a copy of the site's policy (with VISUAL, EDITOR or vi), check it, show who gains and
     /// loses what, ask, apply it.
@@ -109,7 +110,7 @@ pub enum Verb {
 pub fn run(verb: &Verb, out: &Out) -> anyhow::Result<Exit> {
     match verb {
         Verb::Check { file } => check(file.as_deref(), out),
-        Verb::Apply { dry_run, yes } => apply(*dry_run, *yes, out),
+        Verb::Apply { dry_run, yes, by_hand } => apply_site((*dry_run, *yes), *by_hand, out),
         Verb::Edit => edit::run(out),
         Verb::Rollback { list: true, .. } => list(out),
         Verb::Rollback { to, dry_run, .. } => rollback(*to, *dry_run, out),
@@ -201,34 +202,23 @@ fn check(file: Option<&Path>, out: &Out) -> anyhow::Result<Exit> {
         }
     }
     if !out.json {
-        out.line(format!("{} is valid: {}", path.display(), summary(&loaded.policy)));
+        out.line(format!("{} is valid: {}", path.display(), apply::summary(&loaded.policy)));
     }
     Ok(Exit::Done)
 }
 
-fn summary(policy: &Policy) -> String {
-    let mut parts = vec![
-        counted(policy.users.len(), "user", "users"),
-        counted(policy.groups.len(), "group", "groups"),
-        counted(policy.schemes.len(), "scheme", "schemes"),
-        counted(policy.projects.len(), "project", "projects"),
-        counted(policy.grants.len(), "grant", "grants"),
-    ];
-    if !policy.entitlements.is_empty() {
-        parts.push(counted(policy.entitlements.len(), "entitlement", "entitlements"));
-    }
-    parts.join(", ")
-}
-
-fn apply(dry_run: bool, yes: bool, out: &Out) -> anyhow::Result<Exit> {
+fn apply_site(how_far: (bool, bool), by_hand: bool, out: &Out) -> anyhow::Result<Exit> {
     let site = site::find()?;
-    let loaded = load(&site.policy.clone(), Some(site.account_uid), out)?;
-    let then = match (dry_run, yes) {
+    let then = match how_far {
         (true, _) => Then::Nothing,
         (false, true) => Then::Put,
         (false, false) => Then::Ask,
     };
-    put(&site, &loaded, then, "apply", out)
+    if !by_hand && let Some(ready) = pushed::held(&site, out)? {
+        return replace(&site, &ready, then, "apply", out);
+    }
+    let loaded = load(&site.policy.clone(), Some(site.account_uid), out)?;
+    put(&site, loaded, then, "apply", out)
 }
 
 /// What follows when it was shown what changes.
@@ -241,7 +231,7 @@ enum Then {
 }
 
 /// Shows what changes, and makes it count.
-fn put(site: &Site, loaded: &Loaded, then: Then, how: &str, out: &Out) -> anyhow::Result<Exit> {
+fn put(site: &Site, loaded: Loaded, then: Then, how: &str, out: &Out) -> anyhow::Result<Exit> {
     tell(&loaded.warnings, &loaded.sources, out);
     receivers::warn(&loaded.policy.settings, site, out);
     let unbuilt = diag::unbuilt(&loaded.policy, &loaded.sources);
@@ -250,22 +240,20 @@ fn put(site: &Site, loaded: &Loaded, then: Then, how: &str, out: &Out) -> anyhow
         let words = "the policy says things that this version can't do yet; nothing that is written may be ignored";
         return Err(Failure::new(Exit::PolicyInvalid, words).into());
     }
-    same_store(site, &loaded.policy)?;
-    let digests = digests(&loaded.sources, &loaded.policy.files);
-    let bytes = compiled::compile(&loaded.policy, &digests, &fingerprints)?;
-    replace(site, &loaded.policy, &bytes, then, how, out)
+    apply::same_store(site, &loaded.policy)
+        .map_err(|words| Failure::new(Exit::PolicyInvalid, words))?;
+    let ready = apply::compile(loaded.policy, &loaded.sources, None)?;
+    replace(site, &ready, then, how, out)
 }
 
-/// Compares with what counts now, records the change, and puts `bytes` in place.
-fn replace(
-    site: &Site,
-    policy: &Policy,
-    bytes: &[u8],
-    then: Then,
-    how: &str,
-    out: &Out,
-) -> anyhow::Result<Exit> {
-    let digest = *Compiled::open(bytes, bytes.len() as u64)?.digest();
+/// Compares with what counts now, records the change, and puts the policy in place.
+fn replace(site: &Site, ready: &Ready, then: Then, how: &str, out: &Out) -> anyhow::Result<Exit> {
+    let Ready { policy, digest, .. } = ready;
+    let digest = *digest;
+    let commit = match how {
+        "rollback" => None,
+        _ => ready.commit()?,
+    };
     let actor = site::actor(site);
     // Looking needs no other account, and `edit` still has the policy's file to replace.
     site::require_state(site)?;
@@ -300,69 +288,34 @@ fn replace(
         out.note("nothing was applied");
         return Ok(Exit::Failed);
     }
-    let mut record = Record::new(Event::POLICY_APPLIED, crate::os::host_name())
-        .with("how", how)
-        .with("summary", summary(policy));
+    let mut record = Record::new(Event::POLICY_APPLIED, crate::os::host_name()).with("how", how);
     record.actor = Some(Actor { user: Some(Text::new(actor)), ..Actor::default() });
-    record.policy = Some(PolicyRecord { digest: Text::new(desk::hex(&digest)) });
-    epoch::create(&site.state)?;
-    let trail = desk::trail(site, &policy.settings.audit);
-    epoch::changing(&site.state, WAIT, || -> anyhow::Result<()> {
-        // What was shown is what changes.
-        if applied::digest(&site.state, site.account_uid).ok() != seen {
-            let words = "another policy was applied meanwhile: look again at what changes";
-            return Err(Failure::new(Exit::Failed, words).into());
-        }
-        trail.append(&record, clock::now().wall)?;
-        applied::replace(&site.state, site.account_uid, bytes, &digest)?;
-        Ok(())
-    })
-    .map_err(|error| match error {
-        epoch::ChangeError::Epoch(error) => anyhow::Error::from(error),
-        epoch::ChangeError::Change(error) => error,
+    if let Some(commit) = &commit {
+        record = record.with("commit", commit.as_str());
+    }
+    // What is chosen here is not undone by a push that had landed before.
+    let forget = || Ok(landing::forget_all(&site.state)?);
+    apply::put(site, ready, seen, record, forget).map_err(|error| match error {
+        NotApplied::Overtaken => Failure::new(
+            Exit::Failed,
+            "another policy was applied meanwhile: look again at what changes",
+        )
+        .into(),
+        error => anyhow::Error::from(error),
     })?;
     let short = desk::hex(&digest).chars().take(12).collect::<String>();
     match (out.json, same) {
         (true, _) => out.value(&json!({ "applied": desk::hex(&digest), "same": same })),
         (false, true) => out.line(format!("applied again: {short}, the same as before")),
-        (false, false) => out.line(format!("applied: {short}, {}", summary(policy))),
+        (false, false) => out.line(format!("applied: {short}, {}", apply::summary(policy))),
+    }
+    if let (Some(home), None) = (&policy.settings.home, &commit) {
+        out.note(format!(
+            "this was applied by hand: the next push to `{}` puts what it brings in its place",
+            home.repository
+        ));
     }
     Ok(Exit::Done)
-}
-
-/// Hooks find the state by the site file, before they can read any policy.
-fn same_store(site: &Site, policy: &Policy) -> anyhow::Result<()> {
-    let written = Path::new(policy.settings.store.as_ref());
-    let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    if real(written) == real(&site.state) {
-        return Ok(());
-    }
-    let words = format!(
-        "the policy says that state lies in `{}` ([store] path; without one that is the default), this installation keeps it in `{}`\n\
-         write into the policy:\n  [store]\n  path = {:?}",
-        written.display(),
-        site.state.display(),
-        site.state.display().to_string()
-    );
-    Err(Failure::new(Exit::PolicyInvalid, words).into())
-}
-
-fn digests(sources: &Sources, names: &[String]) -> Vec<compiled::SourceFile> {
-    use sha2::Digest as _;
-    sources
-        .texts()
-        .zip(names)
-        .map(|((_, text), name)| compiled::SourceFile {
-            name: name.clone(),
-            sha256: sha2::Sha256::digest(text.as_bytes()).into(),
-        })
-        .collect()
-}
-
-fn fingerprints(user: &User) -> Result<Vec<String>, String> {
-    let ssh = user.ssh_keys.iter().map(|key| keys::ssh_fingerprint(key));
-    let gpg = user.gpg_keys.iter().map(|key| openpgp::primary_fingerprint(key));
-    ssh.chain(gpg).map(|result| result.map_err(|error| error.to_string())).collect()
 }
 
 fn list(out: &Out) -> anyhow::Result<Exit> {
@@ -405,10 +358,11 @@ fn rollback(to: Option<u32>, dry_run: bool, out: &Out) -> anyhow::Result<Exit> {
             error => Failure::new(Exit::Unavailable, error.to_string()),
         })?;
     let bytes = kept.payload()?;
-    let policy = Payload::open(kept)?.policy()?;
+    let (digest, policy) = (kept.digest, Payload::open(kept)?.policy()?);
     let then = if dry_run { Then::Nothing } else { Then::Put };
-    let exit = replace(&site, &policy, &bytes, then, "rollback", out)?;
-    if dry_run {
+    let ready = Ready { policy, bytes, digest };
+    let exit = replace(&site, &ready, then, "rollback", out)?;
+    if dry_run || ready.policy.settings.home.is_some() {
         return Ok(exit);
     }
     out.note("the policy's files still say what they said: edit them, or the next `policy apply` undoes this");

@@ -5,6 +5,7 @@ use super::exit::Exit;
 use super::out::{Out, counted};
 use super::site::Here;
 use crate::audit::{Actor, Event, PolicyRecord, Record, Text, Verdict};
+use crate::hook::policy_push::{self, Landing};
 use crate::hook::{desk, settle};
 use crate::notify::{self, Delivery, NotTaken};
 use crate::os::clock;
@@ -40,7 +41,8 @@ pub fn run(args: &Args, out: &Out) -> anyhow::Result<Exit> {
         }
         return Ok(Exit::Done);
     }
-    // Neither waits for what is wrong with the other.
+    // None waits for what is wrong with another.
+    let policy = policy_push::catch_up(&here.site);
     crate::jira::sweep(&here.site.state);
     let settled = settle::sweep(&here.site, &here.policy, "", usize::MAX);
     let uses = lost_uses(&here);
@@ -48,16 +50,24 @@ pub fn run(args: &Args, out: &Out) -> anyhow::Result<Exit> {
     let (settled, delivery) = (settled?, delivery?);
     uses?;
     untold_refusals(&here)?;
+    let policy = policy?;
     let removed = leftovers::remove(&here.site.state, clock::now())?;
     swept::note(&here.site.state)?;
+    let applied = match &policy {
+        Landing::Counts { commit, now: true, .. } => Some(commit.to_string()),
+        _ => None,
+    };
     if out.json {
         let (landed, vanished, damaged) = (settled.landed, settled.vanished, settled.damaged);
         let notices = as_json(&delivery);
         out.value(&json!({
             "landed": landed, "vanished": vanished, "damaged": damaged, "removed": removed,
-            "notices": notices
+            "notices": notices, "policy-applied": applied
         }));
         return Ok(Exit::Done);
+    }
+    if let Some(commit) = applied {
+        out.line(format!("applied: the policy of {commit}, which had landed"));
     }
     if settled != settle::Settled::default() {
         out.line(format!(

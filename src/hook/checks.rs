@@ -120,8 +120,8 @@ pub fn rule(
     Ok(ruled)
 }
 
-/// Whether a ref that still goes through needs the grant: others may have failed a check since.
-fn rests_on(ruling: &Ruling<'_>, ruled: &[Ruled], id: &str) -> bool {
+/// Whether a ref that still goes through needs the grant: others may have been refused since.
+pub(super) fn rests_on(ruling: &Ruling<'_>, ruled: &[Ruled], id: &str) -> bool {
     let entries = &ruling.ground.entries;
     let is_it = |at: usize| {
         entries.get(at).is_some_and(|e| matches!(&e.kind, Kind::Lent(other) if **other == *id))

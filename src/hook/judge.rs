@@ -4,6 +4,7 @@ use super::Refusal;
 use super::checks::{self, Checked};
 use super::desk::Desk;
 use super::issues::Issues;
+use super::policy_push::{self, PolicyPush};
 use super::ruling::Ruling;
 use super::{identity, lent, settle};
 use crate::access::options::{self, Asked};
@@ -49,6 +50,8 @@ pub struct Known {
     pub access: lent::Access,
     /// What was learnt of issues.
     pub issues: Issues,
+    /// What it is to the policy itself.
+    pub policy: PolicyPush,
 }
 
 /// What came of one ref.
@@ -133,6 +136,7 @@ pub fn judge(
     let lines = line::parse(stdin, reader.config().object_format, MAX_REFS);
     let updates = lines.clone().unwrap_or_default();
     known.repository = repository(&desk.site.root, reader.common_dir());
+    known.policy.pending = policy_push::is_pending(desk, &reader, known.repository.as_deref());
     // Who it is comes first: of people without an identity the trail keeps no more than a count.
     let identity = identity::identify(desk, env, &reader, &updates, known.repository.as_deref())?;
     known.vouched = identity.vouched;
@@ -152,7 +156,7 @@ pub fn judge(
     let below_root = known.repository.clone().ok_or_else(|| {
         Refusal::new(Code::NoProject, ["the repository lies outside the root of this site"])
     })?;
-    let place = named.unwrap_or(below_root);
+    let place = named.unwrap_or_else(|| below_root.clone());
     known.repository = Some(place.clone());
     let ground =
         desk.policy.ground(Some(&user), &place).map_err(|error| no_scope(&error, &place))?;
@@ -164,6 +168,11 @@ pub fn judge(
         .and_then(|()| lent::rule(&mut ruling, &known.updates, &known.asked, &mut known.access))
         .and_then(|ruled| {
             checks::rule(&mut ruling, &known.updates, ruled, &known.asked, &mut known.access)
+        })
+        .map(|mut ruled| {
+            let push = (known.updates.as_slice(), ruled.as_mut_slice());
+            known.policy.brought = policy_push::rule(&ruling, &below_root, push, &mut known.access);
+            ruled
         });
     let all = ruled.as_deref().unwrap_or_default();
     known.issues =

@@ -3,6 +3,7 @@
 //! `pre_receive` decides, `update` confirms, `post_receive` records. All that goes wrong on the way,
 //! a panic included, is a refusal with a code.
 
+pub mod apply;
 pub(crate) mod ask;
 mod charge;
 mod checks;
@@ -15,6 +16,7 @@ mod issues;
 pub(crate) mod judge;
 pub mod ledger;
 pub(crate) mod lent;
+pub mod policy_push;
 pub mod post_receive;
 pub mod pre_receive;
 mod record;

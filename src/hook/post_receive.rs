@@ -2,12 +2,14 @@
 
 use super::desk::Desk;
 use super::judge::{self, Known, MAX_REFS};
-use super::{End, Refusal, charge, foreign, ledger, record, settle};
+use super::{End, Refusal, charge, foreign, ledger, policy_push, record, say, settle};
 use crate::access::{Id, notice};
 use crate::audit::{Event, RefRecord};
 use crate::os::syslog::{self, Severity};
 use crate::os::{env, faults, files};
 use crate::push::line;
+use crate::pusher::Source;
+use crate::report;
 use crate::store::promise;
 use crate::store::slip::{self, Key, Slip};
 use std::os::unix::ffi::OsStringExt;
@@ -49,8 +51,11 @@ fn landed(stdin: &[u8]) -> Result<(), String> {
     if let (Some(slip), Some(push)) = (&slip, &mut line.push) {
         push.id = Some(crate::audit::Text::new(&slip.head.push));
     }
-    desk.trail().append(&line, desk.now.wall).map_err(|error| error.to_string())?;
+    let recorded = desk.trail().append(&line, desk.now.wall);
     faults::point("post-receive-landed");
+    let applied = policy_push::landed(&desk, known.repository.as_deref(), &known.updates);
+    say(&report::facts(&applied, desk.policy.settings().sources.contains(&Source::Gitlab)));
+    recorded.map_err(|error| error.to_string())?;
     let known = Known { git_dir: here.into_os_string().into_vec(), ..known };
     spend(&desk, slip.as_ref(), &known, &line.refs)?;
     if let Some(slip) = slip {

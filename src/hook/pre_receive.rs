@@ -10,6 +10,7 @@ use super::charge::{self, Aside};
 use super::desk::Desk;
 use super::judge::{self, Known, Ruled};
 use super::lent::{self, Access};
+use super::policy_push::{self, Landing};
 use super::{End, Refusal, foreign, ledger, record, say, settle, tell, wait};
 use crate::access::Id;
 use crate::audit::{Event, Record, Text, TrailError, Verdict};
@@ -81,6 +82,12 @@ fn round(desk: &Desk, stdin: &[u8], argv0: &Path, waited: bool) -> Result<Next, 
     let judged = catch_unwind(AssertUnwindSafe(|| judge::judge(desk, stdin, horizon, &mut known)));
     let judged = judged.unwrap_or_else(|_| Err(Refusal::defect()));
     faults::point("pre-receive-judged");
+    // Whoever was to apply what has landed is dead or late: that comes first.
+    if known.policy.pending
+        && let Ok(Landing::Counts { now: true, .. }) = policy_push::catch_up(&desk.site)
+    {
+        return Ok(Next::Again);
+    }
     let ruled = judged.map_err(|refusal| refuse(desk, &known, refusal))?;
     let mut access = std::mem::take(&mut known.access);
     let Some(ground) = &known.ground else {
@@ -192,6 +199,10 @@ impl Answered<'_> {
         let seq = self.record(&self.line(false, access), access)?;
         faults::point("pre-receive-recorded");
         let shared = self.register(access, reserved)?;
+        if let Some(brought) = &self.known.policy.brought {
+            policy_push::promise(self.desk, brought, self.known.pusher.as_ref())
+                .map_err(|error| self.framed(Refusal::server(Code::Store, &error)))?;
+        }
         let lay = |now| self.lay_slip(seq, now, (access, reserved, shared));
         lay(self.desk.now)?;
         if foreign::kept(self.argv0).is_some() {
@@ -207,6 +218,8 @@ impl Answered<'_> {
         let gitlab = self.desk.policy.settings().sources.contains(&Source::Gitlab);
         say(&report::facts(&grants, gitlab));
         say(&report::facts(&tell::issues(self.known), gitlab));
+        let policy = self.known.policy.brought.as_ref();
+        say(&report::facts(policy.map_or(&[][..], |brought| &brought.lines), gitlab));
         faults::point("pre-receive-done");
         Ok(End::Go)
     }

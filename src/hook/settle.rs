@@ -253,9 +253,14 @@ fn there<'a>(reader: &Reader, slip: &'a Slip) -> impl Iterator<Item = &'a SlipRe
     slip.refs.iter().filter(|one| value(reader, one) == Some(one.new))
 }
 
-/// A note where a policy file is no longer what was applied; files that can't be read are passed by.
+/// A note where a policy file is no longer what was applied by hand; files that can't be read are passed
+/// by.
 #[must_use]
 pub fn sources_differ(site: &Site, policy: &Compiled<Payload>) -> Option<Raw> {
+    // What a push brought stands in its repository, and not beside the site's own file.
+    if policy.commit().is_some() {
+        return None;
+    }
     let folder = site.policy.parent()?;
     let differs = policy.files().iter().find(|file| {
         let bytes = files::read_limited(&folder.join(&file.name), MAX_SOURCE);

@@ -3,14 +3,16 @@
 //! Knows the TOML of a test file; not the policy, and not how a case is asked. A file without a
 //! single case is an error, because it would pass.
 
-use super::name::GroupName;
+use super::entry::Holder;
+use super::name::{GroupName, UserName};
 use super::refs::ChangedPath;
 use crate::code::Code;
+use crate::push::IssueKey;
 use crate::push::action::Action;
 use crate::pusher::source::Source;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use toml::Spanned;
 use toml::value::Datetime;
 
@@ -69,10 +71,34 @@ pub struct Case {
     pub evidence: Option<Vec<Source>>,
     /// Looked-up groups that have the person; nothing is ever looked up.
     pub looked_up: BTreeSet<GroupName>,
+    /// Roles that the person has in the project's Jira, by Jira's names.
+    pub jira_roles: BTreeSet<String>,
+    /// Whom issues name; of others nothing is known, and they name nobody.
+    pub issues: Vec<Issue>,
+    /// The checks that are to be run on what the push brings, in order of their names; `None` is not
+    /// compared.
+    pub checks: Option<BTreeSet<String>>,
     /// The answer.
     pub expect: Expect,
     /// Its code, where that is to be compared as well.
     pub code: Option<Code>,
+}
+
+/// Whom an issue names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Issue {
+    /// Its key.
+    pub key: IssueKey,
+    /// People of the policy, by what the issue names them as.
+    pub people: BTreeMap<Holder, BTreeSet<UserName>>,
+}
+
+impl Issue {
+    /// Whether it names the person so.
+    #[must_use]
+    pub fn names(&self, holder: &Holder, person: &UserName) -> bool {
+        self.people.get(holder).is_some_and(|people| people.contains(person))
+    }
 }
 
 /// What is wrong with a test file.
@@ -101,6 +127,8 @@ struct RawDefaults {
     when: Option<Datetime>,
     evidence: Option<Vec<String>>,
     looked_up: Option<Vec<String>>,
+    jira_roles: Option<Vec<String>>,
+    issue: Option<Issues>,
 }
 
 #[derive(Deserialize)]
@@ -116,8 +144,29 @@ struct RawCase {
     when: Option<Datetime>,
     evidence: Option<Vec<String>>,
     looked_up: Option<Vec<String>>,
+    jira_roles: Option<Vec<String>>,
+    issue: Option<Issues>,
+    checks: Option<Vec<String>>,
     expect: String,
     code: Option<String>,
+}
+
+/// One issue, or several.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Issues {
+    One(RawIssue),
+    List(Vec<RawIssue>),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawIssue {
+    key: String,
+    assignee: Option<String>,
+    reporter: Option<String>,
+    #[serde(default)]
+    fields: BTreeMap<String, Many>,
 }
 
 /// One text, or several that are asked about one by one.
@@ -266,6 +315,7 @@ fn model(raw: &RawCase, defaults: &RawDefaults, line: usize) -> Result<Case, Str
     })?;
     let evidence = raw.evidence.as_ref().or(defaults.evidence.as_ref());
     let looked_up = raw.looked_up.as_ref().or(defaults.looked_up.as_ref());
+    let roles = raw.jira_roles.as_ref().or(defaults.jira_roles.as_ref());
     let group = |name: &String| {
         let name = name.strip_prefix('@').unwrap_or(name);
         GroupName::parse(name).map_err(|error| format!("`looked-up`: {error}"))
@@ -286,9 +336,38 @@ fn model(raw: &RawCase, defaults: &RawDefaults, line: usize) -> Result<Case, Str
         looked_up: looked_up
             .map(|all| all.iter().map(group).collect())
             .unwrap_or(Ok(BTreeSet::new()))?,
+        jira_roles: roles.map(|all| all.iter().cloned().collect()).unwrap_or_default(),
+        issues: issues(raw.issue.as_ref().or(defaults.issue.as_ref()))?,
+        checks: raw.checks.as_ref().map(|all| all.iter().cloned().collect()),
         expect,
         code: code(raw.code.as_deref(), expect)?,
     })
+}
+
+fn issues(raw: Option<&Issues>) -> Result<Vec<Issue>, String> {
+    let all = match raw {
+        None => &[][..],
+        Some(Issues::One(one)) => std::slice::from_ref(one),
+        Some(Issues::List(all)) => all,
+    };
+    all.iter().map(issue).collect()
+}
+
+fn issue(raw: &RawIssue) -> Result<Issue, String> {
+    let key = IssueKey::parse(&raw.key).map_err(|error| format!("`issue`: {error}"))?;
+    let person = |name: &String| {
+        UserName::parse(name).map_err(|error| format!("`issue`: `{name}`: {error}"))
+    };
+    let mut people = BTreeMap::new();
+    for (holder, name) in [(Holder::Assignee, &raw.assignee), (Holder::Reporter, &raw.reporter)] {
+        let name = name.as_ref().map(person).transpose()?;
+        people.insert(holder, name.into_iter().collect());
+    }
+    for (field, names) in &raw.fields {
+        let named = names.list().iter().map(person).collect::<Result<_, _>>()?;
+        people.insert(Holder::Field(field.as_str().into()), named);
+    }
+    Ok(Issue { key, people })
 }
 
 fn changed(raw: &RawPath) -> ChangedPath {

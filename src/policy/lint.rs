@@ -5,10 +5,11 @@
 //! entry whatever the others say, is `check`'s matter. A finding is only made where it is certain: a
 //! group that is looked up may have anybody, and patterns too intricate to compare hide nothing.
 //!
-//! [`checks`]: what nobody is asked; [`people`]: whom an entry can be about; [`shadow`]: what a forbid leaves of a permit; [`wide`]: what
+//! [`home`]: who may push the policy itself; [`checks`]: what nobody is asked; [`people`]: whom an entry can be about; [`shadow`]: what a forbid leaves of a permit; [`wide`]: what
 //! is permitted to too many; [`usage`]: what no push has met.
 
 mod checks;
+mod home;
 mod people;
 mod shadow;
 pub mod usage;
@@ -54,6 +55,8 @@ pub const WORDS: &[(&str, &str)] = &[
     ("rewrites-default-branch", "a permit to force or delete the branch that others build on"),
     ("lifts-nothing", "a `bypass` of checks that apply nowhere in its projects"),
     ("asks-nobody", "a check that everybody may go past everywhere"),
+    ("locked-out", "a policy repository from which nobody who administers could change the policy"),
+    ("policy-for-others", "a policy repository that others than administrators may push to"),
     ("unused", "a permit or grant that no push has met, with `--unused`"),
     ("unasked", "an entitlement that nobody has asked for, with `--unused`"),
 ];
@@ -80,6 +83,7 @@ pub fn lint(policy: &Policy, sources: &Sources, now: DateTime<Utc>) -> Vec<Findi
     let people = People::new(policy);
     let mut lint = Lint { policy, sources, root, people, now, found: Vec::new() };
     lint.declared();
+    lint.home();
     let uses = uses(policy);
     for one in &uses {
         lint.entry(one);

@@ -5,6 +5,7 @@
 //! the project's part.
 
 pub mod bulk;
+pub mod by_hand;
 pub mod cases;
 mod check;
 pub mod checks;
@@ -18,8 +19,8 @@ mod jira;
 pub(crate) mod lab;
 mod lending;
 pub mod lint;
-
 mod load;
+pub mod lockout;
 pub mod members;
 pub mod model;
 pub mod name;

@@ -63,6 +63,8 @@ pub struct Settings {
     pub max_commits: u32,
     /// `[server] secure-mode`: nobody reads or writes past the doors, and `doctor` holds the host to it.
     pub secure: bool,
+    /// `[server] policy-repository` and `policy-branch`: where a policy comes from by a push.
+    pub home: Option<PolicyHome>,
     /// `[store] path`, absolute.
     pub store: Box<str>,
     /// `[audit] file`, absolute.
@@ -93,6 +95,15 @@ pub struct Settings {
     pub notify: Vec<Notify>,
     /// `[store]`, where several hosts share one; `None` is the embedded store.
     pub shared_store: Option<SharedStore>,
+}
+
+/// The repository and branch whose pushes bring the policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyHome {
+    /// The repository's folder below the root, without `.git`.
+    pub repository: Box<str>,
+    /// The branch, as a full ref name.
+    pub branch: Box<str>,
 }
 
 /// `[audit] reads`: which allowed reads have a line in the trail. Refused ones always have.

@@ -39,6 +39,9 @@ pub fn policy(home: &Installation) -> Vec<Finding> {
             let words = String::from_utf8_lossy(&words).into_owned();
             Finding::warn("policy", words, "refwarden policy apply --dry-run, then apply")
         }
+        None if applied.commit().is_some() => {
+            Finding::ok("policy", "applied, by a push to its own repository")
+        }
         None => Finding::ok("policy", "applied, and the same as its files"),
     });
     found.extend(whole(home));

@@ -1,7 +1,7 @@
 //! `refwarden policy edit`: an editor on a copy, a check, what changes, a question, and only then the
 //! policy's own file.
 
-use super::{Loaded, MAX_POLICY, Then, load, put};
+use super::{Loaded, MAX_POLICY, Then, load, pushed, put};
 use crate::cli::Failure;
 use crate::cli::exit::Exit;
 use crate::cli::out::Out;
@@ -28,6 +28,13 @@ enum Edited {
 /// As the steps of it.
 pub(super) fn run(out: &Out) -> anyhow::Result<Exit> {
     let site = site::find()?;
+    if pushed::counts(&site) {
+        let words = format!(
+            "the policy comes by pushes: change it in a clone and push it; where that can't be, edit `{}` and `refwarden policy apply --by-hand`",
+            site.policy.display()
+        );
+        return Err(Failure::new(Exit::Failed, words).into());
+    }
     let text = files::read_limited(&site.policy, MAX_POLICY)?;
     let folder = site.policy.parent().unwrap_or(Path::new("/"));
     let name = site.policy.file_name().unwrap_or_default().to_string_lossy();
@@ -56,7 +63,7 @@ pub(super) fn run(out: &Out) -> anyhow::Result<Exit> {
             Ok(Exit::Done)
         }
         Edited::Declined => Ok(Exit::Failed),
-        Edited::Written(loaded) => put(&site, &loaded, Then::Put, "edit", out),
+        Edited::Written(loaded) => put(&site, *loaded, Then::Put, "edit", out),
     }
 }
 
@@ -83,7 +90,7 @@ fn edit_copy(site: &Site, copy: &Path, before: &[u8], out: &Out) -> anyhow::Resu
         return Ok(Edited::Nothing);
     }
     let loaded = load(copy, Some(site.account_uid), out)?;
-    put(site, &loaded, Then::Nothing, "edit", out)?;
+    put(site, loaded, Then::Nothing, "edit", out)?;
     if !out.confirm("apply it?") {
         return Ok(Edited::Declined);
     }

@@ -11,18 +11,21 @@ use crate::cli::exit::Exit;
 use crate::cli::out::Out;
 use crate::cli::site;
 use crate::code::Code;
-use crate::decision::{self, Decision, Paths, Question, Verdict};
+use crate::decision::bypass::{self, Lift};
+use crate::decision::{self, Decision, Paths, Question, Scope, Verdict};
 use crate::os::{clock, files};
 use crate::policy::cases::{self, Case, Expect, MAX_BYTES};
+use crate::policy::checks::Check;
 use crate::policy::entry::{Entry, Holder};
-use crate::policy::members::{Answers, Held, lookups_of};
+use crate::policy::members::{Answers, Ask, Held, lookups_of};
 use crate::policy::model::Policy;
-use crate::policy::name::{GroupName, UserName};
+use crate::policy::name::{ProjectName, UserName};
 use crate::policy::scope::Scopes;
 use crate::push::Action;
 use crate::pusher::Source;
 use chrono::{DateTime, Duration, Utc};
 use clap::ValueEnum;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The name of the test file where none is given.
@@ -61,6 +64,8 @@ struct Tested<'a> {
 struct Answer<'a> {
     verdict: Expect,
     code: Option<Code>,
+    /// The checks that are run on what such a push brings, by name.
+    checks: BTreeSet<String>,
     /// The decision and its entries, or why nothing could be decided.
     why: Result<(Decision, Vec<Considered<'a>>), String>,
 }
@@ -74,7 +79,9 @@ struct Considered<'a> {
 impl Tested<'_> {
     fn passed(&self) -> bool {
         let code = self.case.code;
-        self.answer.verdict == self.case.expect && (code.is_none() || code == self.answer.code)
+        self.answer.verdict == self.case.expect
+            && (code.is_none() || code == self.answer.code)
+            && self.case.checks.as_ref().is_none_or(|checks| *checks == self.answer.checks)
     }
 }
 
@@ -145,6 +152,7 @@ impl<'p> Asker<'p> {
         let none = |code, words: String| Answer {
             verdict: Expect::Refused,
             code: Some(code),
+            checks: BTreeSet::new(),
             why: Err(words),
         };
         let user = match case.who.as_deref().map(UserName::parse).transpose() {
@@ -158,9 +166,19 @@ impl<'p> Asker<'p> {
         let scope = self.scopes.scope(user.as_ref(), case.repository.as_bytes(), sources);
         match scope {
             Err(error) => none(error.code(), error.to_string()),
-            Ok((scope, _)) => {
-                let answers = answers(self.policy, case);
-                let decision = decision::decide(&scope, &question(case, self.now), &answers);
+            Ok((scope, project)) => {
+                let question = question(case, self.now);
+                let mut said = Said::of(self.policy, case, user.as_ref());
+                let needs = |answers: &Answers| decision::needs(&scope, &question, answers).lookups;
+                said.settle(&needs);
+                let decision = decision::decide(&scope, &question, &said.answers);
+                let checks = match &decision.verdict {
+                    Verdict::Refused(_) => BTreeSet::new(),
+                    Verdict::Allowed(_) => {
+                        looked_at(self.policy, project, (&scope, &question), &mut said)
+                    }
+                };
+                let answers = said.answers;
                 let among = |holders: &[Holder]| {
                     matches!(scope.standing.among(holders, &answers), Held::Yes(_))
                 };
@@ -173,19 +191,90 @@ impl<'p> Asker<'p> {
                 let entries = self.scopes.entries(case.repository.as_bytes()).into_iter();
                 let considered = entries.zip(meant);
                 let considered = considered.map(|(entry, meant)| Considered { entry, meant });
-                answered(decision, considered.collect())
+                answered(decision, checks, considered.collect())
             }
         }
     }
 }
 
-fn answers(policy: &Policy, case: &Case) -> Answers {
-    let asked = lookups_of(&policy.groups).into_values().flatten();
-    let answer = |group: GroupName| {
-        let member = case.looked_up.contains(&group);
-        (group.into(), Ok(member))
+/// What a case says of memberships that are looked up elsewhere.
+struct Said<'a> {
+    policy: &'a Policy,
+    case: &'a Case,
+    user: Option<&'a UserName>,
+    answers: Answers,
+}
+
+impl<'a> Said<'a> {
+    fn of(policy: &'a Policy, case: &'a Case, user: Option<&'a UserName>) -> Self {
+        let mut said = Self { policy, case, user, answers: Answers::new() };
+        let groups = lookups_of(&policy.groups).into_values().flatten();
+        groups.for_each(|group| said.add(group.into()));
+        said
+    }
+
+    fn add(&mut self, ask: Ask) {
+        let answer = self.answer(&ask);
+        self.answers.insert(ask, Ok(answer));
+    }
+
+    /// Answers what is asked, until nothing is.
+    fn settle(&mut self, asked: &dyn Fn(&Answers) -> BTreeSet<Ask>) {
+        loop {
+            let asks = asked(&self.answers);
+            if asks.is_empty() {
+                return;
+            }
+            asks.into_iter().for_each(|ask| self.add(ask));
+        }
+    }
+
+    /// As hooks would be told: Jira names nobody whose account there the policy does not have.
+    fn answer(&self, ask: &Ask) -> bool {
+        let known = self.user.and_then(|user| self.policy.users.get(user));
+        let in_jira = self.policy.settings.jira.is_some()
+            && known.is_some_and(|declared| declared.jira.is_some());
+        match ask {
+            Ask::Group(group) => self.case.looked_up.contains(group),
+            Ask::Role(role, _) => in_jira && self.case.jira_roles.contains(&**role),
+            Ask::Lead(_) => false,
+            Ask::Issue(key, holder) => {
+                let mut issues = self.case.issues.iter().filter(|issue| issue.key == *key);
+                let user = self.user.filter(|_| in_jira);
+                user.is_some_and(|user| issues.any(|issue| issue.names(holder, user)))
+            }
+        }
+    }
+}
+
+/// The checks that govern the ref and that nothing lifts for the person: what is pushed would be looked
+/// at by them.
+fn looked_at(
+    policy: &Policy,
+    project: &ProjectName,
+    (scope, question): (&Scope<'_>, &Question<'_>),
+    said: &mut Said<'_>,
+) -> BTreeSet<String> {
+    if matches!(question.action, Action::Read | Action::Delete) {
+        return BTreeSet::new();
+    }
+    let repository = said.case.repository.as_bytes();
+    let governs = |check: &&Check| {
+        check.applies(project, repository) == Ok(true)
+            && check.refs.forbids(question.name, None) == Ok(true)
     };
-    asked.map(answer).collect()
+    let mut found = BTreeSet::new();
+    for check in policy.checks.iter().filter(governs) {
+        let lifts = |answers: &Answers| bypass::lifts(scope, question, answers, &check.name);
+        said.settle(&|answers| match lifts(answers) {
+            Lift::Unasked(asks) => asks,
+            _ => BTreeSet::new(),
+        });
+        if !matches!(lifts(&said.answers), Lift::By(..)) {
+            found.insert(check.name.to_string());
+        }
+    }
+    found
 }
 
 /// Ends count as they are written, as in `explain`.
@@ -205,7 +294,11 @@ fn question(case: &Case, now: DateTime<Utc>) -> Question<'_> {
     }
 }
 
-fn answered(decision: Decision, entries: Vec<Considered<'_>>) -> Answer<'_> {
+fn answered(
+    decision: Decision,
+    checks: BTreeSet<String>,
+    entries: Vec<Considered<'_>>,
+) -> Answer<'_> {
     let (verdict, code) = match &decision.verdict {
         Verdict::Refused(refused) => (Expect::Refused, Some(refused.code())),
         Verdict::Allowed(allowed) => match allowed.warnings().first() {
@@ -213,5 +306,5 @@ fn answered(decision: Decision, entries: Vec<Considered<'_>>) -> Answer<'_> {
             None => (Expect::Allowed, None),
         },
     };
-    Answer { verdict, code, why: Ok((decision, entries)) }
+    Answer { verdict, code, checks, why: Ok((decision, entries)) }
 }

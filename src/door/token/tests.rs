@@ -59,7 +59,7 @@ impl Place {
     }
 
     fn desk(folder: &TempDir, site: Site, policy: &Policy) -> Desk {
-        let bytes = compiled::compile(policy, &[], &|_| Ok(Vec::new())).unwrap();
+        let bytes = compiled::compile(policy, &[], None, &|_| Ok(Vec::new())).unwrap();
         let digest =
             *compiled::Compiled::open(bytes.as_slice(), bytes.len() as u64).unwrap().digest();
         applied::replace(&site.state, site.account_uid, &bytes, &digest).unwrap();

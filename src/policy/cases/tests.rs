@@ -77,3 +77,40 @@ fn lists_that_would_fill_the_memory_are_refused() {
     );
     assert!(wrong(&text)[0].contains("more than 100000 cases"));
 }
+
+#[test]
+fn issues_name_people_and_checks_are_a_set() {
+    let head = "[defaults]\nrepository = \"r\"\nissue = { key = \"PAY-9\", assignee = \"zoe\" }\n";
+    let case = |keys: &str| {
+        let text = format!(
+            "{head}[[case]]\nwho = \"bob\"\naction = \"update\"\nref = \"x\"\nexpect = \"allowed\"\n{keys}\n"
+        );
+        parse(&text)
+    };
+    let user = |name: &str| UserName::parse(name).unwrap();
+    let one = case("").unwrap().remove(0);
+    assert!(one.issues[0].names(&Holder::Assignee, &user("zoe")) && one.checks.is_none());
+    let keys = "issue = [{ key = \"PAY-1\", assignee = \"bob\", fields = { customfield_1 = [\"eve\", \"dan\"] } }, \
+                { key = \"PAY-2\", reporter = \"bob\" }]\nchecks = [\"b\", \"a\", \"b\"]\njira-roles = [\"Dev\"]";
+    let one = case(keys).unwrap().remove(0);
+    let field = Holder::Field("customfield_1".into());
+    let named = |at: usize, holder: &Holder, name: &str| one.issues[at].names(holder, &user(name));
+    assert!(
+        named(0, &Holder::Assignee, "bob")
+            && named(0, &field, "dan")
+            && named(1, &Holder::Reporter, "bob")
+    );
+    assert!(!named(0, &Holder::Reporter, "bob") && !named(1, &Holder::Assignee, "bob"));
+    assert!(!named(0, &field, "bob") && !named(1, &field, "dan"));
+    assert_eq!(one.checks, Some(["a".to_owned(), "b".to_owned()].into()));
+    assert_eq!(one.jira_roles, ["Dev".to_owned()].into());
+    for (keys, words) in [
+        ("issue = { key = \"pay-1\" }", "`issue`: an issue's key"),
+        ("issue = { key = \"PAY-1\", assignee = \"@x\" }", "`issue`: `@x`"),
+    ] {
+        let wrong = case(keys).unwrap_err();
+        assert!(wrong[0].words.starts_with(words), "{wrong:?}");
+    }
+    assert!(case("issue = { assignee = \"bob\" }").is_err());
+    assert!(case("issue = { key = \"PAY-1\", colour = \"x\" }").is_err());
+}

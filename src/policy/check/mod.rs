@@ -9,6 +9,7 @@ mod entry;
 mod grants;
 mod groups;
 mod holders;
+mod home;
 mod jira;
 mod names;
 mod notify;
@@ -100,6 +101,7 @@ impl Check<'_> {
                 entries.chain(lendable).flat_map(|e| e.to.iter().flatten().chain(&e.except));
             jira.fields = jira::fields(holders);
         }
+        self.home_has_a_project(settings.home.as_ref(), &projects);
         self.later_parts();
         self.look_ups(&groups, &roles, &projects);
         let files = self.sources.short_names();

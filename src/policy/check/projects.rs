@@ -93,15 +93,16 @@ impl Check<'_> {
     }
 
     /// The base branch as a full ref name.
-    fn base(&mut self, Word { text, at }: Word<'_>) -> Option<Box<str>> {
+    fn base(&mut self, word: Word<'_>) -> Option<Box<str>> {
+        self.branch("base", word)
+    }
+
+    /// The branch that a key names, as a full ref name.
+    pub(super) fn branch(&mut self, key: &str, Word { text, at }: Word<'_>) -> Option<Box<str>> {
         if let Some(branch) = text.strip_prefix(HEADS) {
             let help = format!("did you mean `{branch}`?");
-            self.report_help(
-                PolicyCode::BadBase,
-                at,
-                "`base` is a branch, without `refs/heads/`",
-                help,
-            );
+            let message = format!("`{key}` is a branch, without `refs/heads/`");
+            self.report_help(PolicyCode::BadBase, at, message, help);
             return None;
         }
         let name = format!("{HEADS}{text}");

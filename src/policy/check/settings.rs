@@ -35,6 +35,7 @@ impl Check<'_> {
             refuse: self.choice(server, "refuse", &refuse, Refuse::Push),
             max_commits: self.count(server, "max-commits-per-push").unwrap_or(MAX_COMMITS),
             secure: server.bool("secure-mode").unwrap_or_default(),
+            home: self.home(server),
             store: self.path_of(section("store"), "path", STORE),
             audit: self.path_of(section("audit"), "file", AUDIT),
             reads: self.reads(section("audit")),
@@ -51,7 +52,6 @@ impl Check<'_> {
             notify: self.notices(),
             shared_store: self.shared_store(section("store")),
         };
-        self.unbuilt_settings(server);
         self.secure_sources(section("identity"));
         self.refuse_fits(server, section("identity"), settings.refuse);
         settings

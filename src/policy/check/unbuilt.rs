@@ -14,10 +14,4 @@ impl Check<'_> {
             self.mark_unbuilt("`[jira] smart-commits`", item.key);
         }
     }
-
-    pub(super) fn unbuilt_settings(&mut self, server: &Table) {
-        if let Some(item) = server.get("policy-repository") {
-            self.mark_unbuilt("`[server] policy-repository`", item.key);
-        }
-    }
 }

@@ -72,6 +72,12 @@ impl<R: ReadAt> Compiled<R> {
         &self.header.files
     }
 
+    /// The commit of its own repository that it came from; `None` where it was applied by hand.
+    #[must_use]
+    pub fn commit(&self) -> Option<&str> {
+        self.header.commit.as_deref()
+    }
+
     /// SHA-256 that names this policy: of its meaning and of its sources.
     #[must_use]
     pub fn digest(&self) -> &[u8; 32] {

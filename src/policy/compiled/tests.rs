@@ -18,7 +18,7 @@ fn sources() -> Vec<SourceFile> {
 }
 
 fn bytes(policy: &Policy) -> Vec<u8> {
-    compile(policy, &sources(), &no_keys).unwrap()
+    compile(policy, &sources(), None, &no_keys).unwrap()
 }
 
 fn open(bytes: &[u8]) -> Result<Compiled<&[u8]>, CompiledError> {
@@ -130,7 +130,7 @@ fn a_push_pays_nothing_for_checks_where_there_are_none() {
 #[test]
 fn people_are_found_by_the_names_that_the_sources_have_for_them() {
     let keys = |user: &User| Ok(user.ssh_keys.iter().map(|_| "SHA256:abc".into()).collect());
-    let bytes = compile(&small(), &sources(), &keys).unwrap();
+    let bytes = compile(&small(), &sources(), None, &keys).unwrap();
     let compiled = open(&bytes).unwrap();
     let who = |key: &str, name: &str| {
         compiled.by_external(key, name).unwrap().map(|user| user.to_string())
@@ -157,7 +157,7 @@ fn an_external_name_that_means_two_users_is_refused() {
     let bytes = bytes(&policy);
     assert!(open(&bytes).unwrap().by_external("gitea", "alice").is_err());
     let failing = |_: &User| Err("weak".to_owned());
-    assert!(matches!(compile(&policy, &sources(), &failing), Err(CompileError::Key(..))));
+    assert!(matches!(compile(&policy, &sources(), None, &failing), Err(CompileError::Key(..))));
 }
 
 #[test]
@@ -238,7 +238,7 @@ fn it_says_what_it_was_made_of() {
     assert_eq!(compiled.settings(), &policy.settings);
     let whole = compiled.policy().unwrap();
     assert_eq!(format!("{whole:?}"), format!("{policy:?}"));
-    let other = compile(&policy, &[], &no_keys).unwrap();
+    let other = compile(&policy, &[], None, &no_keys).unwrap();
     assert_ne!(open(&other).unwrap().digest(), compiled.digest());
     assert_eq!(self::bytes(&policy), bytes, "the same policy gives the same bytes");
 }

@@ -34,15 +34,17 @@ pub enum CompileError {
 /// Keys and values of a table under construction; several values of one key become a list.
 type Rows<V> = BTreeMap<Vec<u8>, V>;
 
-/// Compiles. `fingerprints` gives those of a user's ssh and OpenPGP keys.
+/// Compiles. `commit` is the one that brought the policy, where a push did; it does not count for the
+/// digest. `fingerprints` gives those of a user's ssh and OpenPGP keys.
 ///
-/// The same policy and sources give the same bytes.
+/// The same policy, sources and commit give the same bytes.
 ///
 /// # Errors
 /// [`CompileError`].
 pub fn compile(
     policy: &Policy,
     sources: &[SourceFile],
+    commit: Option<&str>,
     fingerprints: &dyn Fn(&User) -> Result<Vec<String>, String>,
 ) -> Result<Vec<u8>, CompileError> {
     let mut writer = Writer { out: vec![0; PRELUDE], tables: 2 };
@@ -67,6 +69,7 @@ pub fn compile(
         length: 0,
         digest: digest.finalize().into(),
         files: sources.to_vec(),
+        commit: commit.map(str::to_owned),
         settings: policy.settings.clone(),
         lookups_of: lookups_of(&policy.groups),
         tables,

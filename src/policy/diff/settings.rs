@@ -265,6 +265,14 @@ fn settings(old: &Settings, new: &Settings, notes: &mut Vec<Note>) {
     setting(notes, false, "`[server] timezone`", both.map(|s| quoted(s.timezone.0.name())));
     setting(notes, false, "`[store] path`", both.map(|s| quoted(&s.store)));
     setting(notes, false, "`[audit] file`", both.map(|s| quoted(&s.audit)));
+    let home = both.map(|s| {
+        or_not_set(s.home.as_ref().map(|home| {
+            let branch = home.branch.strip_prefix("refs/heads/").unwrap_or(&home.branch);
+            format!("{} of {}", quoted(branch), quoted(&home.repository))
+        }))
+    });
+    // Whoever may push there decides over everything.
+    setting(notes, new.home.is_some(), "`[server] policy-repository`", home);
     // Fewer lines let more go by unseen.
     let fewer = new.reads.one_in() > old.reads.one_in();
     setting(notes, fewer, "`[audit] reads`", both.map(|s| s.reads.to_string()));

@@ -171,6 +171,7 @@ fn every_finding_has_a_word_that_is_listed() {
     let source = [
         include_str!("../lint.rs"),
         include_str!("checks.rs"),
+        include_str!("home.rs"),
         include_str!("shadow.rs"),
         include_str!("wide.rs"),
     ]
@@ -234,4 +235,17 @@ fn a_check_that_everybody_may_go_past_everywhere_asks_nobody() {
     assert!(words(&lifts(all, "branches = [\"import/**\"]")).is_empty());
     assert!(words(&lifts("\"bob\"", "")).is_empty());
     assert!(words(&(lifts(all, "") + &forbid("\"bypass\"", "checks = [\"c\"]"))).is_empty());
+}
+
+#[test]
+fn who_may_push_the_policy_without_administering_is_named_and_so_is_a_lockout() {
+    let head = "[server]\npolicy-repository = \"a/policy\"\n";
+    let both = permit("\"push\"", "\"alice\", \"bob\"", "branches = [\"main\"]");
+    let global = |names: &str| format!("[global]\nadminister = [{names}]\n");
+    let words = |text: String| words(&text);
+    assert_eq!(words(format!("{both}{head}{}", global("\"alice\", \"bob\""))), [] as [&str; 0]);
+    assert_eq!(words(format!("{both}{head}{}", global("\"alice\""))), ["policy-for-others"]);
+    assert_eq!(words(format!("{both}{head}")), ["locked-out", "policy-for-others"]);
+    let nobody = permit("\"push\"", "\"bob\"", "branches = [\"dev\"]");
+    assert_eq!(words(format!("{nobody}{head}{}", global("\"alice\""))), ["locked-out"]);
 }

@@ -76,10 +76,10 @@ impl Reader<'_> {
         problems: &mut Problems,
     ) -> Value {
         match (spanned.get_ref(), shape) {
-            (DeValue::String(text), Shape::Text | Shape::Any) => Value::Text(text.as_ref().into()),
-            (DeValue::Boolean(yes), Shape::Bool | Shape::Any) => Value::Bool(*yes),
-            (DeValue::Datetime(time), Shape::Time | Shape::Any) => Value::Time(*time),
-            (DeValue::Integer(number), Shape::Int | Shape::Any) => {
+            (DeValue::String(text), Shape::Text) => Value::Text(text.as_ref().into()),
+            (DeValue::Boolean(yes), Shape::Bool) => Value::Bool(*yes),
+            (DeValue::Datetime(time), Shape::Time) => Value::Time(*time),
+            (DeValue::Integer(number), Shape::Int) => {
                 match i64::from_str_radix(number.as_str(), number.radix()) {
                     Ok(number) => Value::Int(number),
                     Err(_) => self.wrong(at, "this number is too large", problems),
@@ -88,21 +88,15 @@ impl Reader<'_> {
             (DeValue::Array(list), Shape::List(each)) => {
                 Value::List(list.iter().map(|value| self.node(value, each, problems)).collect())
             }
-            (DeValue::Array(list), Shape::Any) => {
-                let each = |value| self.node(value, &Shape::Any, problems);
-                Value::List(list.iter().map(each).collect())
-            }
             (DeValue::Table(table), Shape::Table(keys)) => {
                 let explicit = self.is_explicit(at);
                 Value::Table(self.fixed(table, explicit, keys, PolicyCode::UnknownKey, problems))
             }
             (DeValue::Table(table), Shape::Map(each)) => self.map(table, at, each, problems),
-            (DeValue::Table(table), Shape::Any) => self.map(table, at, &Shape::Any, problems),
             (value, Shape::Either(shapes)) => match shapes.iter().find(|s| s.takes(value)) {
                 Some(shape) => self.value(spanned, at, shape, problems),
                 None => self.mismatch(at, shape, value, problems),
             },
-            (DeValue::Float(_), Shape::Any) => Value::Broken,
             (value, shape) => self.mismatch(at, shape, value, problems),
         }
     }

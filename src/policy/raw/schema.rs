@@ -17,13 +17,11 @@ pub(super) enum Shape {
     Map(&'static Shape),
     /// The first one that fits.
     Either(&'static [Shape]),
-    /// Left to a later part of refwarden.
-    Any,
 }
 
 pub(super) type Key = (&'static str, Shape);
 
-use Shape::{Any, Bool, Either, Int, List, Map, Table, Text, Time};
+use Shape::{Bool, Either, Int, List, Map, Table, Text, Time};
 
 impl Shape {
     /// Whether a value is of this type at its top.
@@ -34,8 +32,7 @@ impl Shape {
             | (Bool, DeValue::Boolean(_))
             | (Time, DeValue::Datetime(_))
             | (List(_), DeValue::Array(_))
-            | (Table(_) | Map(_), DeValue::Table(_))
-            | (Any, _) => true,
+            | (Table(_) | Map(_), DeValue::Table(_)) => true,
             (Either(shapes), value) => shapes.iter().any(|shape| shape.takes(value)),
             _ => false,
         }
@@ -57,7 +54,6 @@ impl Shape {
                 let words: Vec<String> = shapes.iter().map(Self::words).collect();
                 words.join(" or ")
             }
-            Any => "a value".into(),
         }
     }
 }
@@ -97,7 +93,8 @@ const SERVER: &[Key] = &[
     ("refuse", Text),
     ("max-commits-per-push", Int),
     ("secure-mode", Bool),
-    ("policy-repository", Any),
+    ("policy-repository", Text),
+    ("policy-branch", Text),
 ];
 
 const STORE: &[Key] = &[

@@ -5,7 +5,16 @@
 pub(super) fn order(path: &[&str]) -> &'static [&'static str] {
     match path {
         [] => &["version", "include"],
-        ["server"] => &["name", "help", "timezone", "refuse", "max-commits-per-push"],
+        ["server"] => &[
+            "name",
+            "help",
+            "timezone",
+            "refuse",
+            "max-commits-per-push",
+            "secure-mode",
+            "policy-repository",
+            "policy-branch",
+        ],
         ["store"] => {
             &["path", "endpoints", "ca", "certificate", "key", "user", "password-file", "prefix"]
         }

@@ -238,6 +238,62 @@ fn the_example_tests_pass_and_notice_a_change() {
     run.ends(1, "released tags never move: alice delete refs/tags/v1.0 in payments/api");
 }
 
+/// bob is an issue's assignee in Jira; a check looks at main and another at everything.
+fn with_issues() -> Policy {
+    Policy::new(&[
+        permit("assignee", "push", "branches = [\"feature/${issue}-*\"]"),
+        permit("role:dev", "push", "branches = [\"main\"]"),
+        permit("carol", "bypass", "branches = [\"main\"]\nchecks = [\"key\"]"),
+    ])
+    .users("[users.alice]\njira = \"a1\"\n[users.bob]\njira = \"b1\"\n[users.carol]\njira = \"c1\"\n[users.dan]")
+    .project("repositories = [\"**\"]\njira-keys = [\"PAY\"]\nroles-from = \"jira\"")
+    .also(
+        "[roles]\ndev = { jira = \"Developers\" }\n[jira]\nurl = \"https://jira.example.org\"\n\
+         flavor = \"data-center\"\ntoken-file = \"{state}/none\"\n\
+         [[checks]]\nname = \"key\"\nprojects = [\"APP\"]\nbranches = [\"main\"]\nsubject = \"^PAY-\"\n\
+         [[checks]]\nname = \"size\"\nprojects = [\"APP\"]\nmax-file-size = \"1MiB\"",
+    )
+}
+
+#[test]
+fn test_knows_whom_issues_name_and_which_checks_are_run_without_asking_jira() {
+    let site = Site::new(&standard());
+    write(&site, "issues.toml", &with_issues().text());
+    let head = "[defaults]\nrepository = \"app\"\n";
+    let case = |who: &str, name: &str, keys: &str| {
+        format!("[[case]]\nwho = \"{who}\"\naction = \"update\"\nref = \"{name}\"\n{keys}\n")
+    };
+    let run = |cases: &[String]| {
+        write(&site, "cases.toml", &format!("{head}{}", cases.concat()));
+        site.refwarden(&["policy", "test", "--policy", "issues.toml", "cases.toml"])
+    };
+    let bobs = "issue = { key = \"PAY-1\", assignee = \"bob\", reporter = \"alice\" }\n";
+    let dans = bobs.replace("bob", "dan");
+    let dev = "jira-roles = [\"Developers\"]\n";
+    run(&[
+        case("bob", "feature/PAY-1-x", &format!("{bobs}expect = \"allowed\"\nchecks = [\"size\"]")),
+        case(
+            "alice",
+            "feature/PAY-1-x",
+            &format!("{bobs}expect = \"refused\"\ncode = \"RW201\"\nchecks = []"),
+        ),
+        case("bob", "feature/PAY-2-x", &format!("{bobs}expect = \"refused\"")),
+        case("bob", "feature/PAY-1-x", "expect = \"refused\""),
+        // Whose account in Jira the policy does not have is nobody there.
+        case("dan", "feature/PAY-1-x", &format!("{dans}expect = \"refused\"")),
+        case("bob", "main", &format!("{dev}expect = \"allowed\"\nchecks = [\"size\", \"key\"]")),
+        case("carol", "main", &format!("{dev}expect = \"allowed\"\nchecks = [\"size\"]")),
+        case("bob", "main", "expect = \"refused\""),
+    ])
+    .ends(0, "8 cases, all as expected");
+    let wrong =
+        run(&[case("bob", "main", &format!("{dev}expect = \"allowed\"\nchecks = [\"size\"]"))]);
+    wrong.ends(
+        1,
+        "expected allowed, is allowed; expected the checks size, run are the checks key, size",
+    );
+}
+
 // --- lint -------------------------------------------------------------------------------------
 
 #[test]

@@ -22,6 +22,7 @@ mod orders;
 mod overtaken;
 mod paths;
 mod people;
+mod policy_push;
 mod quorum;
 mod ref_names;
 mod report;

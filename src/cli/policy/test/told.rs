@@ -14,6 +14,7 @@ use crate::policy::spoken::refs;
 use crate::push::Action;
 use crate::text::{Safe, shell};
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 /// Most entries that are told of a failure.
@@ -53,7 +54,21 @@ fn difference(one: &Tested<'_>) -> String {
     };
     let Answer { verdict, code, .. } = &one.answer;
     let expected = answer(one.case.expect, one.case.code);
-    format!("expected {expected}, is {}", answer(*verdict, *code))
+    let (wanted, run) = (&one.case.checks, &one.answer.checks);
+    let words = format!("expected {expected}, is {}", answer(*verdict, *code));
+    match wanted.as_ref().filter(|wanted| *wanted != run) {
+        None => words,
+        Some(wanted) => format!("{words}; expected {}, run are {}", checks(wanted), checks(run)),
+    }
+}
+
+/// `the checks key, subject`
+fn checks(names: &BTreeSet<String>) -> String {
+    if names.is_empty() {
+        return "no checks".into();
+    }
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    format!("the checks {}", Safe::new(names.join(", ").as_bytes(), 500))
 }
 
 /// Why it was answered so, one fact a line.
@@ -157,8 +172,14 @@ fn value(one: &Tested<'_>, policy: &Policy, args: &Args) -> serde_json::Value {
         "line": one.case.line,
         "name": one.case.name,
         "passed": one.passed(),
-        "expected": { "verdict": one.case.expect.as_str(), "code": expected.map(|c| c.to_string()) },
-        "answer": { "verdict": one.answer.verdict.as_str(), "code": code.map(|c| c.to_string()) },
+        "expected": {
+            "verdict": one.case.expect.as_str(), "code": expected.map(|c| c.to_string()),
+            "checks": one.case.checks,
+        },
+        "answer": {
+            "verdict": one.answer.verdict.as_str(), "code": code.map(|c| c.to_string()),
+            "checks": one.answer.checks,
+        },
         "why": if one.passed() { Vec::new() } else { why(one, policy, args) },
     })
 }
