@@ -6,6 +6,7 @@
 use super::desk;
 use crate::audit::{PolicyRecord, Record, Text, TrailError};
 use crate::os::clock;
+use crate::os::files::FileError;
 use crate::os::site::Site;
 use crate::policy::compiled::{self, CompileError, Compiled, CompiledError};
 use crate::policy::model::{Policy, User};
@@ -13,6 +14,7 @@ use crate::policy::source::Sources;
 use crate::pusher::{keys, openpgp};
 use crate::store::applied::{self, AppliedError, Digest};
 use crate::store::epoch::{self, ChangeError, EpochError};
+use crate::store::past;
 use crate::text::counted;
 use sha2::Digest as _;
 use std::path::Path;
@@ -71,9 +73,9 @@ pub enum NotApplied {
     /// The file could not be written.
     #[error(transparent)]
     Applied(#[from] AppliedError),
-    /// A note could not be removed.
+    /// A note could not be written or removed.
     #[error(transparent)]
-    File(#[from] crate::os::files::FileError),
+    File(#[from] FileError),
 }
 
 /// Compiles a policy; `commit` is the one that brought it, where a push did.
@@ -123,6 +125,7 @@ pub fn put(
             return Err(NotApplied::Overtaken);
         }
         before()?;
+        remember(&site.state, &ready.policy)?;
         trail.append(&record, clock::now().wall)?;
         Ok(applied::replace(&site.state, site.account_uid, &ready.bytes, &ready.digest)?)
     })
@@ -130,6 +133,15 @@ pub fn put(
         ChangeError::Epoch(error) => NotApplied::Epoch(error),
         ChangeError::Change(error) => error,
     })
+}
+
+/// Notes where checks are in force and where they can be left out, before that counts.
+fn remember(state: &Path, policy: &Policy) -> Result<(), FileError> {
+    let mut known = past::read(state)?;
+    if known.add(policy) {
+        past::write(state, &known)?;
+    }
+    Ok(())
 }
 
 /// What a policy holds, in one line.

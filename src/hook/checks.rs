@@ -16,11 +16,14 @@ use crate::access::options::Asked;
 use crate::check::{self, Failed, Run};
 use crate::code::Code;
 use crate::decision::bypass::Lift;
+use crate::os::files::FileError;
 use crate::policy::checks::Check;
 use crate::policy::entry::{Enforce, Entry, Kind, Place};
+use crate::policy::past::PastCheck;
 use crate::policy::pattern::Broken;
 use crate::policy::uncovered::Uncovered;
 use crate::push::{Action, RefUpdate};
+use crate::store::past;
 use chrono::{DateTime, Utc};
 use std::cell::OnceCell;
 
@@ -182,7 +185,12 @@ fn inspect(
     let lendable = lendable.map_err(|error| Refusal::server(error.code(), &error))?;
     let entries: Vec<&Entry> =
         ruling.ground.entries.iter().chain(lendable.iter().map(|(_, one)| &one.entry)).collect();
-    let knows: Vec<_> = checks.iter().map(|check| knows(check, &entries)).collect();
+    let past = past::read(&ruling.desk.site.state).map_err(|error| past_refusal(&error))?;
+    let of = |check: &Check| past.of(&check.name, &ruling.ground.name, &ruling.place);
+    let been: Result<Vec<_>, Broken> = checks.iter().map(of).collect();
+    let been = been.map_err(|broken| Refusal::server(Code::Internal, &broken))?;
+    let knows: Vec<_> =
+        checks.iter().zip(&been).map(|(check, been)| knows(check, &entries, been)).collect();
     let people = people::Everybody::new(ruling);
     let run = |at: &usize| {
         let (check, knows) = (checks.get(*at)?, knows.get(*at)?);
@@ -201,16 +209,25 @@ fn inspect(
     each.collect::<Option<Vec<_>>>().ok_or_else(Refusal::defect)
 }
 
-/// Whether what a ref holds is known to a check: the check governs it, and nobody may go past it there.
+/// Whether what a ref holds is known to a check: the check governs it, and nobody may go past it there;
+/// nor has it been otherwise.
 fn knows<'a>(
     check: &'a Check,
     entries: &'a [&Entry],
+    been: &'a PastCheck<'_>,
 ) -> impl Fn(&[u8]) -> Result<bool, Broken> + use<'a> {
     let uncovered = OnceCell::new();
     move |name| {
-        let of = || Uncovered::of(entries.iter().copied(), &check.name);
-        Ok(check.refs.forbids(name, None)? && !uncovered.get_or_init(of).covers(name)?)
+        let lifted = || Uncovered::by(entries.iter().copied(), &check.name);
+        let of = || Uncovered::of(lifted().chain(been.lifted.iter().copied()));
+        Ok(check.refs.forbids(name, None)?
+            && been.always_governed(name)?
+            && !uncovered.get_or_init(of).covers(name)?)
     }
+}
+
+fn past_refusal(error: &FileError) -> Refusal {
+    Refusal::server(Code::NoPolicy, error)
 }
 
 /// What was found, by check.

@@ -24,6 +24,7 @@ pub mod lockout;
 pub mod members;
 pub mod model;
 pub mod name;
+pub mod past;
 pub mod pattern;
 mod raw;
 pub mod refs;

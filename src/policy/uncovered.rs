@@ -4,7 +4,7 @@
 
 use super::entry::Entry;
 use super::name::MAX_NAME;
-use super::pattern::{Broken, Pattern, USER};
+use super::pattern::{Broken, ISSUE, Pattern, USER};
 use super::refs::{RefPattern, RefScope};
 
 /// Refs on which somebody may leave a check out, whoever and whenever: what they hold was not
@@ -16,13 +16,20 @@ pub struct Uncovered {
 }
 
 impl Uncovered {
-    /// By all permits, grants and entitlements of `bypass` that lift the check; `${user}` stands for
-    /// anybody.
+    /// The refs of all permits, grants and entitlements of `bypass` that lift the check.
+    pub fn by<'e>(
+        entries: impl Iterator<Item = &'e Entry>,
+        check: &str,
+    ) -> impl Iterator<Item = &'e RefScope> {
+        entries.filter(move |entry| !entry.is_forbid() && entry.lifts(check)).map(|e| &e.refs)
+    }
+
+    /// Those of all the scopes; `${user}` stands for anybody, `${issue}` for any issue.
     #[must_use]
-    pub fn of<'e>(entries: impl Iterator<Item = &'e Entry>, check: &str) -> Self {
+    pub fn of<'e>(lifted: impl Iterator<Item = &'e RefScope>) -> Self {
         let (mut scopes, mut everything) = (Vec::new(), false);
-        for entry in entries.filter(|entry| !entry.is_forbid() && entry.lifts(check)) {
-            match for_anybody(&entry.refs) {
+        for scope in lifted {
+            match for_anybody(scope) {
                 Some(scope) => scopes.push(scope),
                 None => everything = true,
             }
@@ -47,36 +54,43 @@ impl Uncovered {
     }
 }
 
-/// A scope that covers at least what this one covers for some user; `None` where none can be made.
+/// A scope that covers at least what this one covers for some user and issue; `None` where none can be
+/// made.
 fn for_anybody(refs: &RefScope) -> Option<RefScope> {
     let include: Option<Vec<RefPattern>> = refs.include.iter().map(pattern_for_anybody).collect();
-    // What is excepted for one user may be open to another.
-    let exclude = refs.exclude.iter().filter(|one| !one.pattern.has_user()).cloned();
+    // What is excepted for one user or issue may be open to another.
+    let exclude = refs.exclude.iter().filter(|one| !is_of_somebody(&one.pattern)).cloned();
     Some(RefScope { include: include?, exclude: exclude.collect() })
 }
 
+fn is_of_somebody(pattern: &Pattern) -> bool {
+    pattern.has_user() || pattern.has_issue()
+}
+
 fn pattern_for_anybody(one: &RefPattern) -> Option<RefPattern> {
-    if !one.pattern.has_user() {
+    if !is_of_somebody(&one.pattern) {
         return Some(one.clone());
     }
     let text = one.pattern.text();
-    if text.contains("\\${user}") {
+    if [USER, ISSUE].iter().any(|variable| text.contains(&format!("\\{variable}"))) {
         return None;
     }
     let text = match one.pattern.as_glob() {
-        // A name has no slash, so a star covers every one.
+        // Neither has a slash, so a star covers every one.
         Some(_) => text.split('/').map(component_for_anybody).collect::<Vec<_>>().join("/"),
-        None => text.replace(USER, &format!("(?:[A-Za-z0-9._-]{{1,{MAX_NAME}}})")),
+        None => text
+            .replace(USER, &format!("(?:[A-Za-z0-9._-]{{1,{MAX_NAME}}})"))
+            .replace(ISSUE, "(?:[A-Za-z0-9_]+-[0-9]+)"),
     };
     let pattern = Pattern::parse(&text).ok()?;
     Some(RefPattern { space: one.space, pattern })
 }
 
 fn component_for_anybody(component: &str) -> String {
-    if !component.contains(USER) {
+    if !component.contains(USER) && !component.contains(ISSUE) {
         return component.to_owned();
     }
-    let mut text = component.replace(USER, "*");
+    let mut text = component.replace(USER, "*").replace(ISSUE, "*");
     while text.contains("**") {
         text = text.replace("**", "*");
     }
@@ -98,11 +112,15 @@ mod tests {
         }
     }
 
+    fn uncovered(entries: &[&Entry]) -> Uncovered {
+        Uncovered::of(Uncovered::by(entries.iter().copied(), "subject"))
+    }
+
     #[test]
     fn what_anybody_may_push_past_a_check_is_not_taken_for_seen() {
         let covered = |texts: &[&str], name: &str| {
             let entry = lifting(Kind::Entitlement("e".into()), &["subject"], texts);
-            Uncovered::of([&entry].into_iter(), "subject").covers(name.as_bytes()).unwrap()
+            uncovered(&[&entry]).covers(name.as_bytes()).unwrap()
         };
         assert!(covered(&["main"], "refs/heads/main") && !covered(&["main"], "refs/heads/x"));
         for (text, inside, outside) in [
@@ -111,6 +129,8 @@ mod tests {
             ("**/${user}", "refs/heads/a/b/bob", "refs/tags/bob"),
             ("regex:u/${user}/.*", "refs/heads/u/bob/x", "refs/heads/u/b/"),
             ("{a,u/${user}}/x", "refs/heads/u/bob/x", "refs/heads/u/bob/y"),
+            ("f/${issue}-*", "refs/heads/f/PAY-1-x", "refs/heads/f/PAY-1/x"),
+            ("regex:f/${issue}", "refs/heads/f/PAY-1", "refs/heads/f/PAY"),
         ] {
             assert!(covered(&[text], inside), "{text} {inside}");
             let odd = text.starts_with("regex:");
@@ -118,11 +138,11 @@ mod tests {
         }
         let other = lifting(Kind::Permit, &["size"], &["**"]);
         let forbid = lifting(Kind::Forbid, &["*"], &["**"]);
-        let none = Uncovered::of([&other, &forbid].into_iter(), "subject");
+        let none = uncovered(&[&other, &forbid]);
         assert!(!none.covers(b"refs/heads/main").unwrap());
         let mut except = lifting(Kind::Permit, &["*"], &["**"]);
         except.refs.exclude = lab::on(Space::Branches, &["main", "users/${user}/**"]);
-        let some = Uncovered::of([&except].into_iter(), "subject");
+        let some = uncovered(&[&except]);
         assert!(!some.covers(b"refs/heads/main").unwrap());
         assert!(some.covers(b"refs/heads/users/bob/x").unwrap(), "it is open to everybody else");
     }

@@ -18,6 +18,7 @@ pub mod fails;
 pub mod landing;
 pub mod leftovers;
 pub mod open;
+pub mod past;
 pub mod promise;
 pub mod refusals;
 pub mod slip;

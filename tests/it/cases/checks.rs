@@ -92,6 +92,53 @@ fn a_branch_on_which_somebody_may_go_past_a_check_hides_nothing_from_it() {
 }
 
 #[test]
+fn a_bypass_that_is_taken_away_does_not_make_what_it_let_by_known() {
+    let lifts = permit("alice", "bypass", "checks = [\"subject\"]\nbranches = [\"import/**\"]");
+    let (site, _repo, bob) = started(&policy(&[lifts], SUBJECT));
+    says(&bob, "parked");
+    bob.as_user("alice").push(&["main:refs/heads/import/x"]).landed().silent();
+    site.write_policy(&policy(&[], SUBJECT));
+    site.apply();
+    bob.push(&["main"]).refused("RW401");
+    // Nor is it forgotten by going back.
+    site.refwarden(&["policy", "rollback"]).ends(0, "");
+    site.refwarden(&["policy", "rollback"]).ends(0, "");
+    bob.push(&["main"]).refused("RW401");
+    // Under another name it is another check, which governs what comes after it.
+    site.write_policy(&policy(&[], &SUBJECT.replace("\"subject\"", "\"subject-2\"")));
+    site.apply();
+    bob.push(&["main"]).landed().silent();
+}
+
+#[test]
+fn a_check_that_grows_does_not_know_what_it_did_not_govern() {
+    let on =
+        |branches: &str| SUBJECT.replace("name = ", &format!("branches = [{branches}]\nname = "));
+    let (site, _repo, bob) = started(&policy(&[], &on("\"main\"")));
+    says(&bob, "parked");
+    bob.push(&["main:refs/heads/rel/x"]).landed();
+    site.write_policy(&policy(&[], &on("\"main\", \"rel/*\"")));
+    site.apply();
+    bob.push(&["main"]).refused("RW401");
+    // On the branch itself it was there before.
+    says(&bob, "APP-1: more");
+    bob.push(&["main:refs/heads/rel/x"]).landed().silent();
+}
+
+#[test]
+fn a_damaged_memory_of_what_checks_were_refuses() {
+    let (site, _repo, bob) = started(&policy(&[], SUBJECT));
+    says(&bob, "APP-1: one");
+    let past = site.path("state/policy/past");
+    let whole = std::fs::read(&past).unwrap();
+    std::fs::write(&past, &whole[..whole.len() - 1]).unwrap();
+    bob.push(&["main"]).refused("RW501");
+    site.refwarden(&["policy", "apply"]).ends(1, "policy/past");
+    std::fs::write(&past, whole).unwrap();
+    bob.push(&["main"]).landed();
+}
+
+#[test]
 fn a_bypass_of_ones_own_lifts_the_named_checks_and_gives_no_right_to_the_ref() {
     let entries = [
         permit("carol", "bypass", "checks = [\"*\"]"),
