@@ -15,6 +15,7 @@ pub mod env;
 pub mod error;
 pub mod limits;
 mod look;
+pub mod news;
 pub mod objects;
 mod packed;
 mod range;
@@ -32,6 +33,7 @@ pub use config::RepoConfig;
 pub use env::GitEnv;
 pub use error::GitError;
 pub use limits::{Limits, PATH_COST};
+pub use news::News;
 pub use reader::Reader;
 pub use refs::RefValue;
 

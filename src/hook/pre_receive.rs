@@ -10,7 +10,7 @@ use super::charge::{self, Aside};
 use super::desk::Desk;
 use super::judge::{self, Known, Ruled};
 use super::lent::{self, Access};
-use super::{End, Refusal, foreign, ledger, record, say, settle, tell, wait};
+use super::{End, Refusal, foreign, ledger, record, say, settle, smart, tell, wait};
 use crate::access::Id;
 use crate::audit::{Event, Record, Text, TrailError, Verdict};
 use crate::code::Code;
@@ -200,6 +200,7 @@ impl Answered<'_> {
             self.register(access, reserved)?;
             lay(clock::now())?;
         }
+        smart::intend(self.desk, self.known, self.ground, || self.allowed());
         faults::point("pre-receive-slip");
         settle::own_repository(self.desk);
         say(&tell::report(self.desk, self.known, self.ground, self.ruled).render());

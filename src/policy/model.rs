@@ -7,7 +7,7 @@ pub use super::lending::{
     TokenSettings,
 };
 
-pub use super::jira::{Flavor, JiraSettings, WhenDown};
+pub use super::jira::{Flavor, JiraSettings, SmartCommits, WhenDown};
 
 use super::checks::Check;
 use super::entry::{Enforce, Entry, Holder, Place};

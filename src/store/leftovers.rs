@@ -17,7 +17,7 @@ use std::path::Path;
 /// waits for gpg. Who is that slow all the same fails, and is refused.
 const AGE: i64 = 3600;
 /// Where files are written whole, below the state folder.
-const FOLDERS: [&str; 5] = ["", "slips", "promises", "policy", "policy/history"];
+const FOLDERS: [&str; 6] = ["", "slips", "promises", "landings", "policy", "policy/history"];
 
 /// Removes them, and says how many there were.
 ///

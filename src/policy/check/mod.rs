@@ -21,6 +21,7 @@ mod schemes;
 mod search;
 mod secure;
 mod settings;
+mod smart;
 mod spans;
 mod store;
 mod tokens;
@@ -86,7 +87,7 @@ impl Check<'_> {
         let grants = self.grants(&projects);
         let entitlements = match self.root.has("entitlements") {
             true => {
-                let people = People::new(&users, &groups, self.root.has("jira"));
+                let people = People::new(&users, &groups);
                 self.entitlements(&projects, &people, &settings.notify)
             }
             false => BTreeMap::new(),

@@ -8,13 +8,6 @@ impl Check<'_> {
     /// Sections that later parts of refwarden will read.
     pub(super) fn later_parts(&mut self) {}
 
-    /// `[jira] smart-commits`
-    pub(super) fn unbuilt_jira(&mut self, jira: &Table) {
-        if let Some(item) = jira.get("smart-commits") {
-            self.mark_unbuilt("`[jira] smart-commits`", item.key);
-        }
-    }
-
     pub(super) fn unbuilt_settings(&mut self, server: &Table) {
         if let Some(item) = server.get("policy-repository") {
             self.mark_unbuilt("`[server] policy-repository`", item.key);

@@ -14,7 +14,7 @@ use std::io;
 /// What every compiled policy begins with.
 pub(super) const MAGIC: [u8; 8] = *b"rwpolicy";
 /// The layout that this build writes and reads.
-pub(super) const VERSION: u32 = 4;
+pub(super) const VERSION: u32 = 5;
 /// Bytes of magic, version and the header's extent.
 pub(super) const PRELUDE: usize = MAGIC.len() + 4 + EXTENT;
 /// Bytes of an [`Extent`].

@@ -7,16 +7,21 @@ use std::time::Instant;
 
 const ON_ISSUES: &str = "branches = [\"feature/${issue}-*\", \"feature/${issue}\"]";
 
-struct Bed {
-    site: Site,
-    fake: Fake,
-    repo: Repo,
-    alice: Person,
+pub struct Bed {
+    pub site: Site,
+    pub fake: Fake,
+    pub repo: Repo,
+    pub alice: Person,
 }
 
 /// alice is `a1` there, bob `b1`; carol has no account. The policy's entries and more of `[jira]`.
-fn bed(entries: &[String], jira: &str, more: &str) -> Bed {
-    let fake = Fake::start(false);
+pub fn bed(entries: &[String], jira: &str, more: &str) -> Bed {
+    bed_of(false, entries, jira, more)
+}
+
+/// The same with either flavor.
+pub fn bed_of(cloud: bool, entries: &[String], jira: &str, more: &str) -> Bed {
+    let fake = Fake::start(cloud);
     fake.issue("PAY-1", Some("a1"), "b1");
     let site = Site::unapplied(&policy(&fake, entries, jira, more, ""), &Git::default());
     let token = site.path("state/jira-token");
@@ -30,13 +35,17 @@ fn bed(entries: &[String], jira: &str, more: &str) -> Bed {
 }
 
 fn policy(fake: &Fake, entries: &[String], jira: &str, more: &str, project: &str) -> Policy {
+    let flavor = match fake.state().cloud {
+        true => "flavor = \"cloud\"\nemail = \"g@ex.org\"",
+        false => "flavor = \"data-center\"",
+    };
     Policy::new(entries)
         .users(
             "[users.alice]\njira = \"a1\"\n[users.bob]\njira = \"b1\"\n[users.carol]\n[users.dave]\nactive = false",
         )
         .project(&format!("repositories = [\"**\"]\nbase = \"main\"\njira-keys = [\"PAY\"]\n{project}"))
         .also(&format!(
-            "[jira]\nurl = \"{}\"\nflavor = \"data-center\"\ntoken-file = \"{{state}}/jira-token\"\ntimeout = \"700ms\"\n{jira}\n{more}",
+            "[jira]\nurl = \"{}\"\n{flavor}\ntoken-file = \"{{state}}/jira-token\"\ntimeout = \"700ms\"\n{jira}\n{more}",
             fake.url
         ))
 }
@@ -273,10 +282,15 @@ fn a_ticket_must_be_an_issue_in_the_right_state() {
 
 /// The check `issue` on every ref but `main`; alice may push anything and bob, who is not at Jira's, too.
 fn checked(rule: &str, jira: &str) -> Bed {
+    checked_of(false, rule, jira)
+}
+
+fn checked_of(cloud: bool, rule: &str, jira: &str) -> Bed {
     let check = format!(
         "[[checks]]\nname = \"issue\"\nexcept-branches = [\"main\", \"lifted/**\"]\nissue = {{ {rule} }}\n"
     );
-    let bed = bed(&[permit("alice", "write", ""), permit("carol", "write", "")], jira, &check);
+    let entries = [permit("alice", "write", ""), permit("carol", "write", "")];
+    let bed = bed_of(cloud, &entries, jira, &check);
     bed.repo.config("receive.advertisePushOptions", "true");
     bed.alice.push(&["main"]).landed();
     bed.fake.asked();
@@ -285,7 +299,7 @@ fn checked(rule: &str, jira: &str) -> Bed {
 
 impl Bed {
     /// One more commit, with that message.
-    fn says(&self, message: &str) -> String {
+    pub fn says(&self, message: &str) -> String {
         self.alice.write("b", message);
         self.alice.run(&["add", "--all"]);
         self.alice.commit_index(message)
@@ -436,4 +450,92 @@ fn a_key_counts_for_a_check_only_where_key_from_says() {
     bed.says("PAY-1: x");
     bed.alice.push(&["main:topic/x"]).refused("RW417").says("the ref's name names no issue of PAY");
     bed.alice.push(&["main:topic/PAY-1"]).silent();
+}
+
+#[test]
+fn on_cloud_an_issue_must_be_of_the_type_for_the_version_the_pushers_and_found_by_jql() {
+    let rule = "exists = true, type = [\"Story\", \"Bug\"], fix-version = \"2.4.0\", assignee = \"pusher\", jql = \"labels = hotfix\", status-category = \"indeterminate\"";
+    let bed = checked_of(true, rule, "cache-issues = \"1s\"");
+    bed.says("PAY-1: x");
+    bed.alice.push(&["main:topic/x"]).silent();
+    let asked = bed.fake.asked();
+    assert_eq!(asked.len(), 2, "{asked:?}");
+    assert!(asked[0].starts_with("GET /rest/api/3/issue/PAY-1?"), "{asked:?}");
+    assert_eq!(asked[1], "POST /rest/api/3/jql/match");
+    let refused = |field: &str, value: serde_json::Value, words: &str| {
+        let good = bed.fake.state().issues["PAY-1"]["fields"][field].clone();
+        bed.fake.set("PAY-1", field, value);
+        bed.age(60);
+        bed.says("PAY-1: y");
+        bed.alice.push(&["main:topic/x"]).refused("RW417").says(words);
+        bed.back();
+        bed.fake.set("PAY-1", field, good);
+    };
+    refused("issuetype", json!({ "id": "2", "name": "Task" }), "type");
+    refused("fixVersions", json!([{ "id": "2", "name": "2.4" }]), "2.4.0");
+    refused("fixVersions", json!([]), "2.4.0");
+    let bob = json!({ "accountId": "b1", "active": true });
+    refused("assignee", bob, "you are not its assignee");
+    refused("assignee", json!(null), "you are not its assignee");
+    let gone = json!({ "accountId": "a1", "active": false });
+    refused("assignee", gone, "you are not its assignee");
+    let done = json!({ "id": "9", "name": "Erledigt", "statusCategory": { "key": "done" } });
+    refused("status", done, "PAY-1");
+    bed.age(60);
+    bed.alice.push(&["main:topic/y"]).landed();
+}
+
+#[test]
+fn on_either_flavor_type_and_version_are_asked_for() {
+    let bed = checked("type = \"Bug\"", "");
+    bed.says("PAY-1: x");
+    bed.alice.push(&["main:topic/x"]).refused("RW417").says("Bug");
+    let bed = checked("fix-version = [\"2.4.0\", \"2.5.0\"]", "");
+    bed.says("PAY-1: x");
+    bed.alice.push(&["main:topic/x"]).silent();
+}
+
+#[test]
+fn a_lent_bypass_lifts_it_for_as_long_as_it_is_lent() {
+    let more = "[[checks]]\nname = \"issue\"\nexcept-branches = [\"main\"]\nissue = { required = true, exists = true }\n\
+        [entitlements.no-issue]\nprojects = [\"APP\"]\neligible = [\"carol\"]\npermissions = [\"bypass\"]\n\
+        checks = [\"issue\"]\nbranches = [\"topic/*\"]\nmax-duration = \"1h\"\napproval = [{ from = [\"alice\"], count = 1 }]\n";
+    let entries = [permit("alice", "write", ""), permit("carol", "write", "")];
+    let bed = bed(&entries, "", more);
+    bed.site.refwarden(&["store", "init"]).ends(0, "");
+    bed.repo.config("receive.advertisePushOptions", "true");
+    bed.alice.push(&["main"]).landed();
+    bed.fake.mood(Mood::Hang);
+    let odd = bed.says("nothing");
+    let carol = bed.alice.as_user("carol");
+    let refused = carol.push(&["main:topic/x"]);
+    refused.refused("RW417").says(&odd[..12]).says("git push -o access=no-issue");
+    let asking = ["-o", "access=no-issue", "-o", "reason=the tracker is down"];
+    let asked = carol.push_with(&asking, &["main:topic/x"]);
+    asked.refused("waiting for approval").says("carol asks for bypass of issue on");
+    let lines = bed.site.trail().events("access.requested");
+    let id = lines[0]["request"].as_str().unwrap();
+    bed.site.refwarden(&["access", "approve", id, "--as", "alice"]).ends(0, "");
+    let push = carol.push(&["main:topic/x"]);
+    push.landed().says("bypass of issue on topic/x");
+    carol.push(&["main:other/x"]).refused("RW417");
+    bed.site.refwarden(&["access", "revoke", id, "--as", "alice"]).ends(0, "");
+    bed.says("more");
+    carol.push(&["main:topic/x"]).refused("RW417");
+    bed.site.trail_verifies();
+    assert!(bed.fake.asked().is_empty(), "where no issue is named there is nothing to ask about");
+}
+
+#[test]
+fn who_says_whom_jira_would_name_where_the_refs_name_has_an_issue() {
+    let bed = bed(&[permit("bob", "push", "branches = [\"main\"]"), assignee("write")], "", "");
+    let who = |name: &str| bed.site.refwarden(&["who", "create", name, "--repository", "app"]);
+    let run = who("feature/PAY-1-x");
+    run.ends(0, "and whoever Jira names: assignee of PAY-1 (policy.toml:");
+    let main = who("main");
+    main.ends(0, "bob");
+    assert!(!main.stdout.contains("Jira"), "{main:#?}");
+    let run = who("feature/x");
+    assert_eq!(run.code, Some(6), "{run:#?}");
+    assert!(bed.fake.asked().is_empty());
 }

@@ -26,6 +26,7 @@ mod ref_names;
 mod report;
 mod require;
 mod scopes;
+mod smart;
 #[cfg(feature = "test-faults")]
 mod stages;
 mod stdin;
