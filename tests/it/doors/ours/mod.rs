@@ -2,6 +2,7 @@
 
 mod certificates;
 mod credential;
+mod jira;
 mod logins;
 mod pushing;
 mod reading;
