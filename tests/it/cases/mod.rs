@@ -13,6 +13,7 @@ mod groups;
 mod hosts;
 mod identity;
 mod import;
+mod issue_checks;
 mod issues;
 mod kills;
 pub mod lent;

@@ -76,7 +76,7 @@ fn a_landed_commit_comments_once_and_names_who_pushed_not_who_committed() {
     );
     let short = &commit[..12];
     assert!(
-        text.contains(&format!("alice ("))
+        text.contains("alice (env:TEST_USER) pushed")
             && text.contains(&format!("pushed {short} to main of app")),
         "{text}"
     );
@@ -247,4 +247,20 @@ fn history_that_is_pushed_is_nobodys_work_and_a_push_has_its_bound() {
     bed.alice.push(&["old:release/old"]).silent();
     wait_until("Jira is told", || bed.site.trail().events("smart-commit.left-out").len() == 2);
     assert!(bed.comments().is_empty());
+}
+
+#[test]
+fn without_a_store_nothing_is_sent_and_doctor_says_so() {
+    let bed = bed(&[permit("alice", "write", "")], SMART, "");
+    bed.alice.push(&["main"]).silent();
+    bed.says("PAY-1 #comment one");
+    bed.alice.push(&["main"]).silent();
+    let doctor = bed.site.refwarden(&["doctor"]);
+    assert!(doctor.stdout.contains("smart commits are on and there is no store"), "{doctor:#?}");
+    bed.sweep();
+    assert!(bed.comments().is_empty());
+    // What waits is sent once there is one.
+    bed.site.refwarden(&["store", "init"]).ends(0, "");
+    bed.sweep();
+    bed.settled(1);
 }
