@@ -69,7 +69,7 @@ fn means_the_same(policy: &Policy, compare: bool) {
     let bytes = compile(policy, &sources, None, &fingerprints).unwrap();
     assert_eq!(compile(policy, &sources, None, &fingerprints).unwrap(), bytes);
     let compiled = Compiled::open(bytes.as_slice(), bytes.len() as u64).unwrap();
-    let back = Policy { unbuilt: policy.unbuilt.clone(), ..compiled.policy().unwrap() };
+    let back = compiled.policy().unwrap();
     assert_eq!(format!("{back:?}"), format!("{policy:?}"));
     assert_eq!(compiled.settings(), &policy.settings);
     let zed = UserName::parse("zed-0").unwrap();

@@ -44,6 +44,10 @@ events! {
     ACCESS_USED = "access.used";
     /// A notice was given up: its receiver never took it.
     NOTICE_FAILED = "notice.failed";
+    /// A landed commit's message did something to an issue in Jira.
+    SMART_COMMIT_SENT = "smart-commit.sent";
+    /// What landed commits say was not sent to Jira, for a reason that is told.
+    SMART_COMMIT_LEFT_OUT = "smart-commit.left-out";
     /// The high-water mark of the clock was cleared; only after this line may time go back.
     CLOCK_RESET = "store.clock-reset";
     /// A store was made.

@@ -193,14 +193,6 @@ fn check(file: Option<&Path>, out: &Out) -> anyhow::Result<Exit> {
     if file.is_none() {
         receivers::warn(&loaded.policy.settings, &site::find()?, out);
     }
-    let unbuilt = diag::unbuilt(&loaded.policy, &loaded.sources);
-    if !unbuilt.is_empty() && !out.json {
-        out.note("not built into this version yet, so `policy apply` refuses the policy:");
-        for (what, place) in &loaded.policy.unbuilt {
-            let file = loaded.policy.files.get(usize::from(place.file)).map_or("", String::as_str);
-            out.note(format!("  {file}:{}: {what}", place.line));
-        }
-    }
     if !out.json {
         out.line(format!("{} is valid: {}", path.display(), apply::summary(&loaded.policy)));
     }
@@ -234,12 +226,6 @@ enum Then {
 fn put(site: &Site, loaded: Loaded, then: Then, how: &str, out: &Out) -> anyhow::Result<Exit> {
     tell(&loaded.warnings, &loaded.sources, out);
     receivers::warn(&loaded.policy.settings, site, out);
-    let unbuilt = diag::unbuilt(&loaded.policy, &loaded.sources);
-    if !unbuilt.is_empty() {
-        tell(&unbuilt, &loaded.sources, out);
-        let words = "the policy says things that this version can't do yet; nothing that is written may be ignored";
-        return Err(Failure::new(Exit::PolicyInvalid, words).into());
-    }
     apply::same_store(site, &loaded.policy)
         .map_err(|words| Failure::new(Exit::PolicyInvalid, words))?;
     let ready = apply::compile(loaded.policy, &loaded.sources, None)?;

@@ -6,8 +6,8 @@ use super::out::{Out, counted};
 use super::site::Here;
 use crate::audit::{Actor, Event, PolicyRecord, Record, Text, Verdict};
 use crate::hook::policy_push::{self, Landing};
-use crate::hook::{desk, settle};
-use crate::notify::{self, Delivery, NotTaken};
+use crate::hook::{desk, settle, smart};
+use crate::notify::{self, Delivery, NotTaken, Takers};
 use crate::os::clock;
 use crate::os::syslog::{self, Severity};
 use crate::store::door_key;
@@ -116,12 +116,19 @@ fn untold_refusals(here: &Here) -> anyhow::Result<()> {
 /// Delivers what is due; what is given up goes into the trail.
 fn deliver(here: &Here) -> anyhow::Result<Delivery> {
     let (site, settings) = (&here.site, here.settings());
-    let Some(store) = open::open(settings, &site.state, site.account_uid, Mode::Write)? else {
-        return Ok(Delivery::default());
-    };
+    let store = open::open(settings, &site.state, site.account_uid, Mode::Write)?;
+    if let Err(error) = smart::file(site, &here.policy, store.as_deref()) {
+        let _ = syslog::send(Severity::Error, &format!("smart commits: {error}"));
+    }
+    let Some(store) = store else { return Ok(Delivery::default()) };
     let now = || clock::now().wall;
-    let delivery =
-        notify::deliver(store.as_ref(), &settings.notify, site.account_uid, &now, BUDGET)?;
+    let jira = smart::Taker::new(site, &here.policy);
+    let takers = Takers {
+        settings: &settings.notify,
+        other: jira.as_ref().map(|jira| jira as &dyn notify::Taker),
+        account_uid: site.account_uid,
+    };
+    let delivery = notify::deliver(store.as_ref(), takers, &now, BUDGET)?;
     for one in &delivery.given_up {
         let line = Record::new(Event::NOTICE_FAILED, crate::os::host_name())
             .with("notice", one.id.as_str())

@@ -7,12 +7,14 @@ use super::out::Out;
 use super::site::Here;
 use crate::decision::{self, Paths, Question, Verdict};
 use crate::os::clock;
-use crate::policy::entry::{Entry, Kind};
+use crate::policy::entry::{Entry, Holder, Kind, Permissions};
 use crate::policy::members::{Answers, LookupsOf, lookups_of};
 use crate::policy::model::Policy;
 use crate::policy::name::UserName;
-use crate::policy::scope::Scopes;
+use crate::policy::pattern::Given;
+use crate::policy::scope::{self, Scopes};
 use crate::push::Action;
+use crate::push::issue::find;
 use crate::pusher::Source;
 use chrono::Duration;
 use serde_json::json;
@@ -76,11 +78,66 @@ pub fn tell_all(here: &Here, args: &Args, out: &Out) -> anyhow::Result<Exit> {
     for user in policy.users.iter().filter(|(_, user)| user.active).map(|(name, _)| name) {
         found += usize::from(asker.one(user, args.repository.as_bytes(), &question, out)?);
     }
+    let by_jira = by_jira(&policy, args.repository.as_bytes(), action, &name);
+    if !by_jira.is_empty() {
+        found += 1;
+        tell_jira(&by_jira, out);
+    }
     if found == 0 {
         let name = if name.is_empty() { String::new() } else { format!(" {name}") };
         out.note(format!("nobody can {action}{name} in {}", args.repository));
     }
     Ok(if found == 0 { Exit::NotFound } else { Exit::Done })
+}
+
+/// Holders whom Jira fills in when somebody pushes, and the entry that has them: people of the issue
+/// whose key stands in the ref's name, and roles where the project takes them from there.
+fn by_jira(
+    policy: &Policy,
+    repository: &[u8],
+    action: Action,
+    name: &str,
+) -> Vec<(String, String)> {
+    let (Ok(site), Some(_)) = (scope::site(policy, repository), &policy.settings.jira) else {
+        return Vec::new();
+    };
+    let keys = find(name.as_bytes(), &site.project.jira_keys);
+    let given = Given { user: None, issues_of: &site.project.jira_keys };
+    let roles = site.project.jira_roles.is_some();
+    // Whoever may change something may read.
+    let wanted = match action {
+        Action::Read => Permissions::READ.with(Permissions::WRITE),
+        other => Permissions::parse(other.as_str()).unwrap_or_default(),
+    };
+    let named = |holder: &&Holder| {
+        (holder.is_of_an_issue() && !keys.is_empty())
+            || (roles && matches!(holder, Holder::Role(_) | Holder::Lead))
+    };
+    let mut found = Vec::new();
+    for entry in site.entries {
+        let permits = !entry.is_forbid()
+            && entry.permissions.intersects(wanted)
+            && (action == Action::Read || entry.refs.permits(name.as_bytes(), given) == Ok(true));
+        for holder in entry.to.iter().flatten().filter(|holder| permits && named(holder)) {
+            let of = match keys.first() {
+                Some(key) if holder.is_of_an_issue() => format!("{holder} of {key}"),
+                _ => holder.to_string(),
+            };
+            found.push((of, place(policy, entry)));
+        }
+    }
+    found
+}
+
+fn tell_jira(found: &[(String, String)], out: &Out) {
+    for (holder, place) in found.iter().filter(|_| out.json) {
+        out.value(&json!({ "jira": holder, "entry": place }));
+    }
+    if !out.json {
+        let each: Vec<String> =
+            found.iter().map(|(holder, place)| format!("{holder} ({place})")).collect();
+        out.line(format!("and whoever Jira names: {}", each.join(", ")));
+    }
 }
 
 struct Asker<'p> {
@@ -133,13 +190,7 @@ impl<'p> Asker<'p> {
 }
 
 fn tell(policy: &Policy, user: &UserName, entry: Option<&Entry>, if_member: bool, out: &Out) {
-    let place = entry.map(|entry| {
-        if let Kind::Lent(id) = &entry.kind {
-            return format!("grant {id}");
-        }
-        let file = policy.files.get(usize::from(entry.place.file)).map_or("policy", String::as_str);
-        format!("{file}:{}", entry.place.line)
-    });
+    let place = entry.map(|entry| place(policy, entry));
     let paths = entry
         .and_then(|entry| entry.paths.as_ref())
         .map(|paths| paths.include.iter().map(ToString::to_string).collect::<Vec<_>>());
@@ -151,4 +202,13 @@ fn tell(policy: &Policy, user: &UserName, entry: Option<&Entry>, if_member: bool
     let only = only.map(|paths| format!(", only {paths}")).unwrap_or_default();
     let member = if if_member { ", where a looked-up group has them" } else { "" };
     out.line(format!("{user:24} {}{only}{member}", place.unwrap_or_else(|| "warn-only".into())));
+}
+
+/// Where an entry stands.
+fn place(policy: &Policy, entry: &Entry) -> String {
+    if let Kind::Lent(id) = &entry.kind {
+        return format!("grant {id}");
+    }
+    let file = policy.files.get(usize::from(entry.place.file)).map_or("policy", String::as_str);
+    format!("{file}:{}", entry.place.line)
 }

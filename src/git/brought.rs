@@ -36,7 +36,8 @@ pub(super) fn of(
     let Some(new) = history.peel(new, &meter)? else { return Ok(None) };
     let old = change.old().or(base).map(|old| history.peel(old, &meter)).transpose()?.flatten();
     let old = old.map(|old| history.node(old)).transpose()?;
-    let (nodes, more) = range::first(history, old, history.node(new)?, most, &meter)?;
+    let olds: Vec<_> = old.into_iter().collect();
+    let (nodes, more) = range::first(history, &olds, history.node(new)?, most, &meter)?;
     let mut authors: Vec<BString> = Vec::new();
     for node in &nodes {
         let author = author(history, *node)?;

@@ -16,6 +16,7 @@ pub mod error;
 pub mod files;
 pub mod limits;
 mod look;
+pub mod news;
 pub mod objects;
 mod packed;
 mod range;
@@ -34,6 +35,7 @@ pub use env::GitEnv;
 pub use error::GitError;
 pub use files::CommitFiles;
 pub use limits::{Limits, PATH_COST};
+pub use news::News;
 pub use reader::Reader;
 pub use refs::RefValue;
 

@@ -45,18 +45,18 @@ pub(super) fn of(
     }
     while walk.open > 0 && walk.visit_next()? {}
     if let Some(old) = old
-        && !walk.is_proved(old)?
+        && !walk.is_proved(&[old])?
     {
         while walk.visit_next()? {}
     }
     Ok(walk.finish(new))
 }
 
-/// The first commits of the range that a walk meets, at most `most`, and whether it was cut short.
-/// Where it was, dates that lie may have it meet commits that the old value has too.
+/// The first commits that a walk meets and that no old value has, at most `most`, and whether it was
+/// cut short. Where it was, dates that lie may have it meet commits that an old value has too.
 pub(super) fn first(
     history: &History,
-    old: Option<Node>,
+    olds: &[Node],
     new: Node,
     most: usize,
     meter: &Meter<'_>,
@@ -64,9 +64,7 @@ pub(super) fn first(
     let (marks, queue) = (Marks::new(history)?, Queue::default());
     let mut walk = Walk { history, marks, queue, open: 0, found: Vec::new(), meter };
     walk.mark(new, NEW)?;
-    if let Some(old) = old {
-        walk.mark(old, OLD)?;
-    }
+    olds.iter().try_for_each(|old| walk.mark(*old, OLD))?;
     while walk.open > 0 {
         if walk.found.len() >= most {
             return Ok((walk.found.iter().map(|(node, _)| *node).collect(), true));
@@ -75,9 +73,7 @@ pub(super) fn first(
             break;
         }
     }
-    if let Some(old) = old
-        && !walk.is_proved(old)?
-    {
+    if !walk.is_proved(olds)? {
         while walk.visit_next()? {}
     }
     Ok((walk.finish(new).commits.iter().map(|(node, _)| *node).collect(), false))
@@ -129,9 +125,12 @@ impl Walk<'_> {
         self.marks.get(node) & (NEW_DONE | OLD) == NEW_DONE
     }
 
-    /// Whether the old value leads to nothing that was found: if it did, then also to one of the
+    /// Whether the old values lead to nothing that was found: if one did, then also to one of the
     /// lowest commits found.
-    fn is_proved(&self, old: Node) -> Result<bool, GitError> {
+    fn is_proved(&self, olds: &[Node]) -> Result<bool, GitError> {
+        if olds.is_empty() {
+            return Ok(true);
+        }
         let mut open = Vec::new();
         for (node, commit) in self.found.iter().filter(|(node, _)| self.is_found(*node)) {
             let is_lowest = !commit.parents.iter().any(|parent| self.is_found(*parent));
@@ -145,7 +144,7 @@ impl Walk<'_> {
             return Ok(false);
         }
         for node in open {
-            if reaches(self.history, &[old], node, self.meter)? {
+            if reaches(self.history, olds, node, self.meter)? {
                 return Ok(false);
             }
         }

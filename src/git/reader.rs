@@ -9,7 +9,7 @@ use super::refs::{Files, Refs};
 use super::reftable::Reftable;
 use super::repo::Repo;
 use super::{Brought, Changed, GitEnv, GitError, Limits, RefValue, RepoConfig};
-use super::{ancestry, brought, changed, look};
+use super::{News, ancestry, brought, changed, look, news};
 use crate::check::{Asked, Failed, People};
 use crate::push::hygiene::{self, CaseTwins, NameFault};
 use crate::push::{Action, Change, RefName, RefUpdate};
@@ -210,9 +210,36 @@ impl Reader {
         look::at(&self.history, &self.refs, asked, base, people, limits)
     }
 
+    /// The commits of `new` that none of `olds` has, oldest first, merges left out; `None` where there
+    /// are more than `most`.
+    ///
+    /// # Errors
+    /// When history can't be read, or a limit is reached.
+    pub fn news(
+        &self,
+        olds: &[ObjectId],
+        new: ObjectId,
+        most: usize,
+        limits: &Limits<'_>,
+    ) -> Result<Option<Vec<News>>, GitError> {
+        news::of(&self.history, olds, new, most, limits)
+    }
+
+    /// Whether `new` is `old` or comes after it.
+    ///
+    /// # Errors
+    /// When history can't be read, or a limit is reached.
+    pub fn is_forward(
+        &self,
+        old: ObjectId,
+        new: ObjectId,
+        limits: &Limits<'_>,
+    ) -> Result<bool, GitError> {
+        ancestry::is_forward(&self.history, old, new, &Meter::new(limits))
+    }
+
     fn moved(&self, old: ObjectId, new: ObjectId, limits: &Limits<'_>) -> Result<Action, GitError> {
-        let forward = ancestry::is_forward(&self.history, old, new, &Meter::new(limits))?;
-        Ok(if forward { Action::Update } else { Action::Force })
+        Ok(if self.is_forward(old, new, limits)? { Action::Update } else { Action::Force })
     }
 }
 

@@ -23,6 +23,7 @@ mod record;
 mod refusal;
 pub(crate) mod ruling;
 pub mod settle;
+pub mod smart;
 mod tell;
 pub mod token_ledger;
 pub mod tokens;

@@ -146,10 +146,6 @@ fn judge(
     let (sources, loaded) = crate::policy::load_file(main, &folder.to_string_lossy(), &files);
     let problems = |problems: &[Problem]| No::new(Code::PolicyInvalid, shown(problems, &sources));
     let (policy, warnings) = loaded.map_err(|found| problems(&found))?;
-    let unbuilt = diag::unbuilt(&policy, &sources);
-    if !unbuilt.is_empty() {
-        return Err(problems(&unbuilt));
-    }
     for_the_server(site, old, &policy)?;
     if let Some(words) = lockout(&policy, home, clock::now().wall) {
         return Err(No::new(Code::PolicyLockout, [words]));

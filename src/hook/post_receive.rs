@@ -2,7 +2,7 @@
 
 use super::desk::Desk;
 use super::judge::{self, Known, MAX_REFS};
-use super::{End, Refusal, charge, foreign, ledger, policy_push, record, say, settle};
+use super::{End, Refusal, charge, foreign, ledger, policy_push, record, say, settle, smart};
 use crate::access::{Id, notice};
 use crate::audit::{Event, RefRecord};
 use crate::os::syslog::{self, Severity};
@@ -57,6 +57,7 @@ fn landed(stdin: &[u8]) -> Result<(), String> {
     say(&report::facts(&applied, desk.policy.settings().sources.contains(&Source::Gitlab)));
     recorded.map_err(|error| error.to_string())?;
     let known = Known { git_dir: here.into_os_string().into_vec(), ..known };
+    smart::landed(&desk, &known);
     spend(&desk, slip.as_ref(), &known, &line.refs)?;
     if let Some(slip) = slip {
         slip::close(&desk.site.state, &slip.head.key).map_err(|error| error.to_string())?;

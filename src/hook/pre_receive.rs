@@ -11,7 +11,7 @@ use super::desk::Desk;
 use super::judge::{self, Known, Ruled};
 use super::lent::{self, Access};
 use super::policy_push::{self, Landing};
-use super::{End, Refusal, foreign, ledger, record, say, settle, tell, wait};
+use super::{End, Refusal, foreign, ledger, record, say, settle, smart, tell, wait};
 use crate::access::Id;
 use crate::audit::{Event, Record, Text, TrailError, Verdict};
 use crate::code::Code;
@@ -211,6 +211,7 @@ impl Answered<'_> {
             self.register(access, reserved)?;
             lay(clock::now())?;
         }
+        smart::intend(self.desk, self.known, self.ground, || self.allowed());
         faults::point("pre-receive-slip");
         settle::own_repository(self.desk);
         say(&tell::report(self.desk, self.known, self.ground, self.ruled).render());

@@ -210,8 +210,13 @@ impl Client {
         Ok(found.iter().any(key))
     }
 
+    /// Which Jira it is.
+    pub(super) const fn flavor(&self) -> Flavor {
+        self.flavor
+    }
+
     /// Something that is there.
-    fn there(&self, path: &str, what: &str, time: Duration) -> Result<Value, JiraError> {
+    pub(super) fn there(&self, path: &str, what: &str, time: Duration) -> Result<Value, JiraError> {
         let body = self.get(path, what, time)?;
         // What nobody told us is not there is there for others: our account may not see it.
         body.ok_or_else(|| JiraError::Right(what.to_owned()))

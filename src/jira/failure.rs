@@ -55,6 +55,14 @@ pub enum JiraError {
     /// A field that is not there, or holds no people.
     #[error("the field `{0}` of Jira {1}; tell the admin")]
     Field(String, String),
+    /// An issue that something should be done to.
+    #[error("there is no issue {0}, or the gate's account can't see it")]
+    Absent(String),
+    /// Its workflow does not have it from where the issue is.
+    #[error(
+        "{0} has no transition `{1}` from the state that it is in, or the gate's account may not take it"
+    )]
+    NoTransition(String, String),
     /// A role that the project does not have.
     #[error("the project in Jira has no role `{0}`; tell the admin")]
     NoRole(String),
@@ -74,6 +82,13 @@ impl JiraError {
                 | Self::Resting
                 | Self::OutOfTime
         )
+    }
+
+    /// Whether another try of the same would fail the same: neither a state of Jira, which passes, nor
+    /// our login, which the admin mends.
+    #[must_use]
+    pub const fn is_final(&self) -> bool {
+        !self.is_down() && !matches!(self, Self::Token(_) | Self::Login)
     }
 
     /// Whether it took all the time that a call may take.

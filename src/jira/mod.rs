@@ -5,7 +5,8 @@
 //! can be kept and told.
 //!
 //! [`client`](self) one call; `wire` what answers look like; `keep` files of what was learnt;
-//! `breaker` that a dead Jira costs one push its time and the next ones nothing; `people` who is named.
+//! `breaker` that a dead Jira costs one push its time and the next ones nothing; `people` who is named;
+//! `write` what landed commits do to an issue, outside of any push.
 
 #![cfg_attr(
     test,
@@ -20,11 +21,13 @@ mod people;
 mod rule;
 mod token;
 mod wire;
+mod write;
 
 pub use client::{Me, Server};
 pub use failure::JiraError;
 pub use people::Question;
 pub use wire::{Category, Issue, Person};
+pub use write::Act;
 
 use crate::os::clock;
 use crate::policy::model::{JiraSettings, WhenDown};

@@ -33,6 +33,7 @@ fn bed(cloud: bool) -> Bed {
         fresh_people: span(600),
         when_down: WhenDown::Refuse,
         fields: Vec::new(),
+        smart: None,
     };
     fake.issue("PAY-1", Some("ann"), "rob");
     Bed { folder, fake, settings }

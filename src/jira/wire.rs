@@ -238,6 +238,16 @@ pub(super) fn groups(body: &Value) -> Result<BTreeSet<String>, JiraError> {
     names.ok_or(JiraError::Form("the list of somebody's groups"))
 }
 
+/// Id and name of each transition that an issue can take.
+pub(super) fn transitions(body: &Value) -> Result<Vec<(String, String)>, JiraError> {
+    const FORM: JiraError = JiraError::Form("the list of transitions");
+    let list = body.get("transitions").and_then(Value::as_array).ok_or(FORM)?;
+    list.iter()
+        .map(|one| Some((text(one, "id")?, text(one, "name")?)))
+        .collect::<Option<_>>()
+        .ok_or(FORM)
+}
+
 /// Who has a role.
 pub(super) fn actors(body: &Value, flavor: Flavor) -> Result<Actors, JiraError> {
     const FORM: JiraError = JiraError::Form("a role");

@@ -34,12 +34,23 @@ pub enum Failure {
     /// The command could not be run, or took too long.
     #[error(transparent)]
     Child(#[from] ChildError),
+    /// A taker that is no receiver of the policy's could not take it now.
+    #[error("{0}")]
+    NotNow(String),
+    /// It will never take it.
+    #[error("{0}")]
+    Never(String),
     /// The command ended with a failure.
     #[error("the command ended with {0}")]
     Status(std::process::ExitStatus),
 }
 
 impl Failure {
+    /// Whether it is about this notice, whose next try would fail the same, and not about who takes it.
+    pub const fn is_final(&self) -> bool {
+        matches!(self, Self::Never(_))
+    }
+
     /// How long the receiver asks to be left alone.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {

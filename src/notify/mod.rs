@@ -13,6 +13,7 @@ mod retry;
 mod secret;
 mod sign;
 
+pub use failure::Failure;
 pub use secret::SecretError;
 
 use crate::access::Notice;
@@ -25,7 +26,6 @@ use crate::policy::model::{Notify, NotifyTo};
 use crate::store::access::{AccessStore, StoreError};
 use crate::text::Safe;
 use chrono::{DateTime, Utc};
-use failure::Failure;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -62,6 +62,63 @@ pub struct NotTaken {
     pub reason: String,
 }
 
+/// Takes the notices of one target that no `[[notify]]` names.
+pub trait Taker {
+    /// The target.
+    fn target(&self) -> &str;
+
+    /// What people call it.
+    fn name(&self) -> String;
+
+    /// One try.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    fn take(&self, notice: &Notice) -> Result<(), Failure>;
+}
+
+/// Who takes notices.
+#[derive(Clone, Copy)]
+pub struct Takers<'a> {
+    /// Receivers of the policy.
+    pub settings: &'a [Notify],
+    /// Another one.
+    pub other: Option<&'a dyn Taker>,
+    /// As whom commands run.
+    pub account_uid: u32,
+}
+
+/// Who takes one notice.
+#[derive(Clone, Copy)]
+enum To<'a> {
+    Receiver(&'a NotifyTo),
+    Other(&'a dyn Taker),
+}
+
+impl<'a> Takers<'a> {
+    fn of(&self, notice: &Notice) -> Option<To<'a>> {
+        let receiver = self.settings.iter().find(|one| target(&one.to) == notice.target);
+        let other = self.other.filter(|other| other.target() == notice.target);
+        receiver.map(|one| To::Receiver(&one.to)).or(other.map(To::Other))
+    }
+
+    fn send(&self, to: To<'_>, notice: &Notice, now: DateTime<Utc>) -> Result<(), Failure> {
+        match to {
+            To::Receiver(to) => send(to, notice, self.account_uid, now),
+            To::Other(other) => other.take(notice),
+        }
+    }
+}
+
+impl To<'_> {
+    fn name(self) -> String {
+        match self {
+            Self::Receiver(to) => receiver(to),
+            Self::Other(other) => Safe::new(other.name().as_bytes(), MAX_REASON).to_string(),
+        }
+    }
+}
+
 /// Tries every notice that is due once; none is begun after `budget`.
 ///
 /// Each is claimed in the store first, so two senders never send the same one at the same time. A
@@ -72,20 +129,13 @@ pub struct NotTaken {
 /// [`StoreError`]: the outbox can't be read or written; what is not told stays in it.
 pub fn deliver(
     store: &dyn AccessStore,
-    settings: &[Notify],
-    account_uid: u32,
+    takers: Takers<'_>,
     now: &dyn Fn() -> DateTime<Utc>,
     budget: Duration,
 ) -> Result<Delivery, StoreError> {
     let end = clock::now().boot + budget;
-    let mut round = Round {
-        store,
-        settings,
-        account_uid,
-        now,
-        failed: BTreeSet::new(),
-        delivery: Delivery::default(),
-    };
+    let mut round =
+        Round { store, takers, now, failed: BTreeSet::new(), delivery: Delivery::default() };
     for notice in store.due(now(), MOST)? {
         if clock::now().boot >= end {
             break;
@@ -110,8 +160,7 @@ pub fn detach() -> Result<(), ChildError> {
 
 struct Round<'a> {
     store: &'a dyn AccessStore,
-    settings: &'a [Notify],
-    account_uid: u32,
+    takers: Takers<'a>,
     now: &'a dyn Fn() -> DateTime<Utc>,
     /// Receivers that failed in this run: one that hangs costs one timeout, not one for each notice.
     failed: BTreeSet<String>,
@@ -125,8 +174,7 @@ impl Round<'_> {
             self.delivery.dropped += 1;
             return Ok(());
         }
-        let Some(receiver) = self.settings.iter().find(|one| target(&one.to) == notice.target)
-        else {
+        let Some(to) = self.takers.of(notice) else {
             return self.give_up(notice, "nobody", "the policy no longer has this receiver");
         };
         if self.failed.contains(&notice.target) {
@@ -137,13 +185,16 @@ impl Round<'_> {
         if !self.store.postpone(&notice.id, notice.tries, next)? {
             return Ok(());
         }
-        match send(&receiver.to, notice, self.account_uid, (self.now)()) {
+        match self.takers.send(to, notice, (self.now)()) {
             Ok(()) => {
                 self.store.delivered(&notice.id)?;
                 self.delivery.sent += 1;
                 Ok(())
             }
-            Err(failure) => self.failed(notice, &receiver.to, &failure, next),
+            Err(failure) if failure.is_final() => {
+                self.give_up(notice, &to.name(), &failure.to_string())
+            }
+            Err(failure) => self.failed(notice, to, &failure, next),
         }
     }
 
@@ -159,13 +210,13 @@ impl Round<'_> {
     fn failed(
         &mut self,
         notice: &Notice,
-        to: &NotifyTo,
+        to: To<'_>,
         failure: &Failure,
         next: DateTime<Utc>,
     ) -> Result<(), StoreError> {
         self.failed.insert(notice.target.clone());
         if retry::is_last(notice) {
-            return self.give_up(notice, &receiver(to), &failure.to_string());
+            return self.give_up(notice, &to.name(), &failure.to_string());
         }
         // A receiver that asks for more patience than ours gets it, within bounds; it costs a try.
         if let Some(wanted) = failure.retry_after() {
@@ -174,7 +225,7 @@ impl Round<'_> {
                 self.store.postpone(&notice.id, notice.tries + 1, wanted)?;
             }
         }
-        let not_taken = NotTaken::new(notice, &receiver(to), &failure.to_string());
+        let not_taken = NotTaken::new(notice, &to.name(), &failure.to_string());
         not_taken.log(Severity::Warning, "will be tried again");
         self.delivery.postponed.push(not_taken);
         Ok(())

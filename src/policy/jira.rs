@@ -2,6 +2,7 @@
 //!
 //! Plain data; what is asked of Jira, and how, is the effect's.
 
+use super::refs::RefScope;
 use super::span::Span;
 use crate::push::issue::Spot;
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,28 @@ pub struct JiraSettings {
     pub when_down: WhenDown,
     /// Ids of all fields whose people the policy speaks of: they are asked for together.
     pub fields: Vec<Box<str>>,
+    /// `smart-commits`; without it no commit does anything to an issue.
+    pub smart: Option<SmartCommits>,
+}
+
+/// `smart-commits`: what messages of landed commits may do to issues.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SmartCommits {
+    /// `branches`, `except-branches`: a commit counts once it is new to one of these.
+    pub branches: RefScope,
+    /// `comment`: whether `#comment` is a command.
+    pub comment: bool,
+    /// `transitions`: names of the transitions that a message may ask for.
+    pub transitions: Vec<Box<str>>,
+}
+
+impl SmartCommits {
+    /// Whether commits of a ref count. A pattern that can't be evaluated matches nothing: nothing is
+    /// sent then.
+    #[must_use]
+    pub fn governs(&self, name: &[u8]) -> bool {
+        self.branches.permits(name, None).unwrap_or(false)
+    }
 }
 
 /// Which Jira it is: they differ in how people are named and what can be asked.

@@ -7,7 +7,7 @@ pub use super::lending::{
     TokenSettings,
 };
 
-pub use super::jira::{Flavor, JiraSettings, WhenDown};
+pub use super::jira::{Flavor, JiraSettings, SmartCommits, WhenDown};
 
 use super::checks::Check;
 use super::entry::{Enforce, Entry, Holder, Place};
@@ -44,8 +44,6 @@ pub struct Policy {
     pub entitlements: BTreeMap<EntitlementName, Entitlement>,
     /// `[[checks]]`
     pub checks: Vec<Check>,
-    /// Sections and words whose part of refwarden is not built yet; `policy apply` refuses them.
-    pub unbuilt: Vec<(Box<str>, Place)>,
 }
 
 /// What every push needs, whoever pushes where.

@@ -8,6 +8,7 @@ pub mod hygiene;
 pub mod issue;
 pub mod line;
 pub mod ref_name;
+pub mod smart;
 
 pub use action::Action;
 pub use issue::IssueKey;

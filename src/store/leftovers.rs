@@ -17,7 +17,8 @@ use std::path::Path;
 /// waits for gpg. Who is that slow all the same fails, and is refused.
 const AGE: i64 = 3600;
 /// Where files are written whole, below the state folder.
-const FOLDERS: [&str; 6] = ["", "slips", "promises", "policy", "policy/history", "policy/judged"];
+const FOLDERS: [&str; 7] =
+    ["", "slips", "promises", "landings", "policy", "policy/history", "policy/judged"];
 
 /// Removes them, and says how many there were.
 ///

@@ -15,6 +15,7 @@ pub mod door_key;
 pub mod epoch;
 pub mod etcd;
 pub mod fails;
+pub mod jira_note;
 pub mod landing;
 pub mod leftovers;
 pub mod open;

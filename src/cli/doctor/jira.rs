@@ -5,7 +5,8 @@ use super::super::repo::target::Installation;
 use crate::hook::desk;
 use crate::jira::{Jira, JiraError};
 use crate::os::clock;
-use crate::policy::model::Flavor;
+use crate::policy::model::{Flavor, Settings};
+use crate::store::open::{self, Mode};
 use std::collections::BTreeSet;
 
 /// Nothing where the policy has no `[jira]`.
@@ -28,6 +29,7 @@ pub fn jira(home: &Installation) -> Vec<Finding> {
         false => Finding::warn("jira", format!("our account {} is not active", me.id), "wake it"),
     }];
     found.extend(other_flavor(&jira, settings.flavor));
+    found.extend(settings.smart.as_ref().and_then(|_| no_outbox(home, applied.settings())));
     let projects: BTreeSet<Box<str>> = applied
         .policy()
         .map(|policy| policy.projects.into_values().flat_map(|project| project.jira_keys).collect())
@@ -59,6 +61,15 @@ fn other_flavor(jira: &Jira, flavor: Flavor) -> Option<Finding> {
             server.version
         );
         Finding::broken("jira", what, "mend `[jira] flavor`")
+    })
+}
+
+/// What commits say waits in the store's outbox.
+fn no_outbox(home: &Installation, settings: &Settings) -> Option<Finding> {
+    let (state, uid) = (&home.site.state, home.site.account_uid);
+    matches!(open::open(settings, state, uid, Mode::Read), Ok(None)).then(|| {
+        let what = "smart commits are on and there is no store: nothing is sent";
+        Finding::warn("jira", what, "run `refwarden store init`")
     })
 }
 

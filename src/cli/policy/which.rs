@@ -2,7 +2,7 @@
 //!
 //! Knows how each is named and opened; not what is asked of it.
 
-use super::{Loaded, load};
+use super::load;
 use crate::cli::Failure;
 use crate::cli::exit::Exit;
 use crate::cli::out::Out;
@@ -63,16 +63,7 @@ pub fn open_both([one, other]: [&Which; 2], out: &Out) -> anyhow::Result<[Policy
 /// No such policy (exit code 6), an invalid file (4), no rights.
 pub fn open(which: &Which, out: &Out) -> anyhow::Result<Policy> {
     let word = match which {
-        Which::File(path) => {
-            let Loaded { policy, .. } = load(path, None, out)?;
-            if !policy.unbuilt.is_empty() {
-                out.note(format!(
-                    "`{}` says things that are not built into this version: they count for nothing here",
-                    path.display()
-                ));
-            }
-            return Ok(policy);
-        }
+        Which::File(path) => return Ok(load(path, None, out)?.policy),
         Which::Applied => None,
         Which::Digest(digits) => Some(digits.as_str()),
     };

@@ -48,7 +48,8 @@ impl Answered<'_> {
             .map_err(|error| unwritable(&error))
     }
 
-    fn allowed(&self) -> Vec<SlipRef> {
+    /// The refs that may move.
+    pub(super) fn allowed(&self) -> Vec<SlipRef> {
         let both = self.known.updates.iter().zip(self.ruled);
         both.filter(|(_, one)| one.refused().is_none())
             .map(|(update, _)| {

@@ -63,7 +63,8 @@ impl Outbox {
     }
 
     pub fn deliver_within(&self, settings: &[Notify], seconds: i64, budget: Duration) -> Delivery {
-        deliver(&self.store(), settings, uid(), &|| at(seconds), budget).unwrap()
+        let takers = Takers { settings, other: None, account_uid: uid() };
+        deliver(&self.store(), takers, &|| at(seconds), budget).unwrap()
     }
 
     pub fn left(&self) -> Vec<Notice> {

@@ -137,7 +137,18 @@ impl Check<'_> {
     fn listed(&mut self, table: &Table, key: &str) -> Vec<Holder> {
         let Some(words) = table.texts(key) else { return Vec::new() };
         self.not_empty(&words, key);
-        self.holders(&words, Role::ADDS)
+        let holders = self.holders(&words, Role::ADDS);
+        // Who asks and who approves does so for a time, not for a ref that names an issue.
+        let of_issue =
+            |text: &str| matches!(text, "assignee" | "reporter") || text.starts_with("field:");
+        for word in words.words.iter().filter(|word| of_issue(word.text)) {
+            let message = format!(
+                "`{}` is named by an issue, and here is none: it stands in `to` of permits and grants",
+                word.text
+            );
+            self.report(PolicyCode::BadHolder, word.at, message);
+        }
+        holders
     }
 
     /// A repository that no project has is asked about in vain.

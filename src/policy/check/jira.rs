@@ -39,7 +39,6 @@ impl Check<'_> {
         );
         let span = |seconds| Span::of_seconds(seconds);
         let email = self.jira_email(table, flavor);
-        self.unbuilt_jira(table);
         let (issue, people) = (self.age(table, "cache-issues"), self.age(table, "cache-people"));
         Some(JiraSettings {
             url: self.jira_url(table).unwrap_or_default(),
@@ -53,6 +52,7 @@ impl Check<'_> {
             fresh_people: people.or(span(FRESH_PEOPLE))?,
             when_down: self.when_down(table),
             fields: Vec::new(),
+            smart: self.smart_commits(table),
         })
     }
 

@@ -22,10 +22,10 @@ mod schemes;
 mod search;
 mod secure;
 mod settings;
+mod smart;
 mod spans;
 mod store;
 mod tokens;
-mod unbuilt;
 mod unique;
 mod users;
 mod when;
@@ -52,7 +52,6 @@ struct Check<'a> {
     secure: Option<At>,
     /// Holders where being one takes a right away: none may depend on a look-up.
     taking: Vec<(Holder, At)>,
-    unbuilt: Vec<(Box<str>, Place)>,
     /// Of all patterns so far, as [`super::pattern::Pattern::size`] counts.
     pattern_size: usize,
 }
@@ -67,7 +66,6 @@ pub(super) fn check(root: &Table, sources: &Sources, problems: Problems) -> (Pol
         zone: Zone::default(),
         secure: None,
         taking: Vec::new(),
-        unbuilt: Vec::new(),
         pattern_size: 0,
     };
     let policy = check.policy();
@@ -87,7 +85,7 @@ impl Check<'_> {
         let grants = self.grants(&projects);
         let entitlements = match self.root.has("entitlements") {
             true => {
-                let people = People::new(&users, &groups, self.root.has("jira"));
+                let people = People::new(&users, &groups);
                 self.entitlements(&projects, &people, &settings.notify)
             }
             false => BTreeMap::new(),
@@ -102,11 +100,8 @@ impl Check<'_> {
             jira.fields = jira::fields(holders);
         }
         self.home_has_a_project(settings.home.as_ref(), &projects);
-        self.later_parts();
         self.look_ups(&groups, &roles, &projects);
         let files = self.sources.short_names();
-        let mut unbuilt = std::mem::take(&mut self.unbuilt);
-        unbuilt.sort_by_key(|(_, place)| *place);
         Policy {
             files,
             settings,
@@ -118,7 +113,6 @@ impl Check<'_> {
             grants,
             entitlements,
             checks,
-            unbuilt,
         }
     }
 
@@ -161,11 +155,6 @@ impl Check<'_> {
 
     fn place(&self, at: At) -> Place {
         self.sources.place(at)
-    }
-
-    fn mark_unbuilt(&mut self, what: impl Into<Box<str>>, at: At) {
-        let place = self.place(at);
-        self.unbuilt.push((what.into(), place));
     }
 
     /// One of a few words, or `default` where the key is not there.

@@ -25,8 +25,6 @@ pub(super) struct People<'p> {
     active: BTreeSet<&'p UserName>,
     members: HashMap<GroupName, BTreeSet<&'p UserName>>,
     lookups: LookupsOf,
-    /// Whether there is a Jira whose issues could name people.
-    issues: bool,
 }
 
 /// What stands against an entitlement in a project.
@@ -39,11 +37,7 @@ enum Trouble {
 }
 
 impl<'p> People<'p> {
-    pub fn new(
-        users: &'p BTreeMap<UserName, User>,
-        groups: &BTreeMap<GroupName, Group>,
-        issues: bool,
-    ) -> Self {
+    pub fn new(users: &'p BTreeMap<UserName, User>, groups: &BTreeMap<GroupName, Group>) -> Self {
         let active: BTreeSet<&UserName> =
             users.iter().filter(|(_, user)| user.active).map(|(name, _)| name).collect();
         let mut members: HashMap<GroupName, BTreeSet<&UserName>> = HashMap::new();
@@ -53,7 +47,7 @@ impl<'p> People<'p> {
                 members.entry(group).or_default().insert(name);
             }
         }
-        Self { users, active, members, lookups: lookups_of(groups), issues }
+        Self { users, active, members, lookups: lookups_of(groups) }
     }
 
     /// Whether the holders are users by name, and all of them services.
@@ -86,7 +80,8 @@ impl<'p> People<'p> {
                         }
                     }
                 }
-                Holder::Assignee | Holder::Reporter | Holder::Field(_) if !self.issues => {}
+                // No issue is in play where somebody asks or approves.
+                Holder::Assignee | Holder::Reporter | Holder::Field(_) => {}
                 _ => return self.active.clone(),
             }
         }

@@ -343,7 +343,6 @@ impl<R: ReadAt> Compiled<R> {
             grants,
             entitlements: lending,
             checks,
-            unbuilt: Vec::new(),
         })
     }
 

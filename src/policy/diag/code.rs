@@ -113,7 +113,6 @@ codes! {
     NobodyEligible = 687, "an entitlement that nobody may ask for (warning)";
     SecureSource = 688, "a source that `secure-mode` can't vouch for (warning)";
     IssueAnywhere = 689, "an issue's people on refs that need not name an issue (warning)";
-    Unbuilt = 690, "not built yet";
     PolicyHome = 691, "a repository that the policy can't come from";
 }
 

@@ -8,8 +8,6 @@ mod render;
 pub use code::{PolicyCode, Severity};
 pub use render::{MAX_SHOWN, Position, position, to_json, to_text};
 
-use super::model::Policy;
-use super::source::Sources;
 
 /// Most problems that are collected; a hostile file can make millions.
 pub const MAX_PROBLEMS: usize = 10_000;
@@ -167,16 +165,6 @@ impl Problems {
         found.dedup();
         found
     }
-}
-
-/// What in a valid policy is not built yet, as problems: `policy apply` refuses them.
-#[must_use]
-pub fn unbuilt(policy: &Policy, sources: &Sources) -> Vec<Problem> {
-    let problem = |(what, place): &(Box<str>, super::entry::Place)| {
-        let message = format!("{what} is not built yet: a policy that needs it can't be applied");
-        Problem::new(PolicyCode::Unbuilt, sources.line_at(*place), message)
-    };
-    policy.unbuilt.iter().map(problem).collect()
 }
 
 #[cfg(test)]

@@ -64,6 +64,12 @@ fn jira(old: &Policy, new: &Policy, notes: &mut Vec<Note>) {
             "`[jira] when-down` changed: what holds while Jira does not answer".into(),
         );
     }
+    let smart = |policy: &Policy| policy.settings.jira.as_ref().and_then(|jira| jira.smart.clone());
+    let (was, is) = (smart(old), smart(new));
+    if was != is {
+        let words = "`[jira] smart-commits` changed: what messages of landed commits do to issues";
+        note(notes, is.is_some(), words.into());
+    }
     for (name, project) in &new.projects {
         let Some(was) = old.projects.get(name) else { continue };
         let added = project.jira_keys.iter().any(|key| !was.jira_keys.contains(key));

@@ -1,5 +1,6 @@
 mod brute;
 mod claims;
+mod jira;
 
 use super::super::entry::{Enforce, Entry, Holder, Kind, Permissions, Place};
 use super::super::lab::{self, Dice, REPOSITORIES, USERS};

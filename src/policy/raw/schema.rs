@@ -121,8 +121,11 @@ const JIRA: &[Key] = &[
     ("cache-issues", Text),
     ("cache-people", Text),
     ("when-down", Text),
-    ("smart-commits", Bool),
+    ("smart-commits", Table(SMART_COMMITS)),
 ];
+
+const SMART_COMMITS: &[Key] =
+    &[("branches", TEXTS), ("except-branches", TEXTS), ("comment", Bool), ("transitions", TEXTS)];
 
 const REQUIRE: &[Key] = &[
     ("source", Text),

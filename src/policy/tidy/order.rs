@@ -141,6 +141,7 @@ pub(super) fn order(path: &[&str]) -> &'static [&'static str] {
             "help",
             "enforce",
         ],
+        ["jira", "smart-commits"] => &["branches", "except-branches", "comment", "transitions"],
         ["access"] => &["max-open", "max-wait", "server-approvals"],
         ["notify"] => {
             &["events", "projects", "url", "format", "secret-file", "command", "before-end"]

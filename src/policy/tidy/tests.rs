@@ -32,6 +32,15 @@ fn keys_of_an_entry_have_one_order_and_tables_keep_theirs() {
 }
 
 #[test]
+fn what_commits_may_do_to_issues_has_an_order() {
+    let text =
+        "[jira.smart-commits]\ntransitions = [\"Done\"]\ncomment=true\nbranches = [\"main\"]\n";
+    let tidy =
+        "[jira.smart-commits]\nbranches = [\"main\"]\ncomment = true\ntransitions = [\"Done\"]\n";
+    assert_eq!(laid(text), tidy);
+}
+
+#[test]
 fn names_that_the_admin_chose_stay_in_their_order() {
     let text = "[groups]\nzoo = [\"a\"]\nant = [\"b\"]\n";
     assert_eq!(laid(text), text);

@@ -7,16 +7,21 @@ use std::time::Instant;
 
 const ON_ISSUES: &str = "branches = [\"feature/${issue}-*\", \"feature/${issue}\"]";
 
-struct Bed {
-    site: Site,
-    fake: Fake,
-    repo: Repo,
-    alice: Person,
+pub struct Bed {
+    pub site: Site,
+    pub fake: Fake,
+    pub repo: Repo,
+    pub alice: Person,
 }
 
 /// alice is `a1` there, bob `b1`; carol has no account. The policy's entries and more of `[jira]`.
-fn bed(entries: &[String], jira: &str, more: &str) -> Bed {
-    let fake = Fake::start(false);
+pub fn bed(entries: &[String], jira: &str, more: &str) -> Bed {
+    bed_of(false, entries, jira, more)
+}
+
+/// The same with either flavor.
+pub fn bed_of(cloud: bool, entries: &[String], jira: &str, more: &str) -> Bed {
+    let fake = Fake::start(cloud);
     fake.issue("PAY-1", Some("a1"), "b1");
     let site = Site::unapplied(&policy(&fake, entries, jira, more, ""), &Git::default());
     let token = site.path("state/jira-token");
@@ -30,13 +35,17 @@ fn bed(entries: &[String], jira: &str, more: &str) -> Bed {
 }
 
 fn policy(fake: &Fake, entries: &[String], jira: &str, more: &str, project: &str) -> Policy {
+    let flavor = match fake.state().cloud {
+        true => "flavor = \"cloud\"\nemail = \"g@ex.org\"",
+        false => "flavor = \"data-center\"",
+    };
     Policy::new(entries)
         .users(
             "[users.alice]\njira = \"a1\"\n[users.bob]\njira = \"b1\"\n[users.carol]\n[users.dave]\nactive = false",
         )
         .project(&format!("repositories = [\"**\"]\nbase = \"main\"\njira-keys = [\"PAY\"]\n{project}"))
         .also(&format!(
-            "[jira]\nurl = \"{}\"\nflavor = \"data-center\"\ntoken-file = \"{{state}}/jira-token\"\ntimeout = \"700ms\"\n{jira}\n{more}",
+            "[jira]\nurl = \"{}\"\n{flavor}\ntoken-file = \"{{state}}/jira-token\"\ntimeout = \"700ms\"\n{jira}\n{more}",
             fake.url
         ))
 }
@@ -46,8 +55,8 @@ fn assignee(permissions: &str) -> String {
 }
 
 impl Bed {
-    /// As if half an hour had gone by for what is kept.
-    fn age(&self, seconds: i64) {
+    /// As if so many seconds had gone by for what is kept.
+    pub fn age(&self, seconds: i64) {
         for below in ["issue", "people"] {
             let Ok(files) = std::fs::read_dir(self.site.path("state/jira").join(below)) else {
                 continue;
@@ -271,169 +280,16 @@ fn a_ticket_must_be_an_issue_in_the_right_state() {
     ask("PAY-1").says("waiting for approval");
 }
 
-/// The check `issue` on every ref but `main`; alice may push anything and bob, who is not at Jira's, too.
-fn checked(rule: &str, jira: &str) -> Bed {
-    let check = format!(
-        "[[checks]]\nname = \"issue\"\nexcept-branches = [\"main\", \"lifted/**\"]\nissue = {{ {rule} }}\n"
-    );
-    let bed = bed(&[permit("alice", "write", ""), permit("carol", "write", "")], jira, &check);
-    bed.repo.config("receive.advertisePushOptions", "true");
-    bed.alice.push(&["main"]).landed();
-    bed.fake.asked();
-    bed
-}
-
-impl Bed {
-    /// One more commit, with that message.
-    fn says(&self, message: &str) -> String {
-        self.alice.write("b", message);
-        self.alice.run(&["add", "--all"]);
-        self.alice.commit_index(message)
-    }
-
-    /// Back to what `main` is on the server.
-    fn back(&self) {
-        self.alice.run(&["reset", "--quiet", "--hard", "HEAD~1"]);
-    }
-}
-
 #[test]
-fn a_commit_without_an_issue_is_named_and_a_ref_or_an_option_names_one_for_all() {
-    let bed = checked("required = true", "");
-    let odd = bed.says("pay-1: small");
-    let push = bed.alice.push(&["main:topic/x"]);
-    push.refused("RW417").says(&odd[..12]).says("in capitals, as in PAY-1");
-    bed.alice.push_with(&["-o", "issue=PAY-1"], &["main:topic/x"]).landed();
-    // What the check has seen is seen; what it does not govern hides nothing.
-    bed.alice.push(&["main:topic/y"]).silent();
-    bed.says("nothing");
-    bed.alice.push(&["main:lifted/x"]).silent();
-    bed.alice.push(&["main:topic/x"]).refused("RW417").says("names no issue of PAY");
-    bed.alice.push(&["main:topic/PAY-9"]).silent();
-    for number in 0..12 {
-        bed.says(&format!("more {number}"));
-    }
-    bed.alice.push(&["main:topic/x"]).refused("RW417").says("and 2 more (issue)");
-    bed.says("OPS-1: a project of others'");
-    bed.alice.push(&["main:topic/x"]).refused("RW417").says("and 3 more (issue)");
-    let line = bed.site.trail().last_decision();
-    assert_eq!(line["refs"][0]["checks"][0], "issue");
-    assert!(bed.fake.asked().is_empty(), "a key alone is no question to Jira");
-}
-
-#[test]
-fn a_merge_needs_no_issue_and_hides_none() {
-    let bed = checked("required = true", "");
-    bed.alice.push_with(&["-o", "issue=PAY-1"], &["main:topic/base"]).landed();
-    bed.says("PAY-1: side");
-    bed.alice.run(&["branch", "--quiet", "side"]);
-    bed.back();
-    bed.alice.commit("c", "PAY-2: other");
-    bed.alice.run(&["commit", "--quiet", "--amend", "-m", "PAY-2: other"]);
-    bed.alice.run(&["merge", "--quiet", "--no-ff", "-m", "no key", "side"]);
-    bed.alice.push(&["main:topic/x"]).silent();
-    bed.alice.run(&["reset", "--quiet", "--hard", "HEAD~1"]);
-    bed.alice.run(&["checkout", "--quiet", "side"]);
-    let odd = bed.says("hidden");
-    bed.alice.run(&["checkout", "--quiet", "main"]);
-    bed.alice.run(&["merge", "--quiet", "--no-ff", "-m", "PAY-3: merge", "side"]);
-    bed.alice.push(&["main:topic/y"]).refused("RW417").says(&odd[..12]);
-}
-
-#[test]
-fn an_issue_is_asked_about_once_a_push_and_must_be_what_the_check_says() {
-    let rule = "exists = true, status = [\"In Progress\"], assignee = \"pusher\", jql = \"labels = hotfix\"";
-    let bed = checked(rule, "cache-issues = \"1s\"");
-    for number in 0..4 {
-        bed.says(&format!("PAY-1: {number}"));
-    }
-    bed.alice.push(&["main:topic/x", "main:topic/PAY-1-y"]).silent();
-    assert_eq!(bed.fake.asked().len(), 2, "the issue, and the JQL");
-    let line = bed.site.trail().last_decision().to_string();
-    assert!(line.contains("PAY-1 (ref)"), "{line}");
-    let odd = bed.says("PAY-1 PAY-7: not there");
-    let push = bed.alice.push(&["main:topic/x"]);
-    push.refused("RW417").says(&odd[..12]).says("PAY-7: there is no such issue");
-    let line = bed.site.trail().last_decision().to_string();
-    assert!(line.contains("PAY-7 (commit)"), "{line}");
-    bed.back();
-    bed.says("PAY-1: more");
-    let refused = |words: &str| {
-        bed.age(60);
-        bed.alice.push(&["main:topic/x"]).refused("RW417").says(words);
-    };
-    bed.fake.set("PAY-1", "assignee", json!({ "name": "b1", "key": "Kb1", "active": true }));
-    refused("PAY-1: you are not its assignee");
-    bed.fake.set("PAY-1", "assignee", json!({ "name": "a1", "key": "Ka1", "active": true }));
-    bed.alice.as_user("carol").push(&["main:topic/x"]).refused("RW417");
-    bed.fake.set(
-        "PAY-1",
-        "status",
-        json!({ "id": "5", "name": "Done",
-        "statusCategory": { "id": 3, "key": "done", "name": "Done" } }),
-    );
-    refused("PAY-1: its status is not In Progress");
-}
-
-#[test]
-fn an_issue_that_left_the_projects_does_not_count_and_one_that_moved_within_does() {
-    let bed = checked("exists = true", "");
-    bed.fake.issue("OPS-5", Some("a1"), "b1");
-    bed.fake.issue("PAY-6", Some("a1"), "b1");
-    bed.fake.state().moved.extend([
-        ("PAY-3".to_owned(), "OPS-5".to_owned()),
-        ("PAY-4".to_owned(), "PAY-6".to_owned()),
-    ]);
-    bed.says("PAY-3: moved away");
-    bed.alice.push(&["main:topic/x"]).refused("RW417").says("PAY-3 was moved to OPS-5");
-    bed.back();
-    bed.says("PAY-4: moved");
-    bed.alice.push(&["main:topic/x"]).landed().says("PAY-4 is PAY-6 now");
-}
-
-#[test]
-fn what_jql_does_not_find_is_refused() {
-    let bed = checked("jql = \"labels = other\"", "");
-    bed.says("PAY-1: x");
-    bed.alice.push(&["main:topic/x"]).refused("RW417").says("asks for by JQL");
-}
-
-#[test]
-fn while_jira_is_down_a_check_refuses_or_takes_what_is_kept() {
-    let bed = checked("exists = true, jql = \"labels = hotfix\"", "when-down = \"cache:15m\"");
-    bed.says("PAY-1: x");
-    bed.alice.push(&["main:topic/x"]).silent();
-    bed.fake.mood(Mood::Status(503));
-    bed.age(300);
-    bed.says("PAY-1: y");
-    bed.alice.push(&["main:topic/x"]).landed().says("Jira does not answer");
-    bed.age(900);
-    bed.says("PAY-1: z");
-    let push = bed.alice.push(&["main:topic/x"]);
-    push.refused("RW417").says("PAY-1 could not be looked at: Jira d");
-    // Where the check looks at nothing, nobody is asked.
-    bed.fake.asked();
-    bed.alice.push(&["main:lifted/x"]).silent();
+fn who_says_whom_jira_would_name_where_the_refs_name_has_an_issue() {
+    let bed = bed(&[permit("bob", "push", "branches = [\"main\"]"), assignee("write")], "", "");
+    let who = |name: &str| bed.site.refwarden(&["who", "create", name, "--repository", "app"]);
+    let run = who("feature/PAY-1-x");
+    run.ends(0, "and whoever Jira names: assignee of PAY-1 (policy.toml:");
+    let main = who("main");
+    main.ends(0, "bob");
+    assert!(!main.stdout.contains("Jira"), "{main:#?}");
+    let run = who("feature/x");
+    assert_eq!(run.code, Some(6), "{run:#?}");
     assert!(bed.fake.asked().is_empty());
-}
-
-#[test]
-fn a_bypass_lifts_it_and_nobody_is_asked() {
-    let lifts = permit("alice", "bypass", "checks = [\"issue\"]");
-    let check = "[[checks]]\nname = \"issue\"\nissue = { required = true, exists = true }\n";
-    let bed = bed(&[permit("alice", "write", ""), permit("carol", "write", ""), lifts], "", check);
-    bed.fake.mood(Mood::Hang);
-    bed.says("nothing");
-    bed.alice.as_user("carol").push(&["main:topic/x"]).refused("RW417");
-    bed.alice.push(&["main:topic/x"]).silent();
-    assert_eq!(bed.site.trail().last_decision()["refs"][0]["bypassed"][0], "issue");
-    assert!(bed.fake.asked().is_empty());
-}
-
-#[test]
-fn a_key_counts_for_a_check_only_where_key_from_says() {
-    let bed = checked("required = true", "key-from = [\"ref\"]");
-    bed.says("PAY-1: x");
-    bed.alice.push(&["main:topic/x"]).refused("RW417").says("the ref's name names no issue of PAY");
-    bed.alice.push(&["main:topic/PAY-1"]).silent();
 }

@@ -13,6 +13,7 @@ mod groups;
 mod hosts;
 mod identity;
 mod import;
+mod issue_checks;
 mod issues;
 mod kills;
 pub mod lent;
@@ -28,6 +29,7 @@ mod ref_names;
 mod report;
 mod require;
 mod scopes;
+mod smart;
 #[cfg(feature = "test-faults")]
 mod stages;
 mod stdin;

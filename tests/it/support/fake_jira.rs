@@ -47,8 +47,12 @@ pub struct State {
     pub permitted: Vec<String>,
     /// Method, path and query, in order.
     pub asked: Vec<String>,
-    /// Bodies of what was posted.
-    pub posted: Vec<Value>,
+    /// By key: bodies of its comments, oldest first.
+    pub comments: BTreeMap<String, Vec<Value>>,
+    /// By key: id and name of each transition that it can take.
+    pub transitions: BTreeMap<String, Vec<(String, String)>>,
+    /// Whether a comment is made and then not answered for.
+    pub forgets_to_answer: bool,
 }
 
 pub struct Fake {
@@ -74,7 +78,9 @@ impl Fake {
             fields: json!([]),
             permitted: Vec::new(),
             asked: Vec::new(),
-            posted: Vec::new(),
+            comments: BTreeMap::new(),
+            transitions: BTreeMap::new(),
+            forgets_to_answer: false,
         }));
         let shared = Arc::clone(&state);
         std::thread::spawn(move || {
@@ -241,10 +247,31 @@ fn answer(state: &mut State, method: &str, path: &str, body: Value) -> (u16, Val
             let key = state.moved.get(*key).map_or(*key, String::as_str);
             found(state.issues.get(key).cloned())
         }
-        ("POST", ["issue", key, _]) => {
-            let there = state.issues.contains_key(*key);
-            state.posted.push(body);
-            if there { (201, json!({})) } else { none }
+        ("POST", ["issue", key, "comment"]) if state.issues.contains_key(*key) => {
+            state.comments.entry((*key).into()).or_default().push(body["body"].clone());
+            if std::mem::take(&mut state.forgets_to_answer) {
+                return (503, json!({}));
+            }
+            (201, json!({ "id": "1" }))
+        }
+        ("GET", ["issue", key, "comment"]) => {
+            let all = state.comments.get(*key).cloned().unwrap_or_default();
+            let all: Vec<Value> = all.iter().rev().map(|body| json!({ "body": body })).collect();
+            (200, json!({ "startAt": 0, "maxResults": 50, "total": all.len(), "comments": all }))
+        }
+        ("GET", ["issue", key, "transitions"]) => {
+            let all = state.transitions.get(*key).cloned().unwrap_or_default();
+            let one = |(id, name): (String, String)| json!({ "id": id, "name": name });
+            (200, json!({ "transitions": all.into_iter().map(one).collect::<Vec<_>>() }))
+        }
+        ("POST", ["issue", key, "transitions"]) => {
+            let all = state.transitions.remove(*key).unwrap_or_default();
+            let id = body["transition"]["id"].as_str().unwrap_or_default();
+            let Some((_, name)) = all.into_iter().find(|(one, _)| one == id) else {
+                return (400, json!({ "errorMessages": ["no such transition"] }));
+            };
+            state.issues.get_mut(*key).unwrap()["fields"]["status"]["name"] = json!(name);
+            (204, Value::Null)
         }
         ("GET", ["user"]) => {
             let id = query.split('&').next().and_then(|pair| pair.split_once('='));

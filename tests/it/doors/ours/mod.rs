@@ -4,6 +4,7 @@ mod certificates;
 mod clients;
 mod credential;
 mod fido;
+mod jira;
 mod logins;
 mod pushing;
 mod reading;
