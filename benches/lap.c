@@ -7,6 +7,7 @@
  * and, where there is need, `stdin`, `before` and `after` (programs run around each round, untimed,
  * with the round's number) and `sample` (look at the anonymous memory during one more round).
  * Output: name, median and least microseconds, peak resident and peak sampled anonymous KiB.
+ * Each round runs the cases in another order, drawn from a generator with a fixed seed.
  *
  * Each case has a process of its own above its commands, whose command line is that of
  * `git-receive-pack CWD`: hooks look for one.
@@ -191,6 +192,26 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* The next number of SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators). */
+static uint64_t draw(void)
+{
+	static uint64_t state = 1;
+	uint64_t z = state += 0x9e3779b97f4a7c15;
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+	z = (z ^ z >> 27) * 0x94d049bb133111eb;
+	return z ^ z >> 31;
+}
+
+/* Each order as likely as any other (Fisher and Yates): no case always follows the same one. */
+static void shuffle(int *order, int n)
+{
+	for (int i = n - 1; i > 0; i--) {
+		int j = draw() % (i + 1), other = order[j];
+		order[j] = order[i];
+		order[i] = other;
+	}
+}
+
 int main(int argc, char **argv)
 {
 	if (!strcmp(argv[0], "git-receive-pack"))
@@ -201,16 +222,21 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	struct worker *w = calloc(n, sizeof *w);
-	for (int i = 0; i < n; i++)
+	int *order = calloc(n, sizeof *order);
+	for (int i = 0; i < n; i++) {
 		hire(&w[i], argv[2 + i], rounds);
-	/* One round to warm up; each round begins with another case. */
-	for (int round = 0; round <= rounds; round++)
+		order[i] = i;
+	}
+	/* One round to warm up. */
+	for (int round = 0; round <= rounds; round++) {
+		shuffle(order, n);
 		for (int k = 0; k < n; k++) {
-			int i = (k + round) % n;
+			int i = order[k];
 			int64_t ns = ask(&w[i], round + 1).ns;
 			if (round)
 				w[i].ns[round - 1] = ns;
 		}
+	}
 	for (int i = 0; i < n; i++) {
 		char path[4096];
 		snprintf(path, sizeof path, "%s/sample", w[i].folder);

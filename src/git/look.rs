@@ -27,6 +27,7 @@ use judge::Judge;
 use paint::{Bits, Painted};
 use ready::Ready;
 use sides::{Ends, Side};
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::rc::Rc;
@@ -246,6 +247,8 @@ struct Known<'a> {
     painted: &'a Painted,
     /// Places in `painted`, by node: there may be very many.
     sorted: Vec<u32>,
+    /// The place that was found last: mostly the next question is about the one behind it.
+    last: Cell<u32>,
 }
 
 impl<'a> Known<'a> {
@@ -253,13 +256,17 @@ impl<'a> Known<'a> {
         let mut sorted: Vec<u32> = (0..).take(painted.commits.len()).collect();
         let node = |at: &u32| painted.commits.get(*at as usize).map(|(node, ..)| *node);
         sorted.sort_unstable_by_key(node);
-        Self { history, painted, sorted }
+        Self { history, painted, sorted, last: Cell::new(0) }
     }
 
     fn place(&self, node: Node) -> Option<u32> {
         let node_at = |at: &u32| self.painted.commits.get(*at as usize).map(|(node, ..)| *node);
-        let found = self.sorted.binary_search_by_key(&Some(node), node_at).ok()?;
-        self.sorted.get(found).copied()
+        let last = self.last.get();
+        let near = [last, last.saturating_add(1)].into_iter().find(|at| node_at(at) == Some(node));
+        let found = || self.sorted.binary_search_by_key(&Some(node), node_at).ok();
+        let place = near.or_else(|| self.sorted.get(found()?).copied())?;
+        self.last.set(place);
+        Some(place)
     }
 
     fn get(&self, node: Node) -> Option<(&'a Commit, Bits)> {

@@ -304,24 +304,27 @@ fn mode(text: &[u8]) -> Option<(EntryKind, usize)> {
     (length > 0 && length < text.len()).then_some((kind, length))
 }
 
-/// How many bytes are compared at once.
-const STEP: usize = 64;
+/// How many bytes are compared at once: a word, because musl's own comparison goes byte by byte.
+const STEP: usize = size_of::<u64>();
 
 /// How many bytes both begin with.
 fn shared_head(one: &[u8], other: &[u8]) -> usize {
-    let ((steps, _), (others, _)) = (one.as_chunks::<STEP>(), other.as_chunks::<STEP>());
-    let steps = steps.iter().zip(others).take_while(|(a, b)| a == b).count() * STEP;
+    let ((steps, _), (others, _)) = (one.as_chunks(), other.as_chunks());
+    let steps = steps.iter().zip(others).take_while(is_same).count() * STEP;
     let rest = one.iter().skip(steps).zip(other.iter().skip(steps));
     steps + rest.take_while(|(a, b)| a == b).count()
 }
 
 /// How many bytes both end with.
 fn shared_tail(one: &[u8], other: &[u8]) -> usize {
-    let ((_, steps), (_, others)) = (one.as_rchunks::<STEP>(), other.as_rchunks::<STEP>());
-    let steps = steps.iter().rev().zip(others.iter().rev()).take_while(|(a, b)| a == b).count();
-    let steps = steps * STEP;
+    let ((_, steps), (_, others)) = (one.as_rchunks(), other.as_rchunks());
+    let steps = steps.iter().rev().zip(others.iter().rev()).take_while(is_same).count() * STEP;
     let rest = one.iter().rev().skip(steps).zip(other.iter().rev().skip(steps));
     steps + rest.take_while(|(a, b)| a == b).count()
+}
+
+fn is_same((one, other): &(&[u8; STEP], &[u8; STEP])) -> bool {
+    u64::from_ne_bytes(**one) == u64::from_ne_bytes(**other)
 }
 
 #[cfg(test)]

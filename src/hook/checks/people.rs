@@ -11,7 +11,7 @@ use crate::policy::name::UserName;
 use crate::pusher::Directory;
 use crate::pusher::certificate::KeyRing;
 use crate::pusher::openpgp::OpenPgp;
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 
 /// Everybody; OpenPGP keys are gathered when they are first asked for.
 pub(super) struct Everybody<'a> {
@@ -19,12 +19,15 @@ pub(super) struct Everybody<'a> {
     pusher: &'a UserName,
     gpg: OnceCell<Option<Gpg>>,
     issues: Named<'a>,
+    /// Whom the address asked for last belongs to: most commits of a push are of few people.
+    last: RefCell<(String, Option<UserName>)>,
 }
 
 impl<'a> Everybody<'a> {
     pub(super) fn new(ruling: &'a Ruling<'_>) -> Self {
         let (desk, pusher) = (ruling.desk, &ruling.user);
-        Self { desk, pusher, gpg: OnceCell::new(), issues: Named::of(ruling) }
+        let (gpg, last) = (OnceCell::new(), RefCell::default());
+        Self { desk, pusher, gpg, issues: Named::of(ruling), last }
     }
 }
 
@@ -47,7 +50,12 @@ impl People for Everybody<'_> {
 
     fn by_email(&self, folded: &str) -> Result<Option<UserName>, String> {
         debug_assert_eq!(folded, fold_email(folded));
-        self.desk.policy.by_email(folded).map_err(|error| error.to_string())
+        let mut last = self.last.borrow_mut();
+        if folded.is_empty() || last.0 != folded {
+            let user = self.desk.policy.by_email(folded).map_err(|error| error.to_string())?;
+            *last = (folded.to_owned(), user);
+        }
+        Ok(last.1.clone())
     }
 
     fn by_key(&self, fingerprint: &str) -> Result<Option<UserName>, String> {

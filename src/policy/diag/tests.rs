@@ -1,4 +1,5 @@
 use super::*;
+use crate::policy::source::Sources;
 use crate::policy::source::SourceFile;
 use proptest::prelude::*;
 

@@ -71,8 +71,11 @@ pub fn take(
 ) -> Option<()> {
     let path = state.join(FILE_NAME);
     let before = trusted(&path, account_uid).ok()?;
+    if !is_quiet(&before, now) {
+        return None;
+    }
     let status = store.status().ok()?;
-    if !store.locks(now).ok()?.is_empty() || !is_quiet(&before, now) {
+    if !store.locks(now).ok()?.is_empty() {
         return None;
     }
     let of = identity(&before);

@@ -96,7 +96,7 @@ impl AccessStore for Sqlite {
     }
 
     fn raise_above(&self, floor: u64) -> Result<u64, StoreError> {
-        write::changing(self, |_| Ok(floor))
+        write::changing(self, |_| Ok(write::Moves { above: floor, newest: None }))
     }
 
     fn reset_newest(&self, now: DateTime<Utc>) -> Result<u64, StoreError> {

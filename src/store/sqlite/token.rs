@@ -121,7 +121,7 @@ impl Sqlite {
                 self.create_token(open, id, terms, hash)?;
             }
             given_up = !record();
-            if given_up { Err(StoreError::Moved) } else { Ok(0) }
+            if given_up { Err(StoreError::Moved) } else { Ok(write::Moves::default()) }
         });
         if given_up { Ok(None) } else { made.map(Some) }
     }

@@ -11,16 +11,27 @@ use crate::policy::name::UserName;
 use chrono::{DateTime, Utc};
 use rusqlite::{Params, Transaction, TransactionBehavior, params};
 
-/// Makes a change, and raises the version: by one, or above what `change` returns.
+/// How far a change moves what stands beside the version.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Moves {
+    /// The version rises above this, and by one at least.
+    pub(super) above: u64,
+    /// The newest time is this one, unless there is a newer one.
+    pub(super) newest: Option<DateTime<Utc>>,
+}
+
+/// Makes a change, and raises the version.
 pub(super) fn changing(
     store: &Sqlite,
-    change: impl FnOnce(&Transaction<'_>) -> Result<u64, StoreError>,
+    change: impl FnOnce(&Transaction<'_>) -> Result<Moves, StoreError>,
 ) -> Result<u64, StoreError> {
     transaction(store, |open| {
-        let floor = change(open)?;
-        let floor = i64::try_from(floor).map_err(|_| store.damaged("a version out of range"))?;
-        let sql = "UPDATE meta SET version = max(version, ?1) + 1 RETURNING version";
-        let version = open.query_row(sql, [floor], |row| row.get::<_, i64>(0));
+        let Moves { above, newest } = change(open)?;
+        let above = i64::try_from(above).map_err(|_| store.damaged("a version out of range"))?;
+        let sql = "UPDATE meta SET version = max(version, ?1) + 1, \
+                   newest = max(ifnull(newest, ?2), ifnull(?2, newest)) RETURNING version";
+        let values = (above, newest.map(micros));
+        let version = open.query_row(sql, values, |row| row.get::<_, i64>(0));
         let version = version.map_err(|error| store.wrong(error))?;
         u64::try_from(version).map_err(|_| store.damaged("its version is below zero"))
     })
@@ -51,7 +62,7 @@ pub(super) fn commit(
 ) -> Result<Option<u64>, StoreError> {
     let mut given_up = false;
     let made = changing(store, |open| {
-        let work = Work { store, open };
+        let mut work = Work { store, open, newest: None };
         if let Some((person, token)) = &change.person
             && read::token(open, person).map_err(|error| store.wrong(error))? != *token
         {
@@ -64,13 +75,14 @@ pub(super) fn commit(
             let sql = "UPDATE locks SET lifted_at = ?2, lifted_by = ?3 \
                        WHERE id = ?1 AND lifted_at IS NULL";
             work.one(sql, (id.as_str(), micros(*at), by))?;
-            work.newest(*at)?;
+            work.at(*at);
         }
         change.notices.iter().try_for_each(|notice| work.queue(notice))?;
         change.idempotency.iter().try_for_each(|key| work.keep(key))?;
         // The transaction has the write lock: what was compared stays as it is until it ends.
         given_up = !record();
-        if given_up { Err(StoreError::Moved) } else { Ok(0) }
+        let moves = Moves { above: 0, newest: work.newest };
+        if given_up { Err(StoreError::Moved) } else { Ok(moves) }
     });
     if given_up { Ok(None) } else { made.map(Some) }
 }
@@ -79,6 +91,8 @@ pub(super) fn commit(
 struct Work<'a> {
     store: &'a Sqlite,
     open: &'a Transaction<'a>,
+    /// The newest time in it so far.
+    newest: Option<DateTime<Utc>>,
 }
 
 impl Work<'_> {
@@ -96,7 +110,7 @@ impl Work<'_> {
         if self.run(sql, values)? == 1 { Ok(()) } else { Err(StoreError::Taken) }
     }
 
-    fn append(&self, append: &Append) -> Result<(), StoreError> {
+    fn append(&mut self, append: &Append) -> Result<(), StoreError> {
         let state = match append.after {
             0 => {
                 let state = State::begin(&append.event)?;
@@ -113,7 +127,8 @@ impl Work<'_> {
             }
         };
         self.touch(&state.request.person)?;
-        self.newest(append.event.at)
+        self.at(append.event.at);
+        Ok(())
     }
 
     /// The record's state, if it is the one that the change was decided on.
@@ -178,18 +193,18 @@ impl Work<'_> {
         self.run(sql, [person.as_str()]).map(drop)
     }
 
-    fn newest(&self, at: DateTime<Utc>) -> Result<(), StoreError> {
-        let sql = "UPDATE meta SET newest = ?1 WHERE newest IS NULL OR newest < ?1";
-        self.run(sql, [micros(at)]).map(drop)
+    fn at(&mut self, at: DateTime<Utc>) {
+        self.newest = self.newest.max(Some(at));
     }
 
-    fn lay(&self, lock: &Lock) -> Result<(), StoreError> {
+    fn lay(&mut self, lock: &Lock) -> Result<(), StoreError> {
         let sql = "INSERT INTO locks (id, until, body, sum) VALUES (?1, ?2, ?3, ?4) \
                    ON CONFLICT DO NOTHING";
         let (id, until, body) = (lock.id.as_str(), lock.until.map(micros_up), self.json(lock)?);
         let sum = sum(id, 0, &body);
         self.take(sql, (id, until, body, sum))?;
-        self.newest(lock.at)
+        self.at(lock.at);
+        Ok(())
     }
 
     fn queue(&self, notice: &Notice) -> Result<(), StoreError> {
@@ -216,7 +231,7 @@ pub(super) fn reset_newest(store: &Sqlite, now: DateTime<Utc>) -> Result<u64, St
     changing(store, |open| {
         let sql = "UPDATE meta SET newest = ?1 WHERE newest > ?1";
         open.execute(sql, [micros(now)]).map_err(|error| store.wrong(error))?;
-        Ok(0)
+        Ok(Moves::default())
     })
 }
 
