@@ -8,7 +8,6 @@ mod render;
 pub use code::{PolicyCode, Severity};
 pub use render::{MAX_SHOWN, Position, position, to_json, to_text};
 
-
 /// Most problems that are collected; a hostile file can make millions.
 pub const MAX_PROBLEMS: usize = 10_000;
 /// After so many problems nobody reads suggestions, which cost a look at every known name.

@@ -1,6 +1,6 @@
 use super::*;
-use crate::policy::source::Sources;
 use crate::policy::source::SourceFile;
+use crate::policy::source::Sources;
 use proptest::prelude::*;
 
 fn sources(text: &str) -> Sources {
