@@ -156,6 +156,57 @@ fn a_subject_of_a_megabyte_is_judged_and_told_briefly() {
 }
 
 #[test]
+fn a_message_of_many_megabytes_is_refused_before_a_rule_sees_it() {
+    let repo = Repo::new();
+    for (headers, text) in [("", "x"), ("encoding ISO-8859-1\n", "\u{e9}")] {
+        let huge = message(&repo, headers, text.repeat(4 << 20).as_bytes());
+        let update = repo.update(None, Some(huge), "refs/heads/main");
+        for rule in [key_rule(), vec![Rule::Signed { commits: true, tags: false }]] {
+            let check = check("c", rule);
+            let asked = [Asked { update: &update, runs: vec![Run { check: &check, knows: ALL }] }];
+            let error = repo.reader().look(&asked, None, &Crowd::new(), &WIDE).unwrap_err();
+            assert_eq!(error.code(), crate::code::Code::Limit, "{error}");
+            assert!(error.to_string().contains("4 MiB of one commit or tag"), "{error}");
+        }
+    }
+    // A little less is judged, and its decoded form is made once.
+    let large =
+        message(&repo, "encoding ISO-8859-1\n", &[&b"PAY-1: "[..], &vec![0xe9; 3 << 20]].concat());
+    assert!(told(&repo, None, large, key_rule()).is_empty());
+}
+
+#[test]
+fn a_tag_of_many_megabytes_is_refused() {
+    let repo = Repo::new();
+    let one = repo.commit(&[("a", "1")], &[]);
+    let text = format!("object {one}\ntype commit\ntag v\n\n{}\n", "x".repeat(4 << 20));
+    let tag = repo.git_in(&["hash-object", "-w", "-t", "tag", "--stdin", "--literally"], text);
+    let tag = ObjectId::from_hex(tag.as_bytes()).unwrap();
+    let update = repo.update(None, Some(tag), "refs/tags/v");
+    let check = check("c", vec![Rule::Signed { commits: false, tags: true }]);
+    let asked = [Asked { update: &update, runs: vec![Run { check: &check, knows: ALL }] }];
+    let error = repo.reader().look(&asked, None, &Crowd::new(), &WIDE).unwrap_err();
+    assert_eq!(error.code(), crate::code::Code::Limit, "{error}");
+}
+
+#[test]
+fn a_long_message_asks_the_clock_before_each_rule() {
+    let repo = Repo::new();
+    let long = message(&repo, "", "x".repeat(1 << 20).as_bytes());
+    let update = repo.update(None, Some(long), "refs/heads/main");
+    let check = check("c", (0..20).flat_map(|_| key_rule()).collect());
+    let asked = [Asked { update: &update, runs: vec![Run { check: &check, knows: ALL }] }];
+    let looks = std::cell::Cell::new(0);
+    let expired = || {
+        looks.set(looks.get() + 1);
+        looks.get() > 20
+    };
+    let limits = Limits { expired: &expired, ..WIDE };
+    let error = repo.reader().look(&asked, None, &Crowd::new(), &limits).unwrap_err();
+    assert_eq!(error.code(), crate::code::Code::Limit, "{error}");
+}
+
+#[test]
 fn a_line_that_names_two_people_names_nobody() {
     let repo = Repo::new();
     let tree = repo.tree(&[]);
