@@ -7,7 +7,7 @@ use super::paint::{Bits, Painted, bits};
 use super::ready::Ready;
 use super::sides::{Seat, Side};
 use super::tally::{Reach, Tally};
-use super::{Known, Push, commit};
+use super::{Known, Push, commit, merges};
 use crate::check::issue::{self, Fault, Issues};
 use crate::check::text::CommitText;
 use crate::check::{Found, Subject};
@@ -36,7 +36,7 @@ pub(super) fn judge(
     for ((side, ready), bit) in sides.iter().zip(ready).zip(bits()) {
         let Some((place, rule)) = ready.issue else { continue };
         let one = One { push, painted, rule, issues: push.people.issues(), bit, place };
-        let doubtful = one.doubtful()?;
+        let doubtful = one.doubtful(known)?;
         let tips: Vec<Node> = side.seats.iter().map(|seat| seat.tip).collect();
         for seat in &side.seats {
             one.seat(seat, &tips, &doubtful, known, tally)?;
@@ -57,14 +57,14 @@ struct One<'a> {
 }
 
 impl One<'_> {
-    fn doubtful(&self) -> Result<Vec<Doubtful>, GitError> {
+    fn doubtful(&self, known: &Known<'_>) -> Result<Vec<Doubtful>, GitError> {
         if !issue::looks_at_commits(self.issues) {
             return Ok(Vec::new());
         }
         let meter = Meter::new(self.push.limits);
         let mut all = Vec::new();
         for (index, (node, commit, bits)) in (0..).zip(&self.painted.commits) {
-            if bits & self.bit == 0 || commit.parents.len() > 1 {
+            if bits & self.bit == 0 || merges::is_merge(self.push, commit, known)? {
                 continue;
             }
             let by_ref = match self.commit(*node, commit.size, &meter)?.1 {

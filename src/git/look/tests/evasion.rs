@@ -1,6 +1,7 @@
 //! Ways round a check, each of which has to fail.
 
 use super::*;
+use crate::policy::issue_rule::IssueRule;
 
 #[test]
 fn a_merge_of_either_side_does_not_hide_a_change_of_a_forbidden_path() {
@@ -153,6 +154,54 @@ fn a_subject_of_a_megabyte_is_judged_and_told_briefly() {
     );
     let found = told(&repo, None, message(&repo, "", long.as_bytes()), vec![Rule::MaxSubject(72)]);
     assert!(found[0].contains("has 1048576 characters"));
+}
+
+#[test]
+fn a_commit_with_a_parent_twice_or_an_ancestor_beside_it_is_no_merge() {
+    let repo = Repo::new();
+    let only = || vec![Rule::Merges(Merges::Only)];
+    let base = repo.commit(&[("a", "1")], &[]);
+    let main = repo.commit(&[("a", "2")], &[base]);
+    let far = repo.commit(&[("a", "3")], &[main]);
+    repo.set("refs/heads/main", main);
+    let tree = repo.tree(&[("100644", "a", "evil")]);
+    let text = [WHO.as_bytes(), b"\nx\n"].concat();
+    for graph in [false, true] {
+        for parents in [&[main, main][..], &[main, base], &[base, main], &[main, base, main]] {
+            let fake = raw(&repo, tree, parents, &text);
+            let found = told(&repo, Some(main), fake, only());
+            assert_eq!(found.len(), 1, "{parents:?} {found:?}");
+            assert!(found[0].contains("it is no merge"), "{found:?}");
+            let asked = vec![Rule::Issue(IssueRule { required: true, ..IssueRule::default() })];
+            assert_eq!(told(&repo, Some(main), fake, asked).len(), 1, "{parents:?}");
+        }
+        // It turns the last step back.
+        let back = repo.commit(&[("a", "1")], &[main, base]);
+        assert_eq!(told(&repo, Some(main), back, only()).len(), 1);
+        // As `git merge --no-ff` makes it, and with changes of its own.
+        let merge = repo.commit(&[("a", "3")], &[main, far]);
+        assert!(told(&repo, Some(main), merge, only()).is_empty());
+        let evil = repo.commit(&[("a", "4")], &[main, far]);
+        assert_eq!(told(&repo, Some(main), evil, only()).len(), 1);
+        if !graph {
+            repo.git(&["commit-graph", "write", "--reachable"]);
+        }
+    }
+}
+
+#[test]
+fn a_root_is_a_step_of_its_own_where_the_repository_has_refs() {
+    let repo = Repo::new();
+    let only = || vec![Rule::Merges(Merges::Only)];
+    let root = repo.commit(&[("a", "1")], &[]);
+    assert!(told(&repo, None, root, only()).is_empty());
+    repo.set("refs/heads/other", repo.commit(&[("b", "1")], &[]));
+    let found = told(&repo, None, root, only());
+    assert_eq!(found.len(), 1);
+    assert!(found[0].contains("it has no parent"), "{found:?}");
+    let main = repo.commit(&[("c", "1")], &[]);
+    repo.set("refs/heads/main", main);
+    assert_eq!(told(&repo, Some(main), root, only()).len(), 1);
 }
 
 #[test]
