@@ -4,6 +4,7 @@
 //! character (NTFS, APFS; so `ß` is `ss` and the Kelvin sign is `k`), and characters that HFS+
 //! ignores left out. Names that are not UTF-8 fold their ASCII letters only.
 
+use gix::bstr::ByteSlice as _;
 use unicode_normalization::UnicodeNormalization as _;
 
 /// Devices of Windows, with any extension.
@@ -36,12 +37,22 @@ pub fn reserved(name: &[u8]) -> Option<&'static str> {
     if name.ends_with(b".") || name.ends_with(b" ") {
         return Some("Windows drops a dot or blank at the end of a name");
     }
-    let folded = fold(name);
-    if folded == b".git" || is_short_git(&folded) {
+    if is_git(name) {
         return Some("this is `.git` to Windows or macOS");
     }
+    let folded = fold(name);
     let stem = folded.split(|byte| *byte == b'.').next().unwrap_or_default();
     is_device(stem.trim_ascii_end()).then_some("this is a device on Windows")
+}
+
+/// Whether one part of a path may lead to `.git` on Windows or macOS: case and ignored characters
+/// do not count, nor do dots and blanks at the end or a stream of NTFS (`.git::$INDEX_ALLOCATION`).
+#[must_use]
+pub fn is_git(name: &[u8]) -> bool {
+    let folded = fold(name);
+    let stem = folded.split(|byte| *byte == b':').next().unwrap_or_default();
+    let stem = stem.trim_end_with(|c| matches!(c, '.' | ' '));
+    stem == b".git" || is_short_git(stem)
 }
 
 /// `git~1` and the like: the short name that NTFS gives `.git`.
