@@ -1,4 +1,4 @@
-//! The applied policy's people, as the checks ask about them.
+//! The applied policy's people, as the checks ask about them: those who are active.
 
 use super::issues::Named;
 use crate::check::issue::Issues;
@@ -26,6 +26,13 @@ impl<'a> Everybody<'a> {
         let (desk, pusher) = (ruling.desk, &ruling.user);
         Self { desk, pusher, gpg: OnceCell::new(), issues: Named::of(ruling) }
     }
+
+    /// The user, if active: what is new to a check was not made by somebody who holds nothing.
+    fn active(&self, found: Option<UserName>) -> Result<Option<UserName>, String> {
+        let Some(name) = found else { return Ok(None) };
+        let user = self.desk.policy.user(&name).map_err(|error| error.to_string())?;
+        Ok(user.is_some_and(|user| user.declared.active).then_some(name))
+    }
 }
 
 impl KeyRing for Everybody<'_> {
@@ -47,11 +54,12 @@ impl People for Everybody<'_> {
 
     fn by_email(&self, folded: &str) -> Result<Option<UserName>, String> {
         debug_assert_eq!(folded, fold_email(folded));
-        self.desk.policy.by_email(folded).map_err(|error| error.to_string())
+        let found = self.desk.policy.by_email(folded).map_err(|error| error.to_string())?;
+        self.active(found)
     }
 
     fn by_key(&self, fingerprint: &str) -> Result<Option<UserName>, String> {
-        Users(&self.desk.policy).by_key(fingerprint)
+        self.active(Users(&self.desk.policy).by_key(fingerprint)?)
     }
 
     fn issues(&self) -> &dyn Issues {
