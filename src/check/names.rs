@@ -1,7 +1,7 @@
 //! `case-conflicts`, `reserved-names`: names that Windows or macOS can't keep apart, or can't have.
 //!
 //! Knows how names fold: canonical decomposition (macOS), upper and then lower case of each
-//! character (NTFS, APFS; so `ß` is `ss` and the Kelvin sign is `k`), and characters that HFS+
+//! character (NTFS, APFS; so `ß` and `ẞ` are `ss` and the Kelvin sign is `k`), and characters that HFS+
 //! ignores left out. Names that are not UTF-8 fold their ASCII letters only.
 
 use gix::bstr::ByteSlice as _;
@@ -18,8 +18,9 @@ pub fn fold(name: &[u8]) -> Vec<u8> {
         return name.to_ascii_lowercase();
     }
     let seen = text.chars().filter(|c| !is_ignored(*c));
-    let folded = seen.nfd().flat_map(char::to_uppercase).flat_map(char::to_lowercase);
-    folded.nfd().collect::<String>().into_bytes()
+    let turned = |c: char| c.to_uppercase().flat_map(char::to_lowercase);
+    // Twice: the capital `ẞ` is one already, and only its small form is `SS` in capitals.
+    seen.nfd().flat_map(turned).flat_map(turned).nfd().collect::<String>().into_bytes()
 }
 
 /// Characters that HFS+ leaves out when it compares names (git's `next_hfs_char`).
@@ -85,6 +86,8 @@ mod tests {
             ("É", "e\u{301}"),
             ("\u{e9}", "E\u{301}"),
             ("straße", "STRASSE"),
+            ("STRA\u{1e9e}E", "strasse"),
+            ("STRA\u{1e9e}E", "straße"),
             ("\u{212a}ey", "key"),
             ("Σ", "ς"),
             ("a\u{200d}b", "ab"),

@@ -4,6 +4,7 @@
 //! two readers could see two things, such as a second `committer` line, there is no answer.
 
 use gix::bstr::ByteSlice;
+use std::borrow::Cow;
 use std::cell::OnceCell;
 
 /// Largest commit or tag object whose text is judged, in bytes.
@@ -88,11 +89,20 @@ fn split(raw: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// The first line that says something, without blanks at its end.
+/// The subject as git shows it (`format_subject`): the first paragraph, each line without blanks at
+/// its end, joined by one blank. A form feed is a character like any other.
 #[must_use]
-pub fn subject(message: &[u8]) -> &[u8] {
-    let mut lines = message.lines().map(<[u8]>::trim_ascii_end);
-    lines.find(|line| !line.is_empty()).unwrap_or_default()
+pub fn subject(message: &[u8]) -> Cow<'_, [u8]> {
+    let lines = message.split(|byte| *byte == b'\n');
+    let lines = lines.map(|line| line.trim_end_with(|c| matches!(c, ' ' | '\t' | '\r')));
+    let mut lines = lines.skip_while(|line| line.is_empty()).take_while(|line| !line.is_empty());
+    let mut subject = Cow::Borrowed(lines.next().unwrap_or_default());
+    for line in lines {
+        let subject = subject.to_mut();
+        subject.push(b' ');
+        subject.extend_from_slice(line);
+    }
+    subject
 }
 
 /// The e-mail address of `NAME <ADDRESS> SECONDS ZONE`; `None` for anything else, such as two

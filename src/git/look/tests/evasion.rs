@@ -205,6 +205,18 @@ fn a_root_is_a_step_of_its_own_where_the_repository_has_refs() {
 }
 
 #[test]
+fn a_subject_that_goes_on_in_the_next_line_is_as_long_as_git_shows_it() {
+    let repo = Repo::new();
+    let judge = |text: &[u8], rule| told(&repo, None, message(&repo, "", text), vec![rule]);
+    let long = [&b"PAY-1: x\n"[..], "y".repeat(200).as_bytes(), b"\n"].concat();
+    assert!(judge(&long, Rule::MaxSubject(72))[0].contains("has 209 characters"));
+    assert!(judge(b"PAY-1: x\n\nyyy\n", Rule::MaxSubject(8)).is_empty());
+    let key = || Rule::Subject(search("^PAY-[0-9]+: "));
+    assert_eq!(judge(b"\x0c\nPAY-1: x\n", key()).len(), 1);
+    assert_eq!(judge(b"evil\nPAY-1: x\n", key()).len(), 1);
+}
+
+#[test]
 fn a_message_of_many_megabytes_is_refused_before_a_rule_sees_it() {
     let repo = Repo::new();
     for (headers, text) in [("", "x"), ("encoding ISO-8859-1\n", "\u{e9}")] {
