@@ -83,6 +83,7 @@ checks() {
 			to = ["authenticated"]
 			[projects.PAY]
 			repositories = ["**"]
+			base = "main"
 			[[checks]]
 			name = "message"
 			subject = "^PAY-[0-9]+: "

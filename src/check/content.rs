@@ -2,7 +2,7 @@
 //!
 //! Knows that a line is added where no old version of the file has it: lines that were moved or
 //! doubled are not, and what was there before is not this push's doing. Every file is looked at,
-//! binary ones too: a NUL in front hides nothing. Never shows what it found.
+//! binary ones too: a NUL in front hides nothing, nor does UTF-16. Never shows what it found.
 
 use super::message::{SIZE_LIMIT, broken};
 use super::secrets::{Kind, STARTER};
@@ -10,6 +10,8 @@ use crate::policy::checks::{Search, Secret};
 use crate::policy::pattern::Broken;
 use gix::bstr::ByteSlice;
 use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
 
 /// Largest file that is looked at, in bytes; larger ones are refused, not passed over.
@@ -55,8 +57,25 @@ impl<'a> Searcher<'a> {
         Ok(Self { kinds, any, by_line })
     }
 
-    /// Shows the number of each added line, from 1, with the name of what it looks like.
+    /// Shows the number of each added line, from 1, with the name of what it looks like. What may be
+    /// UTF-16 is searched a second time without its NULs.
     pub fn search(&self, new: &[u8], olds: &[&[u8]], meet: &mut dyn FnMut(usize, &str)) {
+        let Some(narrow) = narrowed(new) else { return self.search_bytes(new, olds, meet) };
+        let mut told: BTreeSet<(usize, String)> = BTreeSet::new();
+        self.search_bytes(new, olds, &mut |line, name| {
+            told.insert((line, name.to_owned()));
+            meet(line, name);
+        });
+        let olds: Vec<Cow<'_, [u8]>> = olds.iter().copied().map(narrow_or_as_it_is).collect();
+        let olds: Vec<&[u8]> = olds.iter().map(|old| &**old).collect();
+        self.search_bytes(&narrow, &olds, &mut |line, name| {
+            if told.insert((line, name.to_owned())) {
+                meet(line, name);
+            }
+        });
+    }
+
+    fn search_bytes(&self, new: &[u8], olds: &[&[u8]], meet: &mut dyn FnMut(usize, &str)) {
         let (start, end) = differing(new, olds);
         let part = new.get(start..end).unwrap_or_default();
         if part.is_empty() || !(self.by_line || self.any.is_match(part)) {
@@ -120,6 +139,30 @@ fn differing(new: &[u8], olds: &[&[u8]]) -> (usize, usize) {
     let end = new.len() - tail;
     let rest = new.get(end..).unwrap_or_default();
     (start, rest.find_byte(b'\n').map_or(new.len(), |at| end + at + 1))
+}
+
+/// The text without the NULs that stand in every second byte for a while, as in UTF-16, whichever
+/// byte comes first and whatever stands before; `None` where there are none. At most as long as it was.
+fn narrowed(text: &[u8]) -> Option<Vec<u8>> {
+    text.find_byte(0)?;
+    let is_nul = |at: Option<usize>| at.and_then(|at| text.get(at)) == Some(&0);
+    let is_wide = |at: usize| {
+        is_nul(Some(at))
+            && !is_nul(at.checked_sub(1))
+            && !is_nul(Some(at + 1))
+            && (is_nul(at.checked_sub(2)) || is_nul(Some(at + 2)))
+    };
+    let bare = text.strip_prefix(b"\xff\xfe").or(text.strip_prefix(b"\xfe\xff"));
+    let start = text.len() - bare.unwrap_or(text).len();
+    let kept: Vec<u8> = (start..text.len())
+        .filter(|at| !is_wide(*at))
+        .filter_map(|at| text.get(at).copied())
+        .collect();
+    (kept.len() < text.len() - start).then_some(kept)
+}
+
+fn narrow_or_as_it_is(text: &[u8]) -> Cow<'_, [u8]> {
+    narrowed(text).map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
 /// The lines of old versions.

@@ -45,11 +45,11 @@ pub fn of_commit(text: &CommitText<'_>, rule: &IssueRule, issues: &dyn Issues) -
         Ok(message) => message,
         Err(words) => return Some(Fault::Wrong(words.into_bytes())),
     };
-    let messages = [&*message];
+    let messages = [message];
     let text = Text { messages: &messages, ..Text::default() };
     let keys = named(&text, issues);
     if keys.is_empty() {
-        let words = unnamed("it", &message, issues);
+        let words = unnamed("it", message, issues);
         return Some(Fault::Unnamed(words.into_bytes()));
     }
     wrong(&keys, rule, issues).map(|words| Fault::Wrong(words.into_bytes()))

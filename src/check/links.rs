@@ -3,7 +3,7 @@
 //! Knows a link's place and its target, and no other link: a target that would need one to be
 //! looked at is refused. So whatever other links stand in the tree, now or later, none leads out.
 
-use super::names::fold;
+use super::names::is_git;
 use gix::bstr::ByteSlice;
 
 /// Longest target that is read, in bytes: Linux follows none that is longer.
@@ -29,7 +29,7 @@ pub fn leaves(path: &[u8], target: &[u8]) -> Option<&'static str> {
                 );
             }
             b".." => up += 1,
-            _ if fold(part) == b".git" => return Some("the link's target leads into `.git`"),
+            _ if is_git(part) => return Some("the link's target leads into `.git`"),
             _ => named = true,
         }
     }
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_link_stays_inside_however_others_are_set() {
+    fn a_link_stays_inside_however_others_are_set_and_however_git_s_folder_is_spelt() {
         for (path, target) in [
             ("a", "b"),
             ("a", "./b/c"),
@@ -51,6 +51,9 @@ mod tests {
             ("a", "b//c"),
             ("a", "..b"),
             ("a", "..."),
+            ("a", ".gitignore"),
+            ("a", "git~x"),
+            ("a", "x.git"),
         ] {
             assert_eq!(leaves(path.as_bytes(), target.as_bytes()), None, "{path} {target}");
         }
@@ -66,6 +69,16 @@ mod tests {
             ("d/a", "b/.."),
             ("a", ".git/hooks/x"),
             ("a", ".GIT"),
+            ("a", "git~1/hooks/x"),
+            ("a", "GIT~2"),
+            ("a", ".git /hooks"),
+            ("a", ".git./x"),
+            ("a", ".git. . /x"),
+            ("a", ".git::$INDEX_ALLOCATION/x"),
+            ("a", "git~1:x"),
+            ("a", ".g\u{200c}it/x"),
+            ("a", ".git\u{200c} /x"),
+            ("d/a", "../.git\\hooks\\x"),
             ("d/a", "..\\..\\x"),
             ("a", "C:\\x"),
             ("a", "c:x"),

@@ -1,6 +1,6 @@
 //! `subject`, `message`, `max-subject`: what a commit message says.
 //!
-//! Knows that a subject is the first line that says something, and how expressions are searched
+//! Knows that a subject is the first paragraph in one line, and how expressions are searched
 //! for. A message that readers would not see as it stands fails every rule.
 
 use super::text::{CommitText, subject};
@@ -37,15 +37,15 @@ pub fn of_subject(text: &CommitText<'_>, asked: &Regex) -> Option<Vec<u8>> {
         Ok(message) => message,
         Err(words) => return Some(words.into_bytes()),
     };
-    let subject = subject(&message);
-    (!asked.is_match(subject)).then(|| about(subject, &format!("does not match `{asked}`")))
+    let subject = subject(message);
+    (!asked.is_match(&subject)).then(|| about(&subject, &format!("does not match `{asked}`")))
 }
 
 /// `message`
 #[must_use]
 pub fn of_message(text: &CommitText<'_>, asked: &Regex) -> Option<Vec<u8>> {
     match text.message() {
-        Ok(message) if asked.is_match(&message) => None,
+        Ok(message) if asked.is_match(message) => None,
         Ok(_) => Some(format!("nothing in the message matches `{asked}`").into_bytes()),
         Err(words) => Some(words.into_bytes()),
     }
@@ -58,10 +58,10 @@ pub fn too_long(text: &CommitText<'_>, most: u32) -> Option<Vec<u8>> {
         Ok(message) => message,
         Err(words) => return Some(words.into_bytes()),
     };
-    let subject = subject(&message);
+    let subject = subject(message);
     let length = subject.to_str().map_or(subject.len(), |text| text.chars().count());
     let fits = u32::try_from(length).is_ok_and(|length| length <= most);
-    (!fits).then(|| about(subject, &format!("has {length} characters, at most {most} may be")))
+    (!fits).then(|| about(&subject, &format!("has {length} characters, at most {most} may be")))
 }
 
 fn about(subject: &[u8], words: &str) -> Vec<u8> {

@@ -96,7 +96,8 @@ pub enum Subject {
     },
 }
 
-/// Whose addresses and keys are whose, by the applied policy. Errors are words for the admin.
+/// Whose addresses and keys are whose, by the applied policy; of active users only. Errors are words
+/// for the admin.
 pub trait People: KeyRing {
     /// Who pushes.
     fn pusher(&self) -> &UserName;

@@ -99,12 +99,26 @@ impl Modules {
 }
 
 fn is_allowed(url: &BStr, allowed: &[Pattern], user: &UserName) -> Result<bool, Broken> {
+    if wanders(url) {
+        return Ok(false);
+    }
     for pattern in allowed {
         if pattern.matches(url, Some(user))? {
             return Ok(true);
         }
     }
     Ok(false)
+}
+
+/// Whether `..` stands behind a name or at the end, percent-encoded too: such a URL is not what a
+/// pattern sees in it.
+fn wanders(url: &[u8]) -> bool {
+    let plain = url.to_ascii_lowercase().replace("%2e", ".");
+    let plain = plain.replace("%2f", "/").replace("%5c", "/");
+    let parts = plain.split(|byte| matches!(byte, b'/' | b'\\' | b':' | b'?' | b'#'));
+    let parts: Vec<&[u8]> = parts.filter(|part| !matches!(*part, b"" | b".")).collect();
+    let up = parts.iter().take_while(|part| **part == b"..").count();
+    parts.len() == up || parts.iter().skip(up).any(|part| *part == b"..")
 }
 
 fn told(url: &[u8]) -> Vec<u8> {
@@ -142,6 +156,36 @@ mod tests {
         assert!(refuses("lib/c", &ours).unwrap().contains("no URL"));
         // The one that git does not take, or another program may take.
         assert!(refuses("lib/b", &ours).unwrap().contains("evil.example"));
+    }
+
+    #[test]
+    fn a_url_that_climbs_out_of_what_its_pattern_says_is_not_allowed() {
+        let user = UserName::parse("bob").unwrap();
+        let patterns = ["../*", OURS, "regex:git@git\\.example\\.org:.*"];
+        let allowed: Vec<_> = patterns.iter().map(|text| Pattern::parse(text).unwrap()).collect();
+        let passes = |url: &str| is_allowed(url.into(), &allowed, &user).unwrap();
+        for url in [
+            "../b.git",
+            "https://git.example.org/team/a.git",
+            "https://git.example.org/a..b/..c",
+            "git@git.example.org:team/a.git",
+        ] {
+            assert!(passes(url), "{url}");
+        }
+        for url in [
+            "../..",
+            "../.",
+            "..//",
+            "https://git.example.org/../../evil",
+            "https://git.example.org/a/..",
+            "https://git.example.org/%2e%2E/evil",
+            "https://git.example.org/.%2e%2fevil",
+            "https://git.example.org/a\\..\\evil",
+            "git@git.example.org:../evil",
+            "git@git.example.org:a/../../evil",
+        ] {
+            assert!(!passes(url), "{url}");
+        }
     }
 
     #[test]

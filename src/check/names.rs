@@ -1,9 +1,10 @@
 //! `case-conflicts`, `reserved-names`: names that Windows or macOS can't keep apart, or can't have.
 //!
 //! Knows how names fold: canonical decomposition (macOS), upper and then lower case of each
-//! character (NTFS, APFS; so `ß` is `ss` and the Kelvin sign is `k`), and characters that HFS+
+//! character (NTFS, APFS; so `ß` and `ẞ` are `ss` and the Kelvin sign is `k`), and characters that HFS+
 //! ignores left out. Names that are not UTF-8 fold their ASCII letters only.
 
+use gix::bstr::ByteSlice as _;
 use unicode_normalization::UnicodeNormalization as _;
 
 /// Devices of Windows, with any extension.
@@ -17,8 +18,9 @@ pub fn fold(name: &[u8]) -> Vec<u8> {
         return name.to_ascii_lowercase();
     }
     let seen = text.chars().filter(|c| !is_ignored(*c));
-    let folded = seen.nfd().flat_map(char::to_uppercase).flat_map(char::to_lowercase);
-    folded.nfd().collect::<String>().into_bytes()
+    let turned = |c: char| c.to_uppercase().flat_map(char::to_lowercase);
+    // Twice: the capital `ẞ` is one already, and only its small form is `SS` in capitals.
+    seen.nfd().flat_map(turned).flat_map(turned).nfd().collect::<String>().into_bytes()
 }
 
 /// Characters that HFS+ leaves out when it compares names (git's `next_hfs_char`).
@@ -36,12 +38,22 @@ pub fn reserved(name: &[u8]) -> Option<&'static str> {
     if name.ends_with(b".") || name.ends_with(b" ") {
         return Some("Windows drops a dot or blank at the end of a name");
     }
-    let folded = fold(name);
-    if folded == b".git" || is_short_git(&folded) {
+    if is_git(name) {
         return Some("this is `.git` to Windows or macOS");
     }
+    let folded = fold(name);
     let stem = folded.split(|byte| *byte == b'.').next().unwrap_or_default();
     is_device(stem.trim_ascii_end()).then_some("this is a device on Windows")
+}
+
+/// Whether one part of a path may lead to `.git` on Windows or macOS: case and ignored characters
+/// do not count, nor do dots and blanks at the end or a stream of NTFS (`.git::$INDEX_ALLOCATION`).
+#[must_use]
+pub fn is_git(name: &[u8]) -> bool {
+    let folded = fold(name);
+    let stem = folded.split(|byte| *byte == b':').next().unwrap_or_default();
+    let stem = stem.trim_end_with(|c| matches!(c, '.' | ' '));
+    stem == b".git" || is_short_git(stem)
 }
 
 /// `git~1` and the like: the short name that NTFS gives `.git`.
@@ -74,6 +86,8 @@ mod tests {
             ("É", "e\u{301}"),
             ("\u{e9}", "E\u{301}"),
             ("straße", "STRASSE"),
+            ("STRA\u{1e9e}E", "strasse"),
+            ("STRA\u{1e9e}E", "straße"),
             ("\u{212a}ey", "key"),
             ("Σ", "ς"),
             ("a\u{200d}b", "ab"),

@@ -43,7 +43,9 @@ pub fn author(
     match asked {
         Author::Pusher => pushers("author", line, people),
         Author::Known if user(line, people)?.is_some() => Ok(None),
-        Author::Known => Ok(Some(told("author", line, "is an address of no user of the policy"))),
+        Author::Known => {
+            Ok(Some(told("author", line, "is an address of no active user of the policy")))
+        }
     }
 }
 

@@ -55,7 +55,7 @@ fn of(
 ) -> Result<Option<String>, String> {
     let Some(signature) = &signed.signature else { return Ok(Some("it is not signed".into())) };
     let Some(maker) = user(line, people)? else {
-        return Ok(Some(format!("the {role}'s address is that of no user of the policy")));
+        return Ok(Some(format!("the {role}'s address is that of no active user of the policy")));
     };
     let fingerprint = match signature::verify(&signed.payload, signature, people) {
         Ok(fingerprint) => fingerprint,

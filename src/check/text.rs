@@ -5,9 +5,13 @@
 
 use gix::bstr::ByteSlice;
 use std::borrow::Cow;
+use std::cell::OnceCell;
+
+/// Largest commit or tag object whose text is judged, in bytes.
+pub const LARGEST: u64 = 4 << 20;
 
 /// A commit's text in its parts.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct CommitText<'a> {
     /// What follows `author `, where there is exactly one such line.
     pub author: Option<&'a [u8]>,
@@ -15,6 +19,8 @@ pub struct CommitText<'a> {
     pub committer: Option<&'a [u8]>,
     encoding: Encoding<'a>,
     message: &'a [u8],
+    /// The message in UTF-8, once it was asked for.
+    decoded: OnceCell<Vec<u8>>,
 }
 
 /// What a message's bytes stand for.
@@ -40,23 +46,25 @@ impl<'a> CommitText<'a> {
             (Some(one), None) => named(one),
             (Some(_), Some(_)) => Encoding::Other(b"two encodings"),
         };
-        Self { author: only(b"author "), committer: only(b"committer "), encoding, message }
+        let (author, committer) = (only(b"author "), only(b"committer "));
+        Self { author, committer, encoding, message, decoded: OnceCell::new() }
     }
 
-    /// The whole message in UTF-8, as far as it is text at all.
+    /// The whole message in UTF-8, as far as it is text at all; decoded once.
     ///
     /// # Errors
     /// In words, when readers would not see the message as it stands.
-    pub fn message(&self) -> Result<Cow<'a, [u8]>, String> {
+    pub fn message(&self) -> Result<&[u8], String> {
         if self.message.contains(&0) {
             return Err("the message has a NUL byte, behind which git hides the rest".into());
         }
         match self.encoding {
-            Encoding::Utf8 => Ok(Cow::Borrowed(self.message)),
-            Encoding::Latin1 => {
+            Encoding::Utf8 => Ok(self.message),
+            Encoding::Latin1 if self.message.is_ascii() => Ok(self.message),
+            Encoding::Latin1 => Ok(self.decoded.get_or_init(|| {
                 let text: String = self.message.iter().map(|byte| char::from(*byte)).collect();
-                Ok(Cow::Owned(text.into_bytes()))
-            }
+                text.into_bytes()
+            })),
             Encoding::Other(name) => {
                 let name = name.get(..name.len().min(40)).unwrap_or(name).as_bstr();
                 Err(format!("the message's encoding is `{name}`: write UTF-8"))
@@ -81,11 +89,20 @@ fn split(raw: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// The first line that says something, without blanks at its end.
+/// The subject as git shows it (`format_subject`): the first paragraph, each line without blanks at
+/// its end, joined by one blank. A form feed is a character like any other.
 #[must_use]
-pub fn subject(message: &[u8]) -> &[u8] {
-    let mut lines = message.lines().map(<[u8]>::trim_ascii_end);
-    lines.find(|line| !line.is_empty()).unwrap_or_default()
+pub fn subject(message: &[u8]) -> Cow<'_, [u8]> {
+    let lines = message.split(|byte| *byte == b'\n');
+    let lines = lines.map(|line| line.trim_end_with(|c| matches!(c, ' ' | '\t' | '\r')));
+    let mut lines = lines.skip_while(|line| line.is_empty()).take_while(|line| !line.is_empty());
+    let mut subject = Cow::Borrowed(lines.next().unwrap_or_default());
+    for line in lines {
+        let subject = subject.to_mut();
+        subject.push(b' ');
+        subject.extend_from_slice(line);
+    }
+    subject
 }
 
 /// The e-mail address of `NAME <ADDRESS> SECONDS ZONE`; `None` for anything else, such as two

@@ -62,6 +62,8 @@ pub(super) struct Commit {
     pub(super) parents: Vec<Node>,
     pub(super) tree: ObjectId,
     pub(super) rank: Rank,
+    /// Bytes that were read for it.
+    pub(super) size: u64,
 }
 
 impl History {
@@ -148,6 +150,7 @@ impl History {
                 Kind::Tree | Kind::Blob => return Ok(None),
                 Kind::Tag => {
                     let tag = self.objects.find(&at, &mut buffer)?;
+                    meter.bytes(tag.data.len() as u64)?;
                     let target = header(tag.data, b"object ").and_then(|(hex, _)| self.hex(hex));
                     at = target.ok_or_else(|| GitError::damaged(at, "it is no tag"))?;
                 }
@@ -189,6 +192,7 @@ impl History {
                 is_new: false,
                 date: i64::try_from(commit.committer_timestamp()).unwrap_or(i64::MAX),
             },
+            size: 0,
         })
     }
 
@@ -205,6 +209,7 @@ impl History {
             parents: ids.into_iter().map(|id| self.node(id)).collect::<Result<_, _>>()?,
             tree,
             rank: Rank { generation: u32::MAX, is_new, date },
+            size: object.data.len() as u64,
         })
     }
 

@@ -7,6 +7,7 @@
 mod commit;
 mod issues;
 mod judge;
+mod merges;
 mod names;
 mod net;
 mod paint;
@@ -30,7 +31,6 @@ use sides::{Ends, Side};
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::rc::Rc;
 use tally::{Reach, Tally};
 
 /// What the checks find, for each ref of `asked`.
@@ -137,7 +137,7 @@ impl Push<'_> {
                 net::judge(self, seat, ready, &known, &mut judge, tally)?;
             }
         }
-        self.merges(sides, &ready, &painted, tally)?;
+        merges::judge(self, sides, &ready, &painted, &known, tally)?;
         issues::judge(self, sides, &ready, &painted, &known, tally)
     }
 
@@ -173,58 +173,6 @@ impl Push<'_> {
                     })?;
                 }
             }
-        }
-        Ok(())
-    }
-
-    /// `merges = "only"`: what the ref's own first-parent steps are, from its old value on; for a
-    /// new ref, from what is known on.
-    fn merges(
-        &self,
-        sides: &[Side<'_>],
-        ready: &[&Ready<'_>],
-        painted: &Painted,
-        tally: &mut Tally<'_>,
-    ) -> Result<(), GitError> {
-        for ((side, ready), bit) in sides.iter().zip(ready).zip(paint::bits()) {
-            let Some(rule) = ready.only_merges else { continue };
-            for seat in &side.seats {
-                let steps = match self.ends.get(seat.at).and_then(|ends| ends.old) {
-                    Some(old) => net::range(self, Some(old), seat.tip)?.commits,
-                    None => {
-                        let mine = painted.commits.iter().filter(|(_, _, bits)| bits & bit != 0);
-                        mine.map(|(node, commit, _)| (*node, Rc::clone(commit))).collect()
-                    }
-                };
-                self.first_parents(seat.tip, &steps, &mut |id| {
-                    let words =
-                        b"it is no merge, and only merges may be steps of this ref".to_vec();
-                    tally.tell(
-                        (seat.at, seat.run, rule),
-                        Found { subject: Subject::Object(id), words },
-                    );
-                })?;
-            }
-        }
-        Ok(())
-    }
-
-    fn first_parents(
-        &self,
-        tip: Node,
-        steps: &[(Node, Rc<Commit>)],
-        tell: &mut dyn FnMut(ObjectId),
-    ) -> Result<(), GitError> {
-        let steps: HashMap<Node, &Commit> =
-            steps.iter().map(|(node, commit)| (*node, commit.as_ref())).collect();
-        let mut at = tip;
-        while let Some(commit) = steps.get(&at) {
-            // A root is where history begins, no step.
-            let Some(first) = commit.parents.first() else { break };
-            if commit.parents.len() == 1 {
-                tell(self.history.id(at)?);
-            }
-            at = *first;
         }
         Ok(())
     }

@@ -60,8 +60,10 @@ impl Queue {
         node: Node,
         meter: &Meter<'_>,
     ) -> Result<(), GitError> {
-        meter.step()?;
-        self.0.push(Visit { node, commit: Rc::new(history.commit(node)?) });
+        let commit = history.commit(node)?;
+        // A commit is as long as its author likes.
+        meter.bytes(commit.size)?;
+        self.0.push(Visit { node, commit: Rc::new(commit) });
         Ok(())
     }
 

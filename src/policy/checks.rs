@@ -53,7 +53,7 @@ pub struct Search(pub Box<str>);
 /// What one key of a check asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Rule {
-    /// `subject`: found in the first line of every commit's message.
+    /// `subject`: found in the subject (the first paragraph) of every commit's message.
     Subject(Search),
     /// `message`: found in the whole of every commit's message.
     Message(Search),

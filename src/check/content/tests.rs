@@ -35,6 +35,33 @@ fn a_merge_adds_what_neither_side_has() {
     assert_eq!(found(&["key"], "key1\nkey2\nkey3\n", &["key1\n", "key2\n"]), [3]);
 }
 
+#[test]
+fn a_key_in_utf_16_is_found_where_its_line_is() {
+    let searcher_of =
+        |pattern: &str| vec![Secret { name: "x".into(), pattern: Search(pattern.into()) }];
+    let secrets = searcher_of("^my key$");
+    let searcher = Searcher::new(false, &secrets).unwrap();
+    let lines = |new: &[u8], olds: &[&[u8]]| {
+        let mut lines = Vec::new();
+        searcher.search(new, olds, &mut |line, _| lines.push(line));
+        lines
+    };
+    let little = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    let big = |text: &str| text.encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<u8>>();
+    let text = "first\r\nmy key\r\nlast é\r\n";
+    for wide in [little(text), big(text), [b"\xff\xfe".to_vec(), little(text)].concat()] {
+        assert_eq!(lines(&wide, &[]), [2]);
+        // What an old version has is not added, in either form.
+        assert_eq!(lines(&wide, &[&wide]), [0_usize; 0]);
+        assert_eq!(lines(&wide, &[text.as_bytes()]), [0_usize; 0]);
+    }
+    // In the first line, behind a mark; and plain beside wide, told once.
+    assert_eq!(lines(&[b"\xfe\xff".to_vec(), big("my key")].concat(), &[]), [1]);
+    assert_eq!(lines(&[b"my key\n".to_vec(), little("other")].concat(), &[]), [1]);
+    // Texts that end in one NUL each are no wide ones.
+    assert_eq!(lines(b"my\0 key\0", &[]), [0_usize; 0]);
+}
+
 proptest! {
     #[test]
     fn added_lines_are_those_that_no_old_version_has(

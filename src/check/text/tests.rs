@@ -25,11 +25,23 @@ fn an_address_is_taken_where_nobody_could_read_another_one() {
 }
 
 #[test]
-fn a_subject_is_the_first_line_that_says_something() {
-    assert_eq!(subject(b"one\ntwo"), b"one");
-    assert_eq!(subject(b"\n \t\n one \r\ntwo"), b" one");
-    assert_eq!(subject(b""), b"");
-    assert_eq!(subject(b"\n\n"), b"");
+fn a_subject_is_the_first_paragraph_as_git_log_shows_it() {
+    // What `git log --format=%s` prints of each.
+    for (message, shown) in [
+        (&b"one\n\ntwo"[..], &b"one"[..]),
+        (b"PAY-1: x\nsecond line \n third\n\nbody", b"PAY-1: x second line  third"),
+        (b"\n \t\n one \r\ntwo", b" one two"),
+        (b"a\n \nb", b"a"),
+        (b"a\r\n\r\nb", b"a"),
+        (b"\x0c\nPAY-1: x\n", b"\x0c PAY-1: x"),
+        (b"\x0b\nx", b"\x0b x"),
+        (b"x \x0c\ny", b"x \x0c y"),
+        (b"evil\rPAY-1: x\n", b"evil\rPAY-1: x"),
+        (b"", b""),
+        (b"\n\n", b""),
+    ] {
+        assert_eq!(*subject(message), *shown, "{:?}", message.as_bstr());
+    }
 }
 
 #[test]

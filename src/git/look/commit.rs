@@ -1,10 +1,14 @@
-//! One commit before the rules that look at its text.
+//! One commit before the rules that look at its text, and how much text is looked at.
 
 use super::ready::OfCommit;
-use crate::check::text::CommitText;
+use crate::check::text::{self, CommitText};
 use crate::check::{People, message, people, signed};
 use crate::git::GitError;
+use crate::git::commits::History;
 use crate::git::error::detail_of;
+use crate::git::limits::Meter;
+use crate::git::unpack::Object;
+use gix::ObjectId;
 
 /// A commit's object and what the walk knows of it.
 pub(super) struct Seen<'a> {
@@ -12,6 +16,26 @@ pub(super) struct Seen<'a> {
     pub(super) text: CommitText<'a>,
     pub(super) parents: usize,
     pub(super) format: gix::hash::Kind,
+}
+
+/// Reads a commit or tag whose text is to be judged; `size` is its own where that is known, else 0.
+pub(super) fn read(
+    history: &History,
+    id: ObjectId,
+    size: u64,
+    meter: &Meter<'_>,
+) -> Result<Object, GitError> {
+    let size = match size {
+        0 => history.objects.header(&id)?.ok_or(GitError::Missing(id))?.1,
+        size => size,
+    };
+    if size > text::LARGEST {
+        let max = u32::try_from(text::LARGEST >> 20).unwrap_or(u32::MAX);
+        let cure = "write a shorter message";
+        return Err(GitError::Limit { what: "MiB of one commit or tag", max, cure });
+    }
+    meter.bytes(size)?;
+    Ok(history.objects.get(&id)?.0)
 }
 
 /// What the rule has against the commit.

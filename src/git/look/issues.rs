@@ -7,7 +7,7 @@ use super::paint::{Bits, Painted, bits};
 use super::ready::Ready;
 use super::sides::{Seat, Side};
 use super::tally::{Reach, Tally};
-use super::{Known, Push};
+use super::{Known, Push, commit, merges};
 use crate::check::issue::{self, Fault, Issues};
 use crate::check::text::CommitText;
 use crate::check::{Found, Subject};
@@ -36,7 +36,7 @@ pub(super) fn judge(
     for ((side, ready), bit) in sides.iter().zip(ready).zip(bits()) {
         let Some((place, rule)) = ready.issue else { continue };
         let one = One { push, painted, rule, issues: push.people.issues(), bit, place };
-        let doubtful = one.doubtful()?;
+        let doubtful = one.doubtful(known)?;
         let tips: Vec<Node> = side.seats.iter().map(|seat| seat.tip).collect();
         for seat in &side.seats {
             one.seat(seat, &tips, &doubtful, known, tally)?;
@@ -57,17 +57,17 @@ struct One<'a> {
 }
 
 impl One<'_> {
-    fn doubtful(&self) -> Result<Vec<Doubtful>, GitError> {
+    fn doubtful(&self, known: &Known<'_>) -> Result<Vec<Doubtful>, GitError> {
         if !issue::looks_at_commits(self.issues) {
             return Ok(Vec::new());
         }
         let meter = Meter::new(self.push.limits);
         let mut all = Vec::new();
         for (index, (node, commit, bits)) in (0..).zip(&self.painted.commits) {
-            if bits & self.bit == 0 || commit.parents.len() > 1 {
+            if bits & self.bit == 0 || merges::is_merge(self.push, commit, known)? {
                 continue;
             }
-            let by_ref = match self.commit(*node, &meter)?.1 {
+            let by_ref = match self.commit(*node, commit.size, &meter)?.1 {
                 Some(Fault::Unnamed(_)) if self.rule.required => true,
                 Some(Fault::Wrong(_)) => false,
                 _ => continue,
@@ -77,13 +77,17 @@ impl One<'_> {
         Ok(all)
     }
 
-    fn commit(&self, node: Node, meter: &Meter<'_>) -> Result<(ObjectId, Option<Fault>), GitError> {
+    fn commit(
+        &self,
+        node: Node,
+        size: u64,
+        meter: &Meter<'_>,
+    ) -> Result<(ObjectId, Option<Fault>), GitError> {
         meter.step()?;
         // Jira may take its time.
         meter.time()?;
         let id = self.push.history.id(node)?;
-        let (object, _) = self.push.history.objects.get(&id)?;
-        meter.bytes(object.data.len() as u64)?;
+        let object = commit::read(self.push.history, id, size, meter)?;
         let text = CommitText::parse(&object.data);
         Ok((id, issue::of_commit(&text, self.rule, self.issues)))
     }
@@ -106,9 +110,11 @@ impl One<'_> {
         let reached = doubtful.iter().filter(mine).filter(|one| reach.has(one.commit));
         let wanted = tally.count(seat, reached.map(|one| (one.commit, self.place, 1)));
         for index in wanted {
-            let Some((node, ..)) = self.painted.commits.get(index as usize) else { continue };
+            let Some((node, commit, _)) = self.painted.commits.get(index as usize) else {
+                continue;
+            };
             if let (id, Some(Fault::Unnamed(words) | Fault::Wrong(words))) =
-                self.commit(*node, &meter)?
+                self.commit(*node, commit.size, &meter)?
             {
                 let found = Found { subject: Subject::Object(id), words };
                 tally.show((seat.at, seat.run, self.place), found);

@@ -80,8 +80,7 @@ impl<'a> Judge<'a> {
         new_to: Bits,
         tell: Tell<'_>,
     ) -> Result<(), GitError> {
-        let (object, _) = self.history.objects.get(&id)?;
-        self.meter.bytes(object.data.len() as u64)?;
+        let object = commit::read(self.history, id, commit.size, self.meter)?;
         let seen = Seen {
             raw: &object.data,
             text: CommitText::parse(&object.data),
@@ -90,8 +89,10 @@ impl<'a> Judge<'a> {
         };
         for (side, (ready, _)) in of(self.sides, new_to) {
             for (rule, asked) in &ready.of_commit {
-                if matches!(asked, OfCommit::Signed) {
-                    self.meter.time()?;
+                // Each rule goes over all of it.
+                match asked {
+                    OfCommit::Signed => self.meter.time()?,
+                    _ => self.meter.bytes(object.data.len() as u64)?,
                 }
                 if let Some(words) = commit::judge(asked, &seen, self.people)? {
                     tell(side, *rule, Found { subject: Subject::Object(id), words });

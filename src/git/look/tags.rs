@@ -3,6 +3,7 @@
 //! Knows chains of tags: the first one carries the ref's name, and each one is signed by its own
 //! tagger.
 
+use super::commit;
 use super::tally::Tally;
 use crate::check::{Asked, Found, People, Subject, signed};
 use crate::git::GitError;
@@ -60,7 +61,7 @@ fn chain(
     let (mut at, mut wanted) = (new, name);
     while history.kind(at)? == Kind::Tag {
         meter.time()?;
-        let (object, _) = history.objects.get(&at)?;
+        let object = commit::read(history, at, 0, meter)?;
         let found = signed::tag(&object.data, wanted, people);
         if let Some(words) = found.map_err(|words| GitError::LookUp(detail_of(words)))? {
             tell(at, words);

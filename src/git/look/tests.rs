@@ -136,7 +136,9 @@ fn people_are_told_by_address_whatever_its_case() {
     assert!(found[0].starts_with("RW403") && found[0].contains("no address of bob"), "{found:?}");
     let other = by("E <eve@x.org>", "A <alice@x.org>");
     assert!(told(&repo, None, other, committer())[0].contains("RW402"));
-    assert!(told(&repo, None, other, author(Author::Known))[0].contains("no user of the policy"));
+    assert!(
+        told(&repo, None, other, author(Author::Known))[0].contains("no active user of the policy")
+    );
 }
 
 #[test]

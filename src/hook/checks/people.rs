@@ -1,4 +1,4 @@
-//! The applied policy's people, as the checks ask about them.
+//! The applied policy's people, as the checks ask about them: those who are active.
 
 use super::issues::Named;
 use crate::check::issue::Issues;
@@ -29,6 +29,13 @@ impl<'a> Everybody<'a> {
         let (gpg, last) = (OnceCell::new(), RefCell::default());
         Self { desk, pusher, gpg, issues: Named::of(ruling), last }
     }
+
+    /// The user, if active: what is new to a check was not made by somebody who holds nothing.
+    fn active(&self, found: Option<UserName>) -> Result<Option<UserName>, String> {
+        let Some(name) = found else { return Ok(None) };
+        let user = self.desk.policy.user(&name).map_err(|error| error.to_string())?;
+        Ok(user.is_some_and(|user| user.declared.active).then_some(name))
+    }
 }
 
 impl KeyRing for Everybody<'_> {
@@ -52,14 +59,14 @@ impl People for Everybody<'_> {
         debug_assert_eq!(folded, fold_email(folded));
         let mut last = self.last.borrow_mut();
         if folded.is_empty() || last.0 != folded {
-            let user = self.desk.policy.by_email(folded).map_err(|error| error.to_string())?;
-            *last = (folded.to_owned(), user);
+            let found = self.desk.policy.by_email(folded).map_err(|error| error.to_string())?;
+            *last = (folded.to_owned(), self.active(found)?);
         }
         Ok(last.1.clone())
     }
 
     fn by_key(&self, fingerprint: &str) -> Result<Option<UserName>, String> {
-        Users(&self.desk.policy).by_key(fingerprint)
+        self.active(Users(&self.desk.policy).by_key(fingerprint)?)
     }
 
     fn issues(&self) -> &dyn Issues {

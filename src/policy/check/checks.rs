@@ -8,7 +8,7 @@ use crate::policy::diag::{At, PolicyCode};
 use crate::policy::entry::Enforce;
 use crate::policy::model::Project;
 use crate::policy::name::ProjectName;
-use crate::policy::pattern::Glob;
+use crate::policy::pattern::{Glob, Pattern};
 use crate::policy::raw::Table;
 use crate::policy::refs::{RefScope, Space};
 use std::collections::BTreeMap;
@@ -45,6 +45,9 @@ impl Check<'_> {
             self.report(PolicyCode::CheckNowhere, at, message);
         }
         self.about_tags(table, &refs, &rules);
+        if rules.iter().any(|rule| matches!(rule, Rule::ForbidPaths(_) | Rule::OnlyPaths(_))) {
+            self.about_paths(table, &repositories, projects);
+        }
         Pushed {
             name: table.text("name").map(|name| name.text).unwrap_or_default().into(),
             place: self.place(at),
@@ -54,6 +57,27 @@ impl Check<'_> {
             enforce: self.choice(table, "enforce", ENFORCE, Enforce::Refuse),
             help: self.line(table, "help"),
             rules,
+        }
+    }
+
+    /// Where paths are asked for, a new branch has to be compared with something: what a merge takes
+    /// from an older side shows nowhere else.
+    fn about_paths(
+        &mut self,
+        table: &Table,
+        repositories: &[(Pattern, At)],
+        projects: &BTreeMap<ProjectName, Project>,
+    ) {
+        let name = table.text("name").map(|name| name.text).unwrap_or_default();
+        let why = format!("the check `{name}` asks for paths");
+        self.bases(table, repositories, projects, &why);
+        if table.has("projects") || table.has("repositories") {
+            return;
+        }
+        for (word, node) in self.root.named("projects") {
+            if node.table().is_some_and(|project| !project.has("base")) {
+                self.base_missing(word, &why);
+            }
         }
     }
 

@@ -168,6 +168,24 @@ fn a_grant_with_paths_needs_the_base_of_projects_that_it_reaches_by_repository()
 }
 
 #[test]
+fn a_check_of_paths_needs_the_base_of_every_project_that_it_reaches() {
+    let policy = |reaches: &str, rule: &str| {
+        with(&format!(
+            "[projects.A]\nrepositories = [\"a/**\"]\n[projects.B]\nrepositories = [\"b\"]\n\
+             base = \"main\"\n[[checks]]\nname = \"c\"\n{reaches}\n{rule}\n"
+        ))
+    };
+    let forbid = "forbid-paths = [\"secrets/**\"]";
+    for reaches in ["", "projects = [\"A\"]", "repositories = [\"a/x\"]"] {
+        assert_eq!(codes(&policy(reaches, forbid)), [PolicyCode::BaseMissing], "{reaches}");
+    }
+    let only = "only-paths = [\"docs/**\"]";
+    assert_eq!(codes(&policy("", only)), [PolicyCode::BaseMissing]);
+    assert_eq!(codes(&policy("projects = [\"B\"]", forbid)), []);
+    assert_eq!(codes(&policy("", "max-file-size = 1")), []);
+}
+
+#[test]
 fn every_truncation_of_the_example_is_answered() {
     let mut end = 0;
     for line in EXAMPLE.split_inclusive('\n') {

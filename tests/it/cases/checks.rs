@@ -298,3 +298,26 @@ fn explain_says_which_checks_are_asked_and_who_may_go_past_them() {
     main.ends(0, "check subject: subject everywhere; is asked").ends(0, "entitlement lift");
     explain("import/x").ends(0, "lifted by policy.toml:").ends(0, "bob may go past it");
 }
+
+#[test]
+fn commits_of_somebody_who_is_not_active_any_more_are_nobodys() {
+    let check = "[[checks]]\nname = \"known\"\nauthor = \"known\"\n";
+    let with = |active: &str| {
+        let users = format!("[users.eve]\nemails = [\"eve@example.org\"]\n{active}");
+        policy(&[], &format!("{users}{check}"))
+    };
+    let (site, _repo, bob) = started(&with(""));
+    let by_eve = |name: &str| {
+        bob.write(name, name);
+        bob.run(&["add", "--all"]);
+        let author = "--author=Eve <eve@example.org>";
+        bob.run(&["commit", "--quiet", "-m", name, author]);
+    };
+    by_eve("one");
+    bob.push(&["main"]).landed().silent();
+    site.write_policy(&with("active = false\n"));
+    site.apply();
+    by_eve("two");
+    let push = bob.push(&["main"]);
+    push.refused("RW403").says("an address of no active user");
+}

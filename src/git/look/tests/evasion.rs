@@ -1,6 +1,7 @@
 //! Ways round a check, each of which has to fail.
 
 use super::*;
+use crate::policy::issue_rule::IssueRule;
 
 #[test]
 fn a_merge_of_either_side_does_not_hide_a_change_of_a_forbidden_path() {
@@ -153,6 +154,117 @@ fn a_subject_of_a_megabyte_is_judged_and_told_briefly() {
     );
     let found = told(&repo, None, message(&repo, "", long.as_bytes()), vec![Rule::MaxSubject(72)]);
     assert!(found[0].contains("has 1048576 characters"));
+}
+
+#[test]
+fn a_commit_with_a_parent_twice_or_an_ancestor_beside_it_is_no_merge() {
+    let repo = Repo::new();
+    let only = || vec![Rule::Merges(Merges::Only)];
+    let base = repo.commit(&[("a", "1")], &[]);
+    let main = repo.commit(&[("a", "2")], &[base]);
+    let far = repo.commit(&[("a", "3")], &[main]);
+    repo.set("refs/heads/main", main);
+    let tree = repo.tree(&[("100644", "a", "evil")]);
+    let text = [WHO.as_bytes(), b"\nx\n"].concat();
+    for graph in [false, true] {
+        for parents in [&[main, main][..], &[main, base], &[base, main], &[main, base, main]] {
+            let fake = raw(&repo, tree, parents, &text);
+            let found = told(&repo, Some(main), fake, only());
+            assert_eq!(found.len(), 1, "{parents:?} {found:?}");
+            assert!(found[0].contains("it is no merge"), "{found:?}");
+            let asked = vec![Rule::Issue(IssueRule { required: true, ..IssueRule::default() })];
+            assert_eq!(told(&repo, Some(main), fake, asked).len(), 1, "{parents:?}");
+        }
+        // It turns the last step back.
+        let back = repo.commit(&[("a", "1")], &[main, base]);
+        assert_eq!(told(&repo, Some(main), back, only()).len(), 1);
+        // As `git merge --no-ff` makes it, and with changes of its own.
+        let merge = repo.commit(&[("a", "3")], &[main, far]);
+        assert!(told(&repo, Some(main), merge, only()).is_empty());
+        let evil = repo.commit(&[("a", "4")], &[main, far]);
+        assert_eq!(told(&repo, Some(main), evil, only()).len(), 1);
+        if !graph {
+            repo.git(&["commit-graph", "write", "--reachable"]);
+        }
+    }
+}
+
+#[test]
+fn a_root_is_a_step_of_its_own_where_the_repository_has_refs() {
+    let repo = Repo::new();
+    let only = || vec![Rule::Merges(Merges::Only)];
+    let root = repo.commit(&[("a", "1")], &[]);
+    assert!(told(&repo, None, root, only()).is_empty());
+    repo.set("refs/heads/other", repo.commit(&[("b", "1")], &[]));
+    let found = told(&repo, None, root, only());
+    assert_eq!(found.len(), 1);
+    assert!(found[0].contains("it has no parent"), "{found:?}");
+    let main = repo.commit(&[("c", "1")], &[]);
+    repo.set("refs/heads/main", main);
+    assert_eq!(told(&repo, Some(main), root, only()).len(), 1);
+}
+
+#[test]
+fn a_subject_that_goes_on_in_the_next_line_is_as_long_as_git_shows_it() {
+    let repo = Repo::new();
+    let judge = |text: &[u8], rule| told(&repo, None, message(&repo, "", text), vec![rule]);
+    let long = [&b"PAY-1: x\n"[..], "y".repeat(200).as_bytes(), b"\n"].concat();
+    assert!(judge(&long, Rule::MaxSubject(72))[0].contains("has 209 characters"));
+    assert!(judge(b"PAY-1: x\n\nyyy\n", Rule::MaxSubject(8)).is_empty());
+    let key = || Rule::Subject(search("^PAY-[0-9]+: "));
+    assert_eq!(judge(b"\x0c\nPAY-1: x\n", key()).len(), 1);
+    assert_eq!(judge(b"evil\nPAY-1: x\n", key()).len(), 1);
+}
+
+#[test]
+fn a_message_of_many_megabytes_is_refused_before_a_rule_sees_it() {
+    let repo = Repo::new();
+    for (headers, text) in [("", "x"), ("encoding ISO-8859-1\n", "\u{e9}")] {
+        let huge = message(&repo, headers, text.repeat(4 << 20).as_bytes());
+        let update = repo.update(None, Some(huge), "refs/heads/main");
+        for rule in [key_rule(), vec![Rule::Signed { commits: true, tags: false }]] {
+            let check = check("c", rule);
+            let asked = [Asked { update: &update, runs: vec![Run { check: &check, knows: ALL }] }];
+            let error = repo.reader().look(&asked, None, &Crowd::new(), &WIDE).unwrap_err();
+            assert_eq!(error.code(), crate::code::Code::Limit, "{error}");
+            assert!(error.to_string().contains("4 MiB of one commit or tag"), "{error}");
+        }
+    }
+    // A little less is judged, and its decoded form is made once.
+    let large =
+        message(&repo, "encoding ISO-8859-1\n", &[&b"PAY-1: "[..], &vec![0xe9; 3 << 20]].concat());
+    assert!(told(&repo, None, large, key_rule()).is_empty());
+}
+
+#[test]
+fn a_tag_of_many_megabytes_is_refused() {
+    let repo = Repo::new();
+    let one = repo.commit(&[("a", "1")], &[]);
+    let text = format!("object {one}\ntype commit\ntag v\n\n{}\n", "x".repeat(4 << 20));
+    let tag = repo.git_in(&["hash-object", "-w", "-t", "tag", "--stdin", "--literally"], text);
+    let tag = ObjectId::from_hex(tag.as_bytes()).unwrap();
+    let update = repo.update(None, Some(tag), "refs/tags/v");
+    let check = check("c", vec![Rule::Signed { commits: false, tags: true }]);
+    let asked = [Asked { update: &update, runs: vec![Run { check: &check, knows: ALL }] }];
+    let error = repo.reader().look(&asked, None, &Crowd::new(), &WIDE).unwrap_err();
+    assert_eq!(error.code(), crate::code::Code::Limit, "{error}");
+}
+
+#[test]
+fn a_long_message_asks_the_clock_before_each_rule() {
+    let repo = Repo::new();
+    let long = message(&repo, "", "x".repeat(1 << 20).as_bytes());
+    let update = repo.update(None, Some(long), "refs/heads/main");
+    let check = check("c", (0..20).flat_map(|_| key_rule()).collect());
+    let asked = [Asked { update: &update, runs: vec![Run { check: &check, knows: ALL }] }];
+    let looks = std::cell::Cell::new(0);
+    let expired = || {
+        looks.set(looks.get() + 1);
+        looks.get() > 20
+    };
+    let limits = Limits { expired: &expired, ..WIDE };
+    let error = repo.reader().look(&asked, None, &Crowd::new(), &limits).unwrap_err();
+    assert_eq!(error.code(), crate::code::Code::Limit, "{error}");
 }
 
 #[test]

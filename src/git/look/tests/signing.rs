@@ -49,7 +49,7 @@ fn commits_are_signed_by_a_key_of_their_committer() {
         found(by(&alices, "bob@x.org"))[0].contains("by a key of alice, and the committer is bob")
     );
     assert!(found(by(&mallorys, "bob@x.org"))[0].contains("for nobody"));
-    assert!(found(by(&bobs, "eve@x.org"))[0].contains("no user of the policy"));
+    assert!(found(by(&bobs, "eve@x.org"))[0].contains("no active user of the policy"));
     let other = signed(&repo, &lab, &bobs, "bob@x.org", "file", "gpgsig");
     assert!(found(other)[0].contains("another purpose"));
     // The header of the other hash is no signature of this repository's.

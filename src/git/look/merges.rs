@@ -1,0 +1,109 @@
+//! What is a merge, and `merges = "only"`.
+//!
+//! Knows that a commit with two parents may bring nothing together: the same parent named twice, or
+//! a parent and an ancestor of it. Then it is a merge only where it changes nothing either, as
+//! `git merge --no-ff` makes it.
+
+use super::paint::{Painted, bits};
+use super::ready::Ready;
+use super::sides::Side;
+use super::tally::Tally;
+use super::{Known, Push, net};
+use crate::check::{Found, Subject};
+use crate::git::commits::{Commit, Node};
+use crate::git::limits::Meter;
+use crate::git::{GitError, range};
+use gix::ObjectId;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// What a step of the ref's own is told.
+const NO_MERGE: &[u8] = b"it is no merge, and only merges may be steps of this ref";
+/// What a root is told.
+const ROOT: &[u8] = b"it has no parent: only in an empty repository may history begin here";
+
+/// Whether a commit brings together what its author did not put into it: two parents of which
+/// neither leads to the other, or one beyond the other and exactly that one's tree.
+pub(super) fn is_merge(
+    push: &Push<'_>,
+    commit: &Commit,
+    known: &Known<'_>,
+) -> Result<bool, GitError> {
+    if commit.parents.len() < 2 {
+        return Ok(false);
+    }
+    let mut parents = commit.parents.clone();
+    parents.sort_unstable();
+    parents.dedup();
+    match range::highest(push.history, &parents, &Meter::new(push.limits))?.as_slice() {
+        [only] => Ok(known.tree(*only)? == commit.tree),
+        _ => Ok(true),
+    }
+}
+
+/// `merges = "only"`: what the ref's own first-parent steps are, from its old value on; for a new
+/// ref, from what is known on.
+pub(super) fn judge(
+    push: &Push<'_>,
+    sides: &[Side<'_>],
+    ready: &[&Ready<'_>],
+    painted: &Painted,
+    known: &Known<'_>,
+    tally: &mut Tally<'_>,
+) -> Result<(), GitError> {
+    for ((side, ready), bit) in sides.iter().zip(ready).zip(bits()) {
+        let Some(rule) = ready.only_merges else { continue };
+        for seat in &side.seats {
+            let old = push.ends.get(seat.at).and_then(|ends| ends.old);
+            let steps = match old {
+                Some(old) => net::range(push, Some(old), seat.tip)?.commits,
+                None => {
+                    let mine = painted.commits.iter().filter(|(_, _, bits)| bits & bit != 0);
+                    mine.map(|(node, commit, _)| (*node, Rc::clone(commit))).collect()
+                }
+            };
+            first_parents(push, seat.tip, &steps, known, old.is_none(), &mut |id, words| {
+                let found = Found { subject: Subject::Object(id), words: words.to_vec() };
+                tally.tell((seat.at, seat.run, rule), found);
+            })?;
+        }
+    }
+    Ok(())
+}
+
+fn first_parents(
+    push: &Push<'_>,
+    tip: Node,
+    steps: &[(Node, Rc<Commit>)],
+    known: &Known<'_>,
+    is_new: bool,
+    tell: &mut dyn FnMut(ObjectId, &[u8]),
+) -> Result<(), GitError> {
+    let steps: HashMap<Node, &Commit> =
+        steps.iter().map(|(node, commit)| (*node, commit.as_ref())).collect();
+    let mut at = tip;
+    while let Some(commit) = steps.get(&at) {
+        let Some(first) = commit.parents.first() else {
+            if !is_new || has_refs(push)? {
+                tell(push.history.id(at)?, ROOT);
+            }
+            break;
+        };
+        if !is_merge(push, commit, known)? {
+            tell(push.history.id(at)?, NO_MERGE);
+        }
+        at = *first;
+    }
+    Ok(())
+}
+
+/// Whether the repository had any ref before the push.
+fn has_refs(push: &Push<'_>) -> Result<bool, GitError> {
+    let meter = Meter::new(push.limits);
+    let mut any = false;
+    push.refs.each_value(&mut |_, _| {
+        any = true;
+        meter.step()
+    })?;
+    Ok(any)
+}
