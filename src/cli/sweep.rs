@@ -50,9 +50,11 @@ pub fn run(args: &Args, out: &Out) -> anyhow::Result<Exit> {
     let (settled, delivery) = (settled?, delivery?);
     uses?;
     untold_refusals(&here)?;
-    let policy = policy?;
-    let removed = leftovers::remove(&here.site.state, clock::now())?;
-    swept::note(&here.site.state)?;
+    let removed = leftovers::remove(&here.site.state, clock::now());
+    if removed.is_ok() {
+        swept::note(&here.site.state)?;
+    }
+    let (policy, removed) = (policy?, removed?);
     let applied = match &policy {
         Landing::Counts { commit, now: true, .. } => Some(commit.to_string()),
         _ => None,
