@@ -183,7 +183,8 @@ impl Round<'_> {
     fn said(&self, smart: &SmartCommits, commit: &News, branch: &str) -> Vec<Order> {
         let words = Words { comment: smart.comment, transitions: &smart.transitions };
         // A message that two readers could read in two ways says nothing.
-        let Ok(message) = CommitText::parse(&commit.text).message() else { return Vec::new() };
+        let text = CommitText::parse(&commit.text);
+        let Ok(message) = text.message() else { return Vec::new() };
         let commands = smart::commands(&message, &self.landing.projects, &words);
         commands.into_iter().map(|one| self.order(one, commit.id, branch)).collect()
     }
