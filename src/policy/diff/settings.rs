@@ -1,6 +1,7 @@
 //! What changed besides rights to refs: who people are, rights outside projects, settings.
 
 use super::super::entry::{Entry, Holder, Permissions, Place};
+use super::super::jira::JiraSettings;
 use super::super::members::{Answers, Held, LookupsOf, Standing};
 use super::super::model::{
     Group, Lookup, Notify, Policy, Refuse, Require, Settings, SharedStore, User,
@@ -48,6 +49,40 @@ fn bases(old: &Policy, new: &Policy, notes: &mut Vec<Note>) {
     }
 }
 
+/// What else could let more by. Taken apart whole, so that no key that is added is forgotten here.
+fn how_jira_is_asked(was: &JiraSettings, is: &JiraSettings, notes: &mut Vec<Note>) {
+    let JiraSettings {
+        url: _,
+        flavor: _,
+        email,
+        token_file,
+        timeout_ms,
+        push_timeout_ms,
+        key_from,
+        fresh_issue,
+        fresh_people,
+        when_down: _,
+        fields: _,
+        smart: _,
+    } = is;
+    let mut changed = |differs: bool, widens: bool, words: &str| {
+        if differs {
+            note(notes, widens, format!("`[jira] {words}"));
+        }
+    };
+    let more = key_from.iter().any(|spot| !was.key_from.contains(spot));
+    let words = "key-from` changed: where a push may name an issue";
+    changed(*key_from != was.key_from, more, words);
+    let words = "cache-issues` changed: how long what was learnt of an issue counts";
+    changed(*fresh_issue != was.fresh_issue, *fresh_issue > was.fresh_issue, words);
+    let words = "cache-people` changed: how long what was learnt of groups and roles counts";
+    changed(*fresh_people != was.fresh_people, *fresh_people > was.fresh_people, words);
+    let account = (email, token_file) != (&was.email, &was.token_file);
+    changed(account, true, "token-file` or `email` changed: another account may see other things");
+    let times = (timeout_ms, push_timeout_ms) != (&was.timeout_ms, &was.push_timeout_ms);
+    changed(times, false, "timeout` changed: how long Jira may take");
+}
+
 /// `[jira]`, and what projects take from there: who that gives a right to is not known here.
 fn jira(old: &Policy, new: &Policy, notes: &mut Vec<Note>) {
     let asked = |policy: &Policy| policy.settings.jira.clone().map(|jira| (jira.url, jira.flavor));
@@ -63,6 +98,9 @@ fn jira(old: &Policy, new: &Policy, notes: &mut Vec<Note>) {
             true,
             "`[jira] when-down` changed: what holds while Jira does not answer".into(),
         );
+    }
+    if let (Some(was), Some(is)) = (&old.settings.jira, &new.settings.jira) {
+        how_jira_is_asked(was, is, notes);
     }
     let smart = |policy: &Policy| policy.settings.jira.as_ref().and_then(|jira| jira.smart.clone());
     let (was, is) = (smart(old), smart(new));
