@@ -169,7 +169,7 @@ mod tests {
              [projects.PAY]\nrepositories = [\"pay/**\"]\n[projects.WEB]\nrepositories = [\"web\"]\n\
              [[checks]]\nname = \"sob\"\nbranches = {branches}\nmessage = \"x\"\n"
         );
-        let main = SourceFile { name: "policy.toml".into(), text: text.into() };
+        let main = SourceFile { name: "policy.toml".into(), text };
         load_file(main, "/etc/refwarden", &NoIncludes).1.unwrap().0
     }
 

@@ -185,7 +185,7 @@ impl Round<'_> {
         // A message that two readers could read in two ways says nothing.
         let text = CommitText::parse(&commit.text);
         let Ok(message) = text.message() else { return Vec::new() };
-        let commands = smart::commands(&message, &self.landing.projects, &words);
+        let commands = smart::commands(message, &self.landing.projects, &words);
         commands.into_iter().map(|one| self.order(one, commit.id, branch)).collect()
     }
 
