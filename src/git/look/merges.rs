@@ -10,9 +10,10 @@ use super::sides::Side;
 use super::tally::Tally;
 use super::{Known, Push, net};
 use crate::check::{Found, Subject};
-use crate::git::commits::{Commit, Node};
+use crate::git::GitError;
+use crate::git::commits::{Commit, History, Node};
 use crate::git::limits::Meter;
-use crate::git::{GitError, range};
+use crate::git::walk::{Marks, Queue};
 use gix::ObjectId;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -32,12 +33,88 @@ pub(super) fn is_merge(
     if commit.parents.len() < 2 {
         return Ok(false);
     }
-    let mut parents = commit.parents.clone();
-    parents.sort_unstable();
-    parents.dedup();
-    match range::highest(push.history, &parents, &Meter::new(push.limits))?.as_slice() {
-        [only] => Ok(known.tree(*only)? == commit.tree),
-        _ => Ok(true),
+    let mut parents = commit.parents.iter().copied();
+    let Some(mut latest) = parents.next() else { return Ok(false) };
+    for parent in parents {
+        match later(push, latest, parent)? {
+            Some(later) => latest = later,
+            None => return Ok(true),
+        }
+    }
+    Ok(known.tree(latest)? == commit.tree)
+}
+
+/// Which of two commits leads to the other. Both sides are walked down together until what waits is
+/// reached from both: mostly that is soon, in what the push brought as well. Dates only say where to
+/// look first: what lies between the two is reached from one alone, so none of it is left out.
+fn later(push: &Push<'_>, one: Node, other: Node) -> Result<Option<Node>, GitError> {
+    if one == other {
+        return Ok(Some(one));
+    }
+    let (history, meter) = (push.history, Meter::new(push.limits));
+    let (marks, queue) = (Marks::new(history)?, Queue::default());
+    let mut walk = Walk { history, marks, queue, open: 0, meter };
+    walk.mark(one, ONE)?;
+    walk.mark(other, OTHER)?;
+    while walk.open > 0 {
+        let Some((parents, bits)) = walk.visit_next()? else { break };
+        for parent in parents {
+            if bits & ONE != 0 && parent == other {
+                return Ok(Some(one));
+            }
+            if bits & OTHER != 0 && parent == one {
+                return Ok(Some(other));
+            }
+            for bit in [ONE, OTHER].into_iter().filter(|bit| bits & bit != 0) {
+                walk.mark(parent, bit)?;
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Reached from the one.
+const ONE: u8 = 1;
+/// Reached from the other.
+const OTHER: u8 = 2;
+/// The parents of what has a bit know it too, once that stands so much higher as well.
+const DONE: u8 = 2;
+
+struct Walk<'a> {
+    history: &'a History,
+    marks: Marks,
+    queue: Queue,
+    /// How many commits wait that are reached from one side alone.
+    open: usize,
+    meter: Meter<'a>,
+}
+
+impl Walk<'_> {
+    fn mark(&mut self, node: Node, bit: u8) -> Result<(), GitError> {
+        let before = self.marks.add(node, bit);
+        if before & bit != 0 {
+            return Ok(());
+        }
+        let other = (ONE | OTHER) ^ bit;
+        if before & other == 0 {
+            self.open += 1;
+        } else if before & (other << DONE) == 0 {
+            self.open -= 1;
+        }
+        self.queue.push(self.history, node, &self.meter)
+    }
+
+    /// The parents of the next commit, and what they have to be told.
+    fn visit_next(&mut self) -> Result<Option<(Vec<Node>, u8)>, GitError> {
+        let Some(visit) = self.queue.pop() else { return Ok(None) };
+        self.meter.step()?;
+        let bits = self.marks.get(visit.node);
+        let told = bits & (ONE | OTHER) & !(bits >> DONE);
+        if told != 0 && bits & (ONE | OTHER) != ONE | OTHER {
+            self.open -= 1;
+        }
+        self.marks.add(visit.node, told << DONE);
+        Ok(Some((visit.commit.parents.clone(), told)))
     }
 }
 

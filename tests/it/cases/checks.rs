@@ -321,3 +321,31 @@ fn commits_of_somebody_who_is_not_active_any_more_are_nobodys() {
     let push = bob.push(&["main"]);
     push.refused("RW403").says("an address of no active user");
 }
+
+#[test]
+fn a_message_of_megabytes_is_refused_in_words() {
+    let (_site, _repo, bob) = started(&policy(&[], SUBJECT));
+    bob.write("message", &"x".repeat(5 << 20));
+    bob.run(&["commit", "--quiet", "--allow-empty", "-F", "message"]);
+    bob.push(&["main"]).refused("RW308").says("more than 4 MiB of one commit or tag");
+}
+
+#[test]
+fn a_commit_that_names_its_parent_and_an_ancestor_is_no_merge() {
+    let only = "[[checks]]\nname = \"merges\"\nmerges = \"only\"\n";
+    let (_site, _repo, bob) = started(&policy(&[], only));
+    bob.run(&["checkout", "--quiet", "-b", "side"]);
+    says(&bob, "side");
+    bob.run(&["checkout", "--quiet", "main"]);
+    bob.run(&["merge", "--quiet", "--no-ff", "-m", "merge", "side"]);
+    bob.push(&["main"]).landed().silent();
+    // Its own change, and the parents of one line of history.
+    bob.write("evil", "evil");
+    bob.run(&["add", "--all"]);
+    let tree = bob.run(&["write-tree"]);
+    for parents in [["main", "main~1"], ["main~1", "main"]] {
+        let [one, two] = parents;
+        let fake = bob.run(&["commit-tree", "-m", "fake", "-p", one, "-p", two, tree.trim()]);
+        bob.push(&[&format!("{}:main", fake.trim())]).refused("RW406").says("it is no merge");
+    }
+}

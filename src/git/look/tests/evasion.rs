@@ -190,6 +190,31 @@ fn a_commit_with_a_parent_twice_or_an_ancestor_beside_it_is_no_merge() {
 }
 
 #[test]
+fn dates_that_lie_make_no_merge_of_one_line_of_history() {
+    let repo = Repo::new();
+    let tree = |text: &str| repo.tree(&[("100644", "a", text)]);
+    // The lower the later, or each other one long ago.
+    for dates in [[9, 8, 7, 6, 5, 4], [9, 1, 9, 1, 9, 1], [1, 9, 9, 1, 5, 5]] {
+        let mut line: Vec<ObjectId> = Vec::new();
+        for (at, date) in dates.into_iter().enumerate() {
+            let parents: Vec<ObjectId> = line.last().copied().into_iter().collect();
+            line.push(repo.commit_tree(tree(&at.to_string()), &parents, date * 100_000_000));
+        }
+        let main = line[5];
+        for old in &line[..5] {
+            for parents in [[main, *old], [*old, main]] {
+                let fake = repo.commit_tree(tree("evil"), &parents, 1_700_000_000);
+                let found = told(&repo, Some(main), fake, vec![Rule::Merges(Merges::Only)]);
+                assert_eq!(found.len(), 1, "{dates:?} {found:?}");
+            }
+            let side = repo.commit_tree(tree("side"), &[*old], 100_000_000);
+            let merge = repo.commit_tree(tree("merged"), &[main, side], 1_700_000_000);
+            assert!(told(&repo, Some(main), merge, vec![Rule::Merges(Merges::Only)]).is_empty());
+        }
+    }
+}
+
+#[test]
 fn a_root_is_a_step_of_its_own_where_the_repository_has_refs() {
     let repo = Repo::new();
     let only = || vec![Rule::Merges(Merges::Only)];
