@@ -58,8 +58,8 @@ const CHANGING: [&str; 4] =
 /// Stages in which only the embedded store has a transaction.
 const EMBEDDED: [&str; 2] = ["store-committing", "store-committed"];
 
-/// The stages that the sources name are those that are tried here, by a push by a standing right, or
-/// of a token (`cases::tokens`).
+/// The stages that the sources name are those that are tried here, by a push by a standing right, of a
+/// token (`cases::tokens`) or of a policy (`cases::policy_push`).
 #[test]
 fn every_stage_is_tried() {
     let tried: BTreeSet<String> = CUTS
@@ -68,6 +68,7 @@ fn every_stage_is_tried() {
         .chain(&CHANGING)
         .chain(&["epoch-raised", "epoch-committed"])
         .chain(&["token-raised", "token-checked", "token-recorded", "token-committed"])
+        .chain(&["policy-landed", "policy-judged-again"])
         .map(|stage| (*stage).to_owned())
         .collect();
     let mut named = BTreeSet::new();
