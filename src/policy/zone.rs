@@ -4,7 +4,7 @@
 //! a zone has its first offset. `chrono-tz` itself stays out of the hooks: see there.
 
 use super::window::Zone;
-use chrono::{DateTime, FixedOffset, Offset, Utc};
+use chrono::{DateTime, Duration, FixedOffset, NaiveDateTime, Offset, Utc};
 use chrono_tz::Tz;
 
 include!(concat!(env!("OUT_DIR"), "/zones.rs"));
@@ -15,6 +15,19 @@ pub fn wall(zone: Tz, at: DateTime<Utc>) -> (DateTime<FixedOffset>, &'static str
     let (east, name) = kind(zone, at).unwrap_or((0, "UTC"));
     let offset = FixedOffset::east_opt(east).unwrap_or_else(|| Utc.fix());
     (at.with_timezone(&offset), name)
+}
+
+/// The first instant at which a zone's wall clock shows `local`; none where it skips that.
+#[must_use]
+pub fn first_showing(zone: Tz, local: NaiveDateTime) -> Option<DateTime<Utc>> {
+    let near = local.and_utc();
+    let days = [-1, 1].into_iter().filter_map(|day| near.checked_add_signed(Duration::days(day)));
+    let shown = days.filter_map(|day| {
+        let east = wall(zone, day).0.offset().local_minus_utc();
+        let at = near.checked_sub_signed(Duration::seconds(east.into()))?;
+        (wall(zone, at).0.naive_local() == local).then_some(at)
+    });
+    shown.min()
 }
 
 /// An instant as people read it: by the site's wall clock, and UTC; to the second.
@@ -44,7 +57,7 @@ fn kind(zone: Tz, at: DateTime<Utc>) -> Option<(i32, &'static str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chrono::{Duration, TimeZone};
+    use chrono::TimeZone;
     use chrono_tz::TZ_VARIANTS;
 
     /// As it is without the table.
@@ -72,6 +85,27 @@ mod tests {
                 // Each day of our time, else any day.
                 let near = (2020..2040).contains(&chrono::Datelike::year(&at));
                 at += Duration::hours(if near { 23 } else { 24 * 11 + 7 });
+            }
+        }
+    }
+
+    #[test]
+    fn a_wall_clock_that_shows_a_time_twice_or_never_is_read_as_chrono_tz_reads_it() {
+        for zone in TZ_VARIANTS {
+            let (first, end) = RANGES[zone as usize];
+            for begin in &BEGINS[usize::from(first)..usize::from(end)] {
+                let turn = DateTime::from_timestamp(i64::from(*begin), 0).unwrap();
+                let (local, _) = wall(zone, turn);
+                for minutes in [-90, -60, -30, -1, 0, 1, 30, 60, 90] {
+                    let local = local.naive_local() + Duration::minutes(minutes);
+                    // Before 1970 the table has one offset.
+                    if local.and_utc().timestamp() < 3 * 86_400 {
+                        continue;
+                    }
+                    let slow = zone.from_local_datetime(&local).earliest();
+                    let slow = slow.map(|at| at.with_timezone(&Utc));
+                    assert_eq!(first_showing(zone, local), slow, "{zone} {local}");
+                }
             }
         }
     }

@@ -2,7 +2,8 @@
 
 use super::super::entry::Entry;
 use super::super::window::Window;
-use chrono::{DateTime, Duration, NaiveTime, Offset, TimeZone, Utc};
+use super::super::zone;
+use chrono::{DateTime, Duration, NaiveTime, Utc};
 use std::collections::{BTreeSet, HashSet};
 
 /// How many days of weekly hours are looked at from each turn on.
@@ -29,21 +30,20 @@ pub(super) fn instants(entries: &[&Entry], now: DateTime<Utc>) -> Vec<DateTime<U
 /// day's wall clock, and every quarter of an hour of a day on which the clock changes.
 fn turns(window: &Window, base: DateTime<Utc>) -> Vec<DateTime<Utc>> {
     let zone = window.zone.0;
-    let offset = |at: DateTime<Utc>| at.with_timezone(&zone).offset().fix();
+    let local = |at: DateTime<Utc>| zone::wall(zone, at).0;
     let mut found = Vec::new();
     for day in -1..=DAYS {
         let Some(at) = base.checked_add_signed(Duration::days(day)) else { continue };
-        let date = at.with_timezone(&zone).date_naive();
+        let date = local(at).date_naive();
         for weekly in &window.weekly {
             for minute in [weekly.start, weekly.end] {
                 let midnight = date.and_time(NaiveTime::MIN);
                 let wall = midnight.checked_add_signed(Duration::minutes(minute.into()));
-                let turn = wall.and_then(|wall| zone.from_local_datetime(&wall).earliest());
-                found.extend(turn.map(|turn| turn.with_timezone(&Utc)));
+                found.extend(wall.and_then(|wall| zone::first_showing(zone, wall)));
             }
         }
         let Some(next) = at.checked_add_signed(Duration::days(1)) else { continue };
-        if offset(at) != offset(next) {
+        if local(at).offset() != local(next).offset() {
             let hour = at.timestamp().div_euclid(900) * 900;
             let quarters = (0..=2 * 96).filter_map(|q| DateTime::from_timestamp(hour + q * 900, 0));
             found.extend(quarters);
