@@ -13,6 +13,7 @@ mod net;
 mod paint;
 mod path;
 mod ready;
+mod searched;
 mod sides;
 mod tags;
 mod tally;
@@ -27,10 +28,10 @@ use gix::ObjectId;
 use judge::Judge;
 use paint::{Bits, Painted};
 use ready::Ready;
-use sides::{Ends, Side};
+use sides::{Ends, Seat, Side};
 use std::cell::Cell;
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use tally::{Reach, Tally};
 
 /// What the checks find, for each ref of `asked`.
@@ -132,6 +133,7 @@ impl Push<'_> {
             })?;
         }
         self.tell(sides, &painted, &known, &broken, &mut judge, tally)?;
+        judge.forget();
         for (side, ready) in sides.iter().zip(&ready) {
             for seat in &side.seats {
                 net::judge(self, seat, ready, &known, &mut judge, tally)?;
@@ -158,20 +160,26 @@ impl Push<'_> {
                 continue;
             }
             let tips: Vec<Node> = side.seats.iter().map(|seat| seat.tip).collect();
+            let mut wanted: BTreeMap<u32, Vec<&Seat>> = BTreeMap::new();
             for seat in &side.seats {
                 let reach = Reach::of(seat.tip, &tips, bit, known, painted, &meter)?;
                 let reached = broken.iter().filter(mine).filter(|one| reach.has(one.commit));
-                let wanted = tally
-                    .count(seat, reached.map(|one| (one.commit, usize::from(one.rule), one.count)));
-                for index in wanted {
-                    let Some((node, commit, _)) = painted.commits.get(index as usize) else {
-                        continue;
-                    };
-                    let tree = |node| known.tree(node);
-                    judge.commit(*node, commit, bit, &tree, &mut |_, rule, found| {
-                        tally.show((seat.at, seat.run, rule), found);
-                    })?;
+                let reached = reached.map(|one| (one.commit, usize::from(one.rule), one.count));
+                for index in tally.count(seat, reached) {
+                    wanted.entry(index).or_default().push(seat);
                 }
+            }
+            judge.forget();
+            for (index, seats) in wanted {
+                let Some((node, commit, _)) = painted.commits.get(index as usize) else {
+                    continue;
+                };
+                let tree = |node| known.tree(node);
+                judge.commit(*node, commit, bit, &tree, &mut |_, rule, found| {
+                    for seat in &seats {
+                        tally.show((seat.at, seat.run, rule), found.clone());
+                    }
+                })?;
             }
         }
         Ok(())

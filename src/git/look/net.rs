@@ -91,6 +91,7 @@ fn changed(
 ) -> Result<HashSet<BString>, GitError> {
     let wanted: HashSet<&BString> = found.keys().map(|(_, path)| path).collect();
     let mut changed = HashSet::new();
+    judge.forget();
     let trees: std::collections::HashMap<Node, gix::ObjectId> =
         steps.commits.iter().map(|(node, commit)| (*node, commit.tree)).collect();
     for (_, commit) in &steps.commits {
