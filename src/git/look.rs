@@ -134,10 +134,8 @@ impl Push<'_> {
         }
         self.tell(sides, &painted, &known, &broken, &mut judge, tally)?;
         judge.forget();
-        for (side, ready) in sides.iter().zip(&ready) {
-            for seat in &side.seats {
-                net::judge(self, seat, ready, &known, &mut judge, tally)?;
-            }
+        for ((side, ready), bit) in sides.iter().zip(&ready).zip(paint::bits()) {
+            net::judge(self, side, bit, ready, &known, &mut judge, tally)?;
         }
         merges::judge(self, sides, &ready, &painted, &known, tally)?;
         issues::judge(self, sides, &ready, &painted, &known, tally)
