@@ -90,6 +90,12 @@ fn union(
         Some(old) if !is_new => vec![old],
         _ => range::highest(history, &range.boundary, meter)?,
     };
+    if let [(_, commit)] = range.commits.as_slice()
+        && commit.parents == bases
+    {
+        // What the only commit changes is all there is.
+        return Ok(paths);
+    }
     if bases.is_empty() {
         trees.compare(tree(new)?, &[], &mut paths, meter)?;
     }

@@ -38,6 +38,11 @@ const USUAL: u64 = 50;
 pub(super) struct Repeats(Cell<u64>);
 
 impl Repeats {
+    /// Somebody else looks at the push, from its beginning.
+    pub(super) fn begin(&self) {
+        self.0.set(0);
+    }
+
     /// One more commit, which may repeat a little.
     pub(super) fn refund(&self) {
         self.0.set(self.0.get().saturating_sub(USUAL));
@@ -50,7 +55,7 @@ impl Repeats {
         if self.0.get() <= u64::from(MAX_REPEATED) {
             return Ok(());
         }
-        let what = "paths of folders that are there many times";
+        let what = "repeated paths";
         Err(GitError::Limit { what, max: MAX_REPEATED, cure: "push it in parts" })
     }
 }

@@ -44,6 +44,7 @@ pub(super) fn at(
     limits: &Limits<'_>,
 ) -> Result<Vec<Vec<Failed>>, GitError> {
     let meter = Meter::new(limits);
+    history.repeats.begin();
     let mut tally = Tally::new(asked);
     names::judge(refs, asked, people.pusher(), &mut tally)?;
     tags::judge(history, asked, people, &meter, &mut tally)?;

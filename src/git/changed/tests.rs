@@ -214,7 +214,7 @@ fn trees_that_name_each_other_are_refused_long_before_all_their_paths_are_visite
     let few = of(&history(&repo), &change(doubled(&repo, 12)), None, &limits).unwrap();
     assert_eq!(known(few).len(), 1 << 12);
     let error = of(&history(&repo), &change(doubled(&repo, 40)), None, &limits).unwrap_err();
-    assert!(error.to_string().contains("folders that are there many times"), "{error}");
+    assert!(error.to_string().contains("repeated paths"), "{error}");
 }
 
 #[test]

@@ -71,7 +71,7 @@ fn is_refused_soon(alice: &Person) {
     let start = Instant::now();
     let push = alice.push(&["main"]);
     let took = start.elapsed();
-    push.refused("RW308").says("folders that are there many times").nothing_moved();
+    push.refused("RW308").says("repeated paths").nothing_moved();
     assert!(took < SOON, "{took:?}");
 }
 
