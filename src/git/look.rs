@@ -133,20 +133,19 @@ impl Push<'_> {
                 count(&mut broken, index, side, rule);
             })?;
         }
-        self.tell(sides, &painted, &known, &broken, &mut judge, tally)?;
+        self.tell(sides, &known, &broken, &mut judge, tally)?;
         judge.forget();
         for ((side, ready), bit) in sides.iter().zip(&ready).zip(paint::bits()) {
             net::judge(self, side, bit, ready, &known, &mut judge, tally)?;
         }
-        merges::judge(self, sides, &ready, &painted, &known, tally)?;
-        issues::judge(self, sides, &ready, &painted, &known, tally)
+        merges::judge(self, sides, &ready, &known, tally)?;
+        issues::judge(self, sides, &ready, &known, tally)
     }
 
     /// Shares out what was found among the refs that lead to it, in words.
     fn tell(
         &self,
         sides: &[Side<'_>],
-        painted: &Painted,
         known: &Known<'_>,
         broken: &[Broken],
         judge: &mut Judge<'_>,
@@ -161,7 +160,7 @@ impl Push<'_> {
             let tips: Vec<Node> = side.seats.iter().map(|seat| seat.tip).collect();
             let mut wanted: BTreeMap<u32, Vec<&Seat>> = BTreeMap::new();
             for seat in &side.seats {
-                let reach = Reach::of(seat.tip, &tips, bit, known, painted, &meter)?;
+                let reach = Reach::of(seat.tip, &tips, bit, known, &meter)?;
                 let reached = broken.iter().filter(mine).filter(|one| reach.has(one.commit));
                 let reached = reached.map(|one| (one.commit, usize::from(one.rule), one.count));
                 for index in tally.count(seat, reached) {
@@ -170,7 +169,7 @@ impl Push<'_> {
             }
             judge.forget();
             for (index, seats) in wanted {
-                let Some((node, commit, _)) = painted.commits.get(index as usize) else {
+                let Some((node, commit, _)) = known.painted.commits.get(index as usize) else {
                     continue;
                 };
                 let tree = |node| known.tree(node);

@@ -85,7 +85,7 @@ fn starts(
     }
     let meter = Meter::new(push.limits);
     let is_new = |node: Node| known.get(node).is_some_and(|(_, bits)| bits & bit != 0);
-    let reach = Reach::of(seat.tip, tips, bit, known, known.painted, &meter)?;
+    let reach = Reach::of(seat.tip, tips, bit, known, &meter)?;
     let mut below: Vec<Node> = Vec::new();
     for (index, (_, commit, bits)) in (0..).zip(&known.painted.commits) {
         if bits & bit != 0 && reach.has(index) {
