@@ -16,6 +16,7 @@ mod ready;
 mod sides;
 mod tags;
 mod tally;
+mod turns;
 
 use super::GitError;
 use super::commits::{Commit, History, Node};
@@ -25,7 +26,7 @@ use crate::check::{Asked, Failed, Found, People, Subject};
 use crate::policy::checks::Check;
 use gix::ObjectId;
 use judge::Judge;
-use paint::{Bits, Painted};
+use paint::{Bits, Painted, Proof};
 use ready::Ready;
 use sides::{Ends, Side};
 use std::cell::Cell;
@@ -34,6 +35,10 @@ use std::collections::hash_map::Entry;
 use tally::{Reach, Tally};
 
 /// What the checks find, for each ref of `asked`.
+///
+/// Whether something is new at all can take a walk over everything that others ever pushed. So what
+/// may be new, if that is little, is judged first: what passes needs no proof, because judging too
+/// much can only refuse too much. Only where something is wrong, it is all done again with proof.
 pub(super) fn at(
     history: &History,
     refs: &Refs,
@@ -41,6 +46,24 @@ pub(super) fn at(
     base: Option<ObjectId>,
     people: &dyn People,
     limits: &Limits<'_>,
+) -> Result<Vec<Vec<Failed>>, GitError> {
+    let doubt = Cell::new(false);
+    let found = once(history, refs, asked, base, people, limits, Proof::Later(&doubt));
+    let passes = found.as_ref().is_ok_and(|all| all.iter().all(Vec::is_empty));
+    if passes || !doubt.get() {
+        return found;
+    }
+    once(history, refs, asked, base, people, limits, Proof::Now)
+}
+
+fn once(
+    history: &History,
+    refs: &Refs,
+    asked: &[Asked<'_>],
+    base: Option<ObjectId>,
+    people: &dyn People,
+    limits: &Limits<'_>,
+    proof: Proof<'_>,
 ) -> Result<Vec<Vec<Failed>>, GitError> {
     let meter = Meter::new(limits);
     let mut tally = Tally::new(asked);
@@ -52,7 +75,7 @@ pub(super) fn at(
         Some(base) => history.peel(base, &meter)?.map(|base| history.node(base)).transpose()?,
         None => None,
     };
-    let push = Push { history, refs, ends: &ends, asked, base, people, limits };
+    let push = Push { history, refs, ends: &ends, asked, base, people, limits, proof };
     let sides = sides::of(asked, &ends)?;
     let ready = compiled(&sides)?;
     for sides in sides.chunks(paint::SIDES) {
@@ -101,6 +124,7 @@ struct Push<'a> {
     base: Option<Node>,
     people: &'a dyn People,
     limits: &'a Limits<'a>,
+    proof: Proof<'a>,
 }
 
 /// A violation of one commit: how often which rule of which side is broken.
@@ -120,7 +144,7 @@ impl Push<'_> {
     ) -> Result<(), GitError> {
         let ready = sides.iter().filter_map(|side| compiled.get(&std::ptr::from_ref(side.check)));
         let ready: Vec<&Ready<'_>> = ready.collect();
-        let painted = paint::walk(self.history, self.refs, sides, self.limits)?;
+        let painted = paint::walk(self.history, self.refs, sides, self.limits, self.proof)?;
         let meter = Meter::new(self.limits);
         let mut judge = Judge::new(self.history, self.people, &ready, &meter);
         let known = Known::new(self.history, &painted);
