@@ -24,7 +24,7 @@ pub(super) const SIDES: usize = 32;
 /// With more lowest commits than this to prove new, all that is known is walked instead.
 const MAX_PROOFS: usize = 8;
 /// No more commits than this are taken for new without proof.
-const FEW: usize = 256;
+pub(super) const FEW: usize = 256;
 
 /// When it is proved that what was found is new.
 #[derive(Clone, Copy)]

@@ -5,6 +5,7 @@
 //! order in which it was come by, and one is new as far as is known: whoever has a long history of
 //! the far future, or a ref of the far past, keeps nobody waiting.
 
+use super::paint::FEW;
 use crate::git::walk::{Queue, Visit};
 use std::collections::VecDeque;
 
@@ -31,6 +32,8 @@ struct Others {
     known: VecDeque<Visit>,
     /// Perhaps new, and not in the commit-graph, whose order is to be trusted and kept.
     open: Queue,
+    /// How many of those were visited before their dates' turn.
+    ahead: usize,
     turn: u8,
 }
 
@@ -113,7 +116,11 @@ impl Others {
         self.turn = (self.turn + 1) % 3;
         match self.turn {
             1 => self.known.pop_front(),
-            2 => self.open.pop(),
+            2 if self.ahead < FEW => {
+                let next = self.open.pop();
+                self.ahead += usize::from(next.is_some());
+                next
+            }
             _ => None,
         }
     }
