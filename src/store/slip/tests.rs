@@ -48,8 +48,9 @@ fn slip(refs: Vec<SlipRef>) -> Slip {
             update: true,
         }),
         shared_epoch: Some(8),
+        refused: 3,
     };
-    Slip { head, refs, confirmed: false }
+    Slip { head, refs, confirmed: false, void: false }
 }
 
 fn present(now: Now) -> Present<'static> {

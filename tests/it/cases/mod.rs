@@ -2,6 +2,7 @@
 
 mod actions;
 mod as_code;
+mod batched;
 mod checks;
 mod clock;
 mod commands;
