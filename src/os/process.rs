@@ -351,7 +351,7 @@ mod tests {
         let start = Stat::of(child.id()).unwrap().unwrap().start_time;
         assert!(runs(child.id(), start).unwrap());
         child.kill().unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(50));
+        std::thread::sleep(Duration::from_millis(50));
         assert!(!runs(child.id(), start).unwrap(), "a zombie does nothing any more");
         child.wait().unwrap();
         assert!(!runs(child.id(), start).unwrap());
@@ -394,6 +394,25 @@ mod tests {
         drop(child.stdin.take());
         child.wait().unwrap();
         assert_eq!(receive_pack_from(pids[3]).unwrap(), None, "all have vanished");
+    }
+
+    #[test]
+    fn a_receive_pack_that_does_not_run_this_process_is_never_ended() {
+        let (mut child, _) = service("echo end; read x");
+        let start = Stat::of(child.id()).unwrap().unwrap().start_time;
+        let other = ReceivePack {
+            pid: child.id(),
+            start_time: start,
+            host: Host::current().unwrap(),
+            service_dir: "/srv/r.git".into(),
+        };
+        assert!(!end(&other).unwrap(), "it runs on");
+        assert!(end(&ReceivePack { start_time: start + 1, ..other.clone() }).unwrap(), "another");
+        let parent = ReceivePack { pid: parent(), ..other };
+        end(&parent).unwrap();
+        assert!(child.try_wait().unwrap().is_none());
+        drop(child.stdin.take());
+        child.wait().unwrap();
     }
 
     #[test]

@@ -114,8 +114,11 @@ fn deletions_that_git_has_made_already_stay_and_count() {
     let (site, repo, bob) = started_with(&policy_of(3), &git);
     repo.seed(&bob.path, &["HEAD:refs/heads/feature/old"]);
     let push = held_at(
-        (&site, &repo, &bob),
-        (&[], &[":refs/heads/feature/old", "HEAD:feature/w", "HEAD:refs/heads/feature/x"]),
+        (&site, &repo, &bob.as_user("alice")),
+        (
+            &[],
+            &[":refs/heads/feature/old", "HEAD:refs/heads/feature/w", "HEAD:refs/heads/feature/x"],
+        ),
         "refs/heads/feature/x",
         || apply_another(&site),
     );
@@ -207,18 +210,12 @@ fn many_refs_of_an_overtaken_push_are_refused_in_few_words() {
         let (site, repo, bob) = started_with(&policy_of(3), &git);
         let names: Vec<String> = (0..300).map(|n| format!("HEAD:refs/heads/feature/{n}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let gate = Gate::new(&site.path("people"));
-        repo.foreign("pre-receive", &gate.wait());
-        let push = Outcome::of(&repo, || {
-            let push = Guard::new(bob.push_command(&[], &names).spawn().unwrap());
-            gate.arrived();
+        let push = held_at((&site, &repo, &bob), (&[], &names), "refs/heads/feature/0", || {
             apply_another(&site);
-            gate.open();
-            push.finish()
         });
         push.refused("RW306");
         assert_eq!(push.report().matches("RW306").count(), 1);
-        assert_eq!(refusals(&site), 1, "{:?}", git.version());
+        assert_eq!(refusals(&site), 1, "{:?} {}", git.version(), push.words());
     }
 }
 
