@@ -182,9 +182,9 @@ fn a_slip_of_the_program_before_this_one_is_read_and_one_of_a_later_is_not() {
     let text = String::from_utf8(format::render(&slip).unwrap()).unwrap();
     let before = text.replacen("slip 3", "slip 2", 1).replacen("refused 3\n", "", 1);
     // The index tells places: each moves up by the line that is not there.
-    let head = before.find("\n\n").unwrap() + 2;
-    let mut moved = before[..head].to_owned();
-    for line in before[head..].lines() {
+    let (head, rest) = before.split_once("\n\n").unwrap();
+    let mut moved = format!("{head}\n\n");
+    for line in rest.lines() {
         match line.split(' ').collect::<Vec<_>>()[..] {
             [hash, at, length] if hash.len() == 16 => {
                 let at: usize = at.parse::<usize>().unwrap() - "refused 3\n".len();
