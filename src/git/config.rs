@@ -31,6 +31,10 @@ pub struct RepoConfig {
     pub ignore_case: bool,
     /// `core.hooksPath`, with `~/` resolved; as it stands where it begins otherwise.
     pub hooks_path: Option<PathBuf>,
+    /// `receive.denyNonFastForwards`: git refuses branches that are not moved forward.
+    pub deny_non_fast_forwards: bool,
+    /// `receive.denyDeletes`: git refuses to delete branches.
+    pub deny_deletes: bool,
     /// `receive.certNonceSeed`.
     pub cert_nonce_seed: Option<BString>,
     /// `receive.certNonceSlop`, in seconds.
@@ -72,6 +76,8 @@ impl RepoConfig {
             reftable,
             ignore_case: boolean("core.ignoreCase")?.unwrap_or(false),
             hooks_path: file.string("core.hooksPath").map(|path| resolved(path.as_ref(), env)),
+            deny_non_fast_forwards: boolean("receive.denyNonFastForwards")?.unwrap_or(false),
+            deny_deletes: boolean("receive.denyDeletes")?.unwrap_or(false),
             cert_nonce_seed: file.string("receive.certNonceSeed"),
             cert_nonce_slop: u64::try_from(slop).unwrap_or(0),
             proc_receive: file

@@ -10,7 +10,7 @@ use super::{identity, lent, settle};
 use crate::access::options::{self, Asked};
 use crate::code::Code;
 use crate::decision::{Decision, Verdict};
-use crate::git::{GitEnv, GitError, Reader};
+use crate::git::{GitEnv, GitError, Reader, RepoConfig};
 use crate::os::faults;
 use crate::policy::scope::{Ground, NoScope};
 use crate::push::line;
@@ -25,6 +25,9 @@ use std::path::{Path, PathBuf};
 
 /// Most refs of one push that are looked at at all.
 pub const MAX_REFS: usize = 100_000;
+/// Most refs of a push of which git itself may deny some.
+const MAX_DENIED: usize = 100;
+
 /// What is known of a push so far; also of one that is refused half-way.
 #[derive(Default)]
 pub struct Known {
@@ -166,6 +169,7 @@ pub fn judge(
     let ruled = ruling
         .bulk(known.updates.len())
         .and_then(|()| lent::rule(&mut ruling, &known.updates, &known.asked, &mut known.access))
+        .and_then(|ruled| denied_by_git(reader.config(), &known.updates, ruled))
         .and_then(|ruled| {
             checks::rule(&mut ruling, &known.updates, ruled, &known.asked, &mut known.access)
         })
@@ -179,6 +183,35 @@ pub fn judge(
         Issues::of(ruling.elsewhere(), &ruling.ground, &known.updates, all, &env.push_options);
     known.ground = Some(ruling.into_ground());
     ruled
+}
+
+/// Refuses a large push with branches that git itself would deny: it says so of each before it asks
+/// `update`, and a client that does not read that could keep refs waiting that `update` has confirmed.
+fn denied_by_git(
+    config: &RepoConfig,
+    updates: &[RefUpdate],
+    ruled: Vec<Ruled>,
+) -> Result<Vec<Ruled>, Refusal> {
+    if updates.len() <= MAX_DENIED || !(config.deny_non_fast_forwards || config.deny_deletes) {
+        return Ok(ruled);
+    }
+    let setting = |action| match action {
+        Some(Action::Force) if config.deny_non_fast_forwards => Some("receive.denyNonFastForwards"),
+        Some(Action::Delete) if config.deny_deletes => Some("receive.denyDeletes"),
+        _ => None,
+    };
+    let branches = updates.iter().zip(&ruled);
+    let mut branches = branches.filter(|(one, _)| one.name.as_bytes().starts_with(b"refs/heads/"));
+    let denied = branches.find_map(|(one, ruled)| Some((one, setting(ruled.action)?)));
+    let Some((update, setting)) = denied else { return Ok(ruled) };
+    let words = format!(": git itself denies that here (`{setting}`)");
+    let limit = format!(
+        "a push of more than {MAX_DENIED} refs must hold none that git denies: push without such"
+    );
+    Err(Refusal::new(
+        Code::Limit,
+        [[update.name.as_bytes(), words.as_bytes()].concat(), limit.into_bytes()],
+    ))
 }
 
 /// The real path of the common git directory below the root, without `.git`.

@@ -199,7 +199,7 @@ fn outcome(site: &Site, slip: &Slip, reserved: &Reserved, rebooted: bool, landed
             })
         })
     };
-    match unconfirmed || (!slip.confirmed && !landed && still_old()) {
+    match slip.void || unconfirmed || (!slip.confirmed && !landed && still_old()) {
         true => Outcome::NotLanded,
         false => Outcome::Landed,
     }
@@ -220,6 +220,8 @@ fn of(slip: &Slip, site: &Site, confirmed: &str, settled: &mut Settled) -> Recor
     let mut record = Record::new(Event::PUSH_SETTLED, crate::os::host_name());
     record.push = Some(Push { id: Some(Text::new(&slip.head.push)), receive_pack: None });
     let landed = match reader_of(site, slip) {
+        // Whoever has moved them since, it was not this push.
+        _ if slip.void => Vec::new(),
         Ok(reader) => records(&reader, slip),
         Err(error) => {
             record = record.with("repository", error.to_string());
@@ -231,26 +233,29 @@ fn of(slip: &Slip, site: &Site, confirmed: &str, settled: &mut Settled) -> Recor
         false => settled.landed += 1,
     }
     record.refs = landed;
+    if slip.void {
+        record = record.with("ended", "by update, before anything had moved");
+    }
     record
         .with("folder", Text::new(&slip.head.folder))
         .with("asked", slip.refs.len().to_string())
         .with("confirmed", confirmed)
 }
 
-/// Names of the slip's refs that are where the push wanted them; `None` where they can't be read.
+/// Which of these refs are where the push wanted them; `None` where they can't be read.
 #[must_use]
-pub fn landed(site: &Site, slip: &Slip) -> Option<Vec<Vec<u8>>> {
-    let reader = reader_of(site, slip).ok()?;
-    Some(there(&reader, slip).map(|one| one.name.clone()).collect())
+pub fn landed<'a>(site: &Site, folder: &[u8], refs: &'a [SlipRef]) -> Option<Vec<&'a SlipRef>> {
+    let reader = uses::reader(site, folder).ok()?;
+    Some(there(&reader, refs).collect())
 }
 
 /// The refs that are where the push wanted them.
 fn records(reader: &Reader, slip: &Slip) -> Vec<RefRecord> {
-    there(reader, slip).map(ref_record).collect()
+    there(reader, &slip.refs).map(ref_record).collect()
 }
 
-fn there<'a>(reader: &Reader, slip: &'a Slip) -> impl Iterator<Item = &'a SlipRef> {
-    slip.refs.iter().filter(|one| value(reader, one) == Some(one.new))
+fn there<'a>(reader: &Reader, refs: &'a [SlipRef]) -> impl Iterator<Item = &'a SlipRef> {
+    refs.iter().filter(|one| value(reader, one) == Some(one.new))
 }
 
 /// A note where a policy file is no longer what was applied by hand; files that can't be read are passed

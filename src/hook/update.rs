@@ -6,8 +6,12 @@
 //! git starts it once a ref, so most of its time is that of starting a program. Its own program holds
 //! [`quick`] alone, a yes and what that needs; where there is anything else to do or to say, it becomes
 //! `refwarden`, the program beside it, and [`main`] begins anew.
+//!
+//! A refusal that is not one ref's own is one of the whole push ([`ending`]).
 
-use super::{End, Refusal, desk, foreign, judge, lent, settle};
+mod ending;
+
+use super::{End, Refusal, desk, foreign, judge, lent};
 use crate::audit::{Event, PolicyRecord, Push, Record, RefRecord, Text, Verdict};
 use crate::code::Code;
 use crate::os::faults;
@@ -17,7 +21,7 @@ use crate::os::syslog::{self, Severity};
 use crate::os::{child, clock, env};
 use crate::store::access::AccessStore as _;
 use crate::store::etcd::Etcd;
-use crate::store::slip::{self, Key, Present, Slip, SlipError, SlipProblem, SlipRef};
+use crate::store::slip::{self, Head, Key, Opened, Present, SlipError, SlipProblem, SlipRef};
 use crate::store::{applied, epoch};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -28,16 +32,16 @@ use std::process::ExitCode;
 const NAME: &str = "refwarden: update";
 /// How long the one read of a shared epoch may take.
 const SHARED_DEADLINE: std::time::Duration = std::time::Duration::from_secs(3);
-/// Most refs that are named as moved already.
-const MAX_MOVED: usize = 20;
 
-/// The program `update`: says yes by itself, or leaves the answer to [`main`]. It never says no.
+/// The program `update`: says yes by itself, no where [`main`] has said of an earlier ref why, and
+/// leaves every other answer to that.
 #[must_use]
 pub fn quick() -> ExitCode {
     // Whoever takes over says what is wrong; no place of the source goes to the pusher.
     std::panic::set_hook(Box::new(|_| {}));
     match std::panic::catch_unwind(confirmed) {
-        Ok(Some(())) => ExitCode::SUCCESS,
+        Ok(Some(true)) => ExitCode::SUCCESS,
+        Ok(Some(false)) => ExitCode::FAILURE,
         _ => {
             let program = Site::program().unwrap_or_default();
             let error = child::become_program(&program, NAME);
@@ -47,20 +51,23 @@ pub fn quick() -> ExitCode {
     }
 }
 
-/// A yes, where this is this host's own and nothing stands against it.
-fn confirmed() -> Option<()> {
+/// A yes, where this is this host's own and nothing stands against it; a no that was told before.
+fn confirmed() -> Option<bool> {
     let site = Site::find().ok()?;
     site.check_account().ok()?;
     let mut arguments = env::arguments();
     let argv0 = (arguments.len() == 4).then(|| arguments.remove(0))?;
     faults::point("update-started");
-    if foreign::kept(Path::new(&argv0)).is_some() {
-        return None;
-    }
     let asked = asked(&arguments)?;
     let service = process::receive_pack().ok()??;
     let key = Key::new(&service, Path::new(".")).ok()?;
     let slip = slip::open(&site.state, &key).ok()?;
+    if slip.is_over() {
+        return Some(false);
+    }
+    if foreign::kept(Path::new(&argv0)).is_some() {
+        return None;
+    }
     if slip.head().shared_epoch.is_some() {
         return None;
     }
@@ -69,7 +76,7 @@ fn confirmed() -> Option<()> {
     let present = Present { now: clock::now(), epoch, digest: &digest };
     slip.confirm(&asked, &present).ok()?;
     faults::point("update-confirmed");
-    Some(())
+    Some(true)
 }
 
 /// Whether this process took over from [`quick`].
@@ -97,12 +104,40 @@ pub fn main() -> Result<End, Refusal> {
     }
     let argv0 = arguments.remove(0);
     faults::point("update-started");
+    let found = slip_of(&site);
+    if found.as_ref().is_ok_and(|(_, slip)| slip.is_over()) {
+        return Ok(End::Stop);
+    }
     foreign::run(Path::new(&argv0), &arguments, None)?;
     let malformed = || Refusal::new(Code::Malformed, ["an argument is not an object id"]);
     let asked = asked(&arguments).ok_or_else(malformed)?;
-    confirm(&site, &asked).map_err(|refusal| complete(&site, &asked, refusal))?;
-    faults::point("update-confirmed");
-    Ok(End::Go)
+    let (service, slip) = found.map_err(|refusal| complete(&site, &asked, None, refusal))?;
+    match confirm(&site, &slip, &asked) {
+        Ok(()) => {
+            faults::point("update-confirmed");
+            Ok(End::Go)
+        }
+        Err(No::Told) => Ok(End::Stop),
+        Err(No::One(refusal)) => Err(complete(&site, &asked, Some(slip.head()), refusal)),
+        Err(No::Rest(refusal)) => Ok(ending::end(&site, (&service, &slip), &asked, refusal)),
+    }
+}
+
+/// Why a ref is not to move.
+enum No {
+    /// pre-receive has refused it, and said why.
+    Told,
+    /// It is not a ref that pre-receive allowed.
+    One(Refusal),
+    /// What was allowed is allowed no longer, or nobody can tell.
+    Rest(Refusal),
+}
+
+/// The receive-pack above, and what pre-receive left for this push.
+fn slip_of(site: &Site) -> Result<(ReceivePack, Opened), Refusal> {
+    let (service, key) = key(Path::new("."))?;
+    let slip = slip::open(&site.state, &key).map_err(refusal)?;
+    Ok((service, slip))
 }
 
 fn asked(arguments: &[OsString]) -> Option<SlipRef> {
@@ -127,17 +162,28 @@ pub(super) fn key(git_dir: &Path) -> Result<(ReceivePack, Key), Refusal> {
     Ok((service, key))
 }
 
-fn confirm(site: &Site, asked: &SlipRef) -> Result<(), Refusal> {
-    let (_, key) = key(Path::new("."))?;
-    let slip = slip::open(&site.state, &key).map_err(refusal)?;
+fn confirm(site: &Site, slip: &Opened, asked: &SlipRef) -> Result<(), No> {
+    let (epoch, digest) = present(site, slip.head()).map_err(No::Rest)?;
+    let present = Present { now: clock::now(), epoch, digest: &digest };
+    slip.confirm(asked, &present).map_err(|error| match error {
+        SlipError::Problem(SlipProblem::NotNamed) if slip.head().refused > 0 => No::Told,
+        SlipError::Problem(SlipProblem::NotNamed | SlipProblem::OtherValues) => {
+            No::One(refusal(error))
+        }
+        SlipError::Problem(SlipProblem::Over) => No::Told,
+        error => No::Rest(refusal(error)),
+    })
+}
+
+/// The epoch and the applied policy's digest, where the epoch of other hosts is that of the slip.
+fn present(site: &Site, head: &Head) -> Result<(u64, [u8; 32]), Refusal> {
     let epoch = epoch::read(&site.state).map_err(|error| Refusal::server(Code::Store, &error))?;
-    if let Some(shared) = slip.head().shared_epoch {
+    if let Some(shared) = head.shared_epoch {
         overtaken_elsewhere(site, shared)?;
     }
     let digest = applied::digest(&site.state, site.account_uid)
         .map_err(|error| Refusal::server(Code::NoPolicy, &error))?;
-    let present = Present { now: clock::now(), epoch, digest: &digest };
-    slip.confirm(asked, &present).map_err(refusal)
+    Ok((epoch, digest))
 }
 
 /// One read of the epoch that several hosts share: a revocation on another of them counts here. It
@@ -171,40 +217,31 @@ fn refusal(error: SlipError) -> Refusal {
     }
 }
 
-/// Gives a refusal what this hook does not need for a yes: which refs of the push have moved
-/// already (git before 2.51 moves each after its `update`), the push's id, and a line in the trail.
-fn complete(site: &Site, asked: &SlipRef, mut refusal: Refusal) -> Refusal {
-    let slip = key(Path::new(".")).ok().and_then(|(_, key)| slip::read(&site.state, &key).ok());
+/// Gives the refusal of one ref the ref's name, the push's id, and a line in the trail.
+fn complete(site: &Site, asked: &SlipRef, head: Option<&Head>, mut refusal: Refusal) -> Refusal {
     refusal.details.insert(0, [b"the ref ".as_slice(), &asked.name, b" was not moved"].concat());
-    if let Some(slip) = &slip {
-        let moved = settle::landed(site, slip).unwrap_or_default();
-        refusal.details.extend(
-            moved
-                .iter()
-                .take(MAX_MOVED)
-                .map(|name| [b"moved before, and stays: ".as_slice(), name].concat()),
-        );
-        if let Some(more @ 1..) = moved.len().checked_sub(MAX_MOVED) {
-            refusal.details.push(format!("and {more} more have moved").into_bytes());
-        }
-        refusal.frame.id = Some(slip.head.push.clone());
-    }
+    refusal.frame.id = head.map(|head| head.push.clone());
     refusal.frame.one_ref = true;
-    if let Err(error) = record(site, asked, slip.as_ref(), &refusal) {
+    keep(site, asked, head, &refusal);
+    refusal
+}
+
+/// Writes a refusal into the trail; where that can't be, into syslog.
+fn keep(site: &Site, asked: &SlipRef, head: Option<&Head>, refusal: &Refusal) {
+    if let Err(error) = record(site, asked, head, refusal) {
         let _ = syslog::send(Severity::Error, &format!("a refusal was not recorded: {error}"));
     }
-    refusal
 }
 
 fn record(
     site: &Site,
     asked: &SlipRef,
-    slip: Option<&Slip>,
+    head: Option<&Head>,
     refusal: &Refusal,
 ) -> Result<(), String> {
     let (policy, digest) = desk::open_policy(site).map_err(|refusal| refusal.for_admin())?;
     let mut line = Record::new(Event::PUSH_DECIDED, crate::os::host_name());
-    line.push = slip.map(|slip| Push { id: Some(Text::new(&slip.head.push)), receive_pack: None });
+    line.push = head.map(|head| Push { id: Some(Text::new(&head.push)), receive_pack: None });
     let here = std::fs::canonicalize(".").map_err(|error| error.to_string())?;
     line.repository = judge::repository(&site.root, &here).map(Text::new);
     line.verdict = Some(Verdict::Refused);

@@ -2,15 +2,22 @@
 //!
 //! Knows `/proc`; not what is keyed by what it finds. Processes may vanish at any time.
 
+use super::clock;
 use super::files::{self, FileError};
+use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// How far above a hook a door may be: git, a web server's wrapper and shells in between.
 const MAX_ANCESTORS: usize = 32;
 /// How far above a hook receive-pack may be (dispatchers like Gitea's put shells between).
 const MAX_STEPS: usize = 4;
+/// How long a receive-pack that was asked to end may take.
+const ENDING: Duration = Duration::from_secs(2);
+/// How often it is looked for meanwhile.
+const LOOK: Duration = Duration::from_millis(2);
 const MAX_STAT: usize = 4096;
 const MAX_COMMAND_LINE: usize = 1024 * 1024;
 
@@ -119,6 +126,34 @@ pub fn is_above(pid: u32, start_time: u64) -> Result<bool, FileError> {
         above = stat.parent;
     }
     Ok(false)
+}
+
+/// Ends the receive-pack that this hook belongs to, so that it moves nothing more, and tells whether
+/// it is gone. Whatever else has its pid by now is left alone.
+///
+/// # Errors
+/// `/proc` can't be read, or it may not be ended.
+pub fn end(service: &ReceivePack) -> Result<bool, FileError> {
+    // One that was started with the first signal ignored gets the other.
+    for signal in [Signal::TERM, Signal::KILL] {
+        let above = receive_pack()?.filter(|above| {
+            (above.pid, above.start_time, &above.host)
+                == (service.pid, service.start_time, &service.host)
+        });
+        let pid = i32::try_from(service.pid).ok().and_then(Pid::from_raw);
+        let Some(pid) = pid.filter(|_| above.is_some()) else { break };
+        if let Err(error) = kill_process(pid, signal) {
+            return Err(FileError::new(&proc_file(service.pid, ""), "end", error));
+        }
+        let deadline = clock::now().boot + ENDING;
+        while clock::now().boot < deadline {
+            if !runs(service.pid, service.start_time)? {
+                return Ok(true);
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+    Ok(!runs(service.pid, service.start_time)?)
 }
 
 /// This process: its pid, and when it started in clock ticks since boot.
@@ -316,7 +351,7 @@ mod tests {
         let start = Stat::of(child.id()).unwrap().unwrap().start_time;
         assert!(runs(child.id(), start).unwrap());
         child.kill().unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(50));
+        std::thread::sleep(Duration::from_millis(50));
         assert!(!runs(child.id(), start).unwrap(), "a zombie does nothing any more");
         child.wait().unwrap();
         assert!(!runs(child.id(), start).unwrap());
@@ -359,6 +394,25 @@ mod tests {
         drop(child.stdin.take());
         child.wait().unwrap();
         assert_eq!(receive_pack_from(pids[3]).unwrap(), None, "all have vanished");
+    }
+
+    #[test]
+    fn a_receive_pack_that_does_not_run_this_process_is_never_ended() {
+        let (mut child, _) = service("echo end; read x");
+        let start = Stat::of(child.id()).unwrap().unwrap().start_time;
+        let other = ReceivePack {
+            pid: child.id(),
+            start_time: start,
+            host: Host::current().unwrap(),
+            service_dir: "/srv/r.git".into(),
+        };
+        assert!(!end(&other).unwrap(), "it runs on");
+        assert!(end(&ReceivePack { start_time: start + 1, ..other.clone() }).unwrap(), "another");
+        let parent = ReceivePack { pid: parent(), ..other };
+        end(&parent).unwrap();
+        assert!(child.try_wait().unwrap().is_none());
+        drop(child.stdin.take());
+        child.wait().unwrap();
     }
 
     #[test]

@@ -43,8 +43,9 @@ impl Answered<'_> {
             lent: access.used.iter().map(|lent| lent.id.clone()).collect(),
             reserved: reserved.cloned(),
             shared_epoch,
+            refused: self.ruled.len().saturating_sub(refs.len()),
         };
-        slip::write(&self.desk.site.state, &Slip { head, refs, confirmed: false })
+        slip::write(&self.desk.site.state, &Slip { head, refs, confirmed: false, void: false })
             .map_err(|error| unwritable(&error))
     }
 

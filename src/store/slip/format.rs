@@ -1,17 +1,18 @@
 //! The slip as text: rendering and parsing, without files.
 //!
 //! ```text
-//! refwarden-slip 2
-//! open                               <- `used` once update has confirmed a ref; fixed place
+//! refwarden-slip 3
+//! open                               <- how far `update` has come (`State`); fixed place
 //! push 20261121-4417
 //! ...
 //! refs 2
 //!                                    <- an empty line ends the head
-//! 00aa…16 hex 0000000123 000000098   <- index: hash of the name, place and length of its line
+//! 00aa…16 hex 0000000123 000000098   <- index: hash of the name, place and length of its line;
+//!                                       `+` instead of the first blank once update has confirmed it
 //! refs/heads/main 1234… 5678…
 //! ```
 
-use super::{End, Head, Key, Reserved, Slip, SlipRef};
+use super::{End, Head, Key, Reserved, Slip, SlipRef, State};
 use crate::access::Id;
 use crate::os::process::Host;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -21,13 +22,14 @@ use std::fmt::Write as _;
 use std::str::SplitN;
 use std::time::Duration;
 
-pub const FIRST_LINE: &str = "refwarden-slip 2\n";
-/// Of the slips that the program before this one wrote: without the lines about access.
-const FIRST_LINE_BEFORE: &str = "refwarden-slip 1\n";
+pub const FIRST_LINE: &str = "refwarden-slip 3\n";
+/// Of the slips that the program before this one wrote: without the number of refs that were refused.
+const FIRST_LINE_BEFORE: &str = "refwarden-slip 2\n";
 /// Where the state stands, in bytes.
 pub const STATE_AT: u64 = FIRST_LINE.len() as u64;
-pub const OPEN: &str = "open";
-pub const USED: &str = "used";
+/// Each state as it is written: words of one length, at [`STATE_AT`].
+pub const STATES: [(State, &str); 4] =
+    [(State::Open, "open"), (State::Used, "used"), (State::Over, "over"), (State::Void, "void")];
 /// Longest head, in bytes.
 pub const MAX_HEAD: usize = 1024 + 4 * MAX_FOLDER + 2 * 11 * MAX_GRANTS + MAX_KEY;
 /// Most grants that a push rests on.
@@ -45,12 +47,16 @@ const MAX_BYTES: usize = 1 << 30;
 /// Every line of the index, in bytes.
 pub const INDEX_LINE: usize = HASH_DIGITS + 1 + 10 + 1 + 9 + 1;
 const HASH_DIGITS: usize = 16;
+/// Where a line of the index tells that `update` has confirmed the ref, in bytes.
+pub const MARK_AT: u64 = HASH_DIGITS as u64;
+/// What it says then.
+pub const MARK: u8 = b'+';
 
 /// What a head says about the rest of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parsed {
     pub head: Head,
-    pub confirmed: bool,
+    pub state: State,
     pub refs: usize,
     /// Where the index begins, in bytes.
     pub index_at: u64,
@@ -60,6 +66,7 @@ pub struct Parsed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
     pub hash: u64,
+    pub confirmed: bool,
     pub at: u64,
     pub length: usize,
 }
@@ -89,13 +96,18 @@ pub fn render(slip: &Slip) -> Result<Vec<u8>, &'static str> {
     Ok(text.into_bytes())
 }
 
+/// A state as it is written.
+pub fn word(state: State) -> &'static str {
+    STATES.iter().find(|(one, _)| *one == state).map_or("open", |(_, word)| word)
+}
+
 fn is_word(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
 }
 
 fn render_head(slip: &Slip) -> Option<String> {
     let Head { key, folder, push, digest, epoch, end, audit_seq, .. } = &slip.head;
-    let state = if slip.confirmed { USED } else { OPEN };
+    let state = word(slip.state());
     let wall = match end.wall {
         Some(wall) => nanoseconds(wall)?.to_string(),
         None => "-".to_owned(),
@@ -105,7 +117,7 @@ fn render_head(slip: &Slip) -> Option<String> {
     Some(format!(
         "{FIRST_LINE}{state}\npush {push}\ndigest {digest}\nepoch {epoch}\nwall-end {wall}\n\
          boot-end {}\naudit {audit_seq}\npid {}\nstart {}\nboot-id {}\npid-namespace {}\n\
-         device {}\ninode {}\nuid {}\nfolder {}\n{access}refs {}\n\n",
+         device {}\ninode {}\nuid {}\nfolder {}\n{access}refused {}\nrefs {}\n\n",
         end.boot.as_nanos(),
         key.pid,
         key.start_time,
@@ -115,6 +127,7 @@ fn render_head(slip: &Slip) -> Option<String> {
         key.git_dir.1,
         key.uid,
         escape(folder),
+        slip.head.refused,
         slip.refs.len(),
     ))
 }
@@ -182,16 +195,13 @@ fn render_ref(entry: &SlipRef) -> String {
 pub fn parse_head(bytes: &[u8]) -> Option<Parsed> {
     let end = bytes.windows(2).position(|pair| pair == b"\n\n")?;
     let text = std::str::from_utf8(bytes.get(..end)?).ok()?;
-    let (with_access, text) = match text.strip_prefix(FIRST_LINE) {
+    let (with_refused, text) = match text.strip_prefix(FIRST_LINE) {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix(FIRST_LINE_BEFORE)?),
     };
     let mut lines = text.split('\n');
-    let confirmed = match lines.next()? {
-        USED => true,
-        OPEN => false,
-        _ => return None,
-    };
+    let state = lines.next()?;
+    let (state, _) = *STATES.iter().find(|(_, word)| *word == state)?;
     let mut field = |name: &str| lines.next()?.strip_prefix(name)?.strip_prefix(' ');
     let push = field("push").filter(|push| is_word(push))?.to_owned();
     let digest = parse_digest(field("digest")?)?;
@@ -205,14 +215,10 @@ pub fn parse_head(bytes: &[u8]) -> Option<Parsed> {
     let git_dir = (field("device")?.parse().ok()?, field("inode")?.parse().ok()?);
     let uid = field("uid")?.parse().ok()?;
     let folder = unescape(field("folder")?)?;
-    let (shared_epoch, lent, reserved) = match with_access {
-        false => (None, Vec::new(), None),
-        true => (
-            parse_shared(field("shared-epoch")?)?,
-            parse_ids(field("lent")?)?,
-            parse_reserved(field("reserved")?)?,
-        ),
-    };
+    let shared_epoch = parse_shared(field("shared-epoch")?)?;
+    let lent = parse_ids(field("lent")?)?;
+    let reserved = parse_reserved(field("reserved")?)?;
+    let refused = if with_refused { field("refused")?.parse().ok()? } else { 0 };
     let refs = field("refs")?.parse().ok().filter(|refs| *refs <= MAX_REFS)?;
     let key = Key { pid, start_time, host, git_dir, uid };
     let end_at = End { wall, boot };
@@ -227,9 +233,10 @@ pub fn parse_head(bytes: &[u8]) -> Option<Parsed> {
         lent,
         reserved,
         shared_epoch,
+        refused,
     };
     let index_at = u64::try_from(end + 2).ok()?;
-    lines.next().is_none().then_some(Parsed { head, confirmed, refs, index_at })
+    lines.next().is_none().then_some(Parsed { head, state, refs, index_at })
 }
 
 fn parse_digest(text: &str) -> Option<[u8; 32]> {
@@ -274,12 +281,14 @@ fn parse_boot(text: &str) -> Option<Duration> {
 
 pub fn parse_place(line: &[u8]) -> Option<Place> {
     let text = std::str::from_utf8(line).ok()?.strip_suffix('\n')?;
-    let mut fields = text.splitn(3, ' ');
-    let hash = fields.next().filter(|digits| digits.len() == HASH_DIGITS)?;
+    let (hash, rest) = text.split_at_checked(HASH_DIGITS)?;
+    let confirmed = rest.as_bytes().first() == Some(&MARK);
+    let rest = if confirmed { rest.get(1..) } else { rest.strip_prefix(' ') }?;
     let hash = u64::from_str_radix(hash, 16).ok()?;
+    let mut fields = rest.splitn(2, ' ');
     let at = number(&mut fields)?;
     let length = usize::try_from(number(&mut fields)?).ok()?;
-    (length <= MAX_LINE).then_some(Place { hash, at, length })
+    (length <= MAX_LINE).then_some(Place { hash, confirmed, at, length })
 }
 
 fn number(fields: &mut SplitN<'_, char>) -> Option<u64> {

@@ -94,6 +94,21 @@ pub struct Head {
     pub reserved: Option<Reserved>,
     /// The epoch that several hosts share, where they do.
     pub shared_epoch: Option<u64>,
+    /// How many refs of the push pre-receive has refused, and said so, while the others go on.
+    pub refused: usize,
+}
+
+/// How far `update` has come with a push.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// It has confirmed nothing.
+    Open,
+    /// It has confirmed a ref.
+    Used,
+    /// It has refused one, and told why: nothing more of the push is confirmed.
+    Over,
+    /// The same, and it has ended receive-pack and seen that nothing had moved by then.
+    Void,
 }
 
 /// Uses that were put aside for a push.
@@ -174,7 +189,7 @@ pub struct Present<'a> {
     pub digest: &'a [u8; 32],
 }
 
-/// Why a slip does not allow a ref to move: all but the last two mean "push again" (RW306).
+/// Why a slip does not allow a ref to move (RW306).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SlipProblem {
     /// Past its end.
@@ -186,6 +201,9 @@ pub enum SlipProblem {
     /// Another policy was applied meanwhile.
     #[error("another policy was applied meanwhile")]
     DigestChanged,
+    /// `update` has refused a ref of this push before, and told why.
+    #[error("an earlier ref of this push was refused")]
+    Over,
     /// pre-receive did not allow this ref.
     #[error("pre-receive did not allow this ref")]
     NotNamed,
@@ -231,6 +249,18 @@ pub struct Slip {
     pub refs: Vec<SlipRef>,
     /// Whether `update` has confirmed any of them.
     pub confirmed: bool,
+    /// Whether it is certain that nothing of it has moved all the same, nor will.
+    pub void: bool,
+}
+
+impl Slip {
+    const fn state(&self) -> State {
+        match (self.void, self.confirmed) {
+            (true, _) => State::Void,
+            (false, true) => State::Used,
+            (false, false) => State::Open,
+        }
+    }
 }
 
 /// Why a slip can't be used (RW504; [`SlipError::None`] is RW510).

@@ -1,7 +1,7 @@
 //! The slips' folder: one file a push, written whole, read by position.
 
-use super::format::{self, INDEX_LINE, MAX_HEAD, MAX_LINE, Parsed, Place, STATE_AT, USED};
-use super::{Head, Key, Present, Slip, SlipError, SlipRef};
+use super::format::{self, INDEX_LINE, MARK, MARK_AT, MAX_HEAD, MAX_LINE, Parsed, Place, STATE_AT};
+use super::{Head, Key, Present, Slip, SlipError, SlipProblem, SlipRef, State};
 use crate::os::clock::Now;
 use crate::os::files::{self, FileError};
 use crate::os::process::{self, Host};
@@ -84,18 +84,52 @@ impl Opened {
         &self.parsed.head
     }
 
-    /// Says yes to one ref, and marks the slip as used before it does.
+    /// Whether `update` has refused a ref of this push before, and told why.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        matches!(self.parsed.state, State::Over | State::Void)
+    }
+
+    /// Says yes to one ref, and marks it and the slip as used before it does.
     ///
     /// # Errors
     /// [`SlipError::Problem`] when the slip does not allow it; any other error refuses as well.
     pub fn confirm(&self, asked: &SlipRef, present: &Present<'_>) -> Result<(), SlipError> {
-        let found = self.find(&asked.name)?;
-        self.head().allows(found.as_ref(), asked, present)?;
-        if !self.parsed.confirmed {
-            let marked = self.file.write_all_at(USED.as_bytes(), STATE_AT);
-            marked.map_err(|error| FileError::new(&self.path, "mark", error))?;
+        if self.is_over() {
+            return Err(SlipProblem::Over.into());
+        }
+        let found = self.find_at(&asked.name)?;
+        self.head().allows(found.as_ref().map(|(_, entry)| entry), asked, present)?;
+        if let Some((number, _)) = found {
+            self.write_at(&[MARK], self.index_line(number).and_then(|at| at.checked_add(MARK_AT)))?;
+        }
+        if self.parsed.state == State::Open {
+            self.mark(State::Used)?;
         }
         Ok(())
+    }
+
+    /// Writes down how far `update` has come.
+    ///
+    /// # Errors
+    /// It can't be written.
+    pub fn mark(&self, state: State) -> Result<(), SlipError> {
+        self.write_at(format::word(state).as_bytes(), Some(STATE_AT))
+    }
+
+    /// The refs that `update` has confirmed.
+    ///
+    /// # Errors
+    /// The slip can't be read, or is damaged.
+    pub fn confirmed(&self) -> Result<Vec<SlipRef>, SlipError> {
+        let mut confirmed = Vec::new();
+        for number in 0..self.parsed.refs {
+            let place = self.place(number)?;
+            if place.confirmed {
+                confirmed.push(self.entry(place)?);
+            }
+        }
+        Ok(confirmed)
     }
 
     /// The entry of a ref, found by halving the index.
@@ -103,6 +137,11 @@ impl Opened {
     /// # Errors
     /// It can't be read, or is damaged.
     pub fn find(&self, name: &[u8]) -> Result<Option<SlipRef>, SlipError> {
+        Ok(self.find_at(name)?.map(|(_, entry)| entry))
+    }
+
+    /// The same, with the number of its line in the index.
+    fn find_at(&self, name: &[u8]) -> Result<Option<(usize, SlipRef)>, SlipError> {
         let hash = format::hash(name);
         let (mut low, mut high) = (0, self.parsed.refs);
         while low < high {
@@ -121,7 +160,7 @@ impl Opened {
             }
             let entry = self.entry(place)?;
             if entry.name == name {
-                return Ok(Some(entry));
+                return Ok(Some((number, entry)));
             }
         }
         Ok(None)
@@ -129,10 +168,20 @@ impl Opened {
 
     fn place(&self, number: usize) -> Result<Place, SlipError> {
         let mut line = [0; INDEX_LINE];
-        let offset = number.checked_mul(INDEX_LINE).and_then(|n| u64::try_from(n).ok());
-        let at = offset.and_then(|offset| self.parsed.index_at.checked_add(offset));
-        self.read_at(&mut line, at)?;
+        self.read_at(&mut line, self.index_line(number))?;
         format::parse_place(&line).ok_or_else(|| self.malformed())
+    }
+
+    /// Where a line of the index begins.
+    fn index_line(&self, number: usize) -> Option<u64> {
+        let offset = number.checked_mul(INDEX_LINE).and_then(|n| u64::try_from(n).ok());
+        offset.and_then(|offset| self.parsed.index_at.checked_add(offset))
+    }
+
+    fn write_at(&self, bytes: &[u8], at: Option<u64>) -> Result<(), SlipError> {
+        let at = at.ok_or_else(|| self.malformed())?;
+        let written = self.file.write_all_at(bytes, at);
+        Ok(written.map_err(|error| FileError::new(&self.path, "mark", error))?)
     }
 
     fn entry(&self, place: Place) -> Result<SlipRef, SlipError> {
@@ -157,10 +206,15 @@ impl Opened {
     }
 
     fn whole(&self) -> Result<Slip, SlipError> {
-        let refs: Result<_, SlipError> =
-            (0..self.parsed.refs).map(|number| self.entry(self.place(number)?)).collect();
-        let Parsed { head, confirmed, .. } = self.parsed.clone();
-        Ok(Slip { head, refs: refs?, confirmed })
+        let mut refs = Vec::new();
+        let mut confirmed = self.parsed.state == State::Used;
+        for number in 0..self.parsed.refs {
+            let place = self.place(number)?;
+            confirmed |= place.confirmed;
+            refs.push(self.entry(place)?);
+        }
+        let void = self.parsed.state == State::Void;
+        Ok(Slip { head: self.parsed.head.clone(), refs, confirmed, void })
     }
 }
 
@@ -334,4 +388,4 @@ fn judge(path: &Path, host: &Host, now: Now) -> Result<Option<StaleKind>, SlipEr
     }
 }
 
-const _: () = assert!(USED.len() == format::OPEN.len() && MAX_LINE < 1_000_000_000);
+const _: () = assert!(MAX_LINE < 1_000_000_000);

@@ -48,8 +48,9 @@ fn slip(refs: Vec<SlipRef>) -> Slip {
             update: true,
         }),
         shared_epoch: Some(8),
+        refused: 3,
     };
-    Slip { head, refs, confirmed: false }
+    Slip { head, refs, confirmed: false, void: false }
 }
 
 fn present(now: Now) -> Present<'static> {
@@ -133,6 +134,71 @@ fn the_mark_is_on_the_slip_before_update_says_yes() {
     assert!(seen.confirmed);
     assert_eq!(seen.refs.len(), 1000);
     open(state.path(), &slip.head.key).unwrap().confirm(&slip.refs[1], &present(now())).unwrap();
+}
+
+#[test]
+fn each_ref_that_was_confirmed_is_known_and_no_other() {
+    let (state, slip) = thousand();
+    let open = || open(state.path(), &slip.head.key).unwrap();
+    assert_eq!(open().confirmed().unwrap(), vec![]);
+    for number in [7, 500, 999] {
+        open().confirm(&slip.refs[number], &present(now())).unwrap();
+    }
+    let names = |refs: Vec<SlipRef>| refs.into_iter().map(|one| one.name).collect::<Vec<_>>();
+    let mut seen = names(open().confirmed().unwrap());
+    seen.sort();
+    let mut wanted = names([7, 500, 999].map(|number: usize| slip.refs[number].clone()).into());
+    wanted.sort();
+    assert_eq!(seen, wanted);
+}
+
+#[test]
+fn nothing_is_confirmed_after_the_first_refusal_that_holds_for_all() {
+    let (state, slip) = thousand();
+    let open = || open(state.path(), &slip.head.key).unwrap();
+    open().mark(State::Over).unwrap();
+    assert!(open().is_over());
+    assert_eq!(problem(open().confirm(&slip.refs[0], &present(now()))), SlipProblem::Over);
+    assert!(!read(state.path(), &slip.head.key).unwrap().confirmed, "none was before");
+    open().mark(State::Void).unwrap();
+    assert_eq!(problem(open().confirm(&slip.refs[0], &present(now()))), SlipProblem::Over);
+    let seen = read(state.path(), &slip.head.key).unwrap();
+    assert!(seen.void && !seen.confirmed);
+}
+
+#[test]
+fn a_refusal_after_a_yes_does_not_hide_the_yes() {
+    let (state, slip) = thousand();
+    open(state.path(), &slip.head.key).unwrap().confirm(&slip.refs[0], &present(now())).unwrap();
+    open(state.path(), &slip.head.key).unwrap().mark(State::Over).unwrap();
+    let seen = read(state.path(), &slip.head.key).unwrap();
+    assert!(seen.confirmed && !seen.void);
+}
+
+#[test]
+fn a_slip_of_the_program_before_this_one_is_read_and_one_of_a_later_is_not() {
+    let (state, slip) = thousand();
+    let path = state.path().join("slips").join(slip.head.key.file_name());
+    let text = String::from_utf8(format::render(&slip).unwrap()).unwrap();
+    let before = text.replacen("slip 3", "slip 2", 1).replacen("refused 3\n", "", 1);
+    // The index tells places: each moves up by the line that is not there.
+    let (head, rest) = before.split_once("\n\n").unwrap();
+    let mut moved = format!("{head}\n\n");
+    for line in rest.lines() {
+        match line.split(' ').collect::<Vec<_>>()[..] {
+            [hash, at, length] if hash.len() == 16 => {
+                let at: usize = at.parse::<usize>().unwrap() - "refused 3\n".len();
+                moved.push_str(&format!("{hash} {at:010} {length}\n"));
+            }
+            _ => moved.push_str(&format!("{line}\n")),
+        }
+    }
+    std::fs::write(&path, moved).unwrap();
+    let opened = open(state.path(), &slip.head.key).unwrap();
+    assert_eq!(opened.head(), &Head { refused: 0, ..slip.head.clone() });
+    opened.confirm(&slip.refs[0], &present(now())).unwrap();
+    std::fs::write(&path, text.replacen("slip 3", "slip 4", 1)).unwrap();
+    assert!(matches!(open(state.path(), &slip.head.key), Err(SlipError::Malformed { .. })));
 }
 
 #[test]

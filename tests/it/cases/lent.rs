@@ -1,6 +1,6 @@
 //! Grants at a push: asked for by push option, charged, spent, locked out; on both stores.
 
-use crate::support::{Person, Policy, Repo, Site, etcd, own_account};
+use crate::support::{Git, Person, Policy, Repo, Site, etcd, own_account};
 use chrono::{DateTime, TimeDelta, Utc};
 use refwarden::access::{Actor, Event, Id, Lock, LockScope, Record, Terms, What};
 use refwarden::hook::desk;
@@ -72,7 +72,12 @@ pub fn policy_of(uses: u32) -> Policy {
 
 /// A site with a store, a repository with a release branch, and bob, who is a commit ahead of it.
 pub fn started(policy: &Policy) -> (Site, Repo, Person) {
-    let site = Site::new(policy);
+    started_with(policy, &Git::default())
+}
+
+/// The same, served by this git.
+pub fn started_with(policy: &Policy, git: &Git) -> (Site, Repo, Person) {
+    let site = Site::with_git(policy, git);
     site.refwarden(&["store", "init"]).ends(0, "");
     let (repo, alice) = site.started();
     repo.seed(&alice.path, &["main:release/1"]);
