@@ -61,6 +61,7 @@ impl Sqlite {
         let mut store = Self::opened(path, account_uid, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         store.not_read_only()?;
         if store.version()? < schema::known() {
+            store.named_on_disk()?;
             let migrated = schema::migrate(&store.connection, schema::SCRIPTS);
             migrated.map_err(|error| store.wrong(error))?;
         }
@@ -135,6 +136,17 @@ impl Sqlite {
             found if found > known => Err(StoreError::Newer { found, known }),
             found => Ok(found),
         }
+    }
+
+    /// Has the log's name on the disk before anything is in it: SQLite is built to leave that to us
+    /// (`SQLITE_DISABLE_DIRSYNC`), since it would wait for the folder at every first change, and
+    /// only that of a new log needs it.
+    pub(super) fn named_on_disk(&self) -> Result<(), StoreError> {
+        let log = with_end(&self.path, "-wal");
+        if std::fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
+            return Ok(());
+        }
+        files::sync_folder_of(&self.path).map_err(|error| from_file(&self.path, &error))
     }
 
     /// Whether the opened file is still the one that the path names: a store that was restored

@@ -31,9 +31,9 @@ pub(super) fn of_person(
     person: &UserName,
     now: DateTime<Utc>,
 ) -> Result<OfPerson, StoreError> {
-    // One moment for both: a token newer than the records would hide what they lack.
-    let moment = store.connection.unchecked_transaction().map_err(|e| store.wrong(e))?;
-    let token = token(&moment, person).map_err(|e| store.wrong(e))?;
+    // First, without a transaction: a token newer than the records would hide what they lack, one
+    // that is older is refused when it is compared.
+    let token = token(&store.connection, person).map_err(|e| store.wrong(e))?;
     let sql = "r.person = ?1 AND r.open_until > ?2 ORDER BY r.id, e.seq";
     let open = whole(store, sql, (person.as_str(), micros(now)))?;
     match open.iter().all(|record| is_of(record, person)) {

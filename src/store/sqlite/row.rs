@@ -55,4 +55,9 @@ impl Row {
             reserved,
         }
     }
+
+    /// What only a decision moves: the phase, the end, the uses.
+    pub(super) fn limits(&self) -> (&'static str, Option<i64>, Option<u32>) {
+        (self.phase, self.until, self.max_uses)
+    }
 }

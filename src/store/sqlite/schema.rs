@@ -6,7 +6,7 @@ use rusqlite::{Connection, TransactionBehavior};
 pub(super) const APPLICATION: i32 = 0x7265_6677;
 
 /// What turns version N - 1 into version N; version 0 is an empty file.
-pub(super) const SCRIPTS: &[&str] = &[include_str!("1.sql"), include_str!("2.sql")];
+pub(super) const SCRIPTS: &[&str] = &[include_str!("1.sql"), include_str!("2.sql"), include_str!("3.sql")];
 
 /// The version that this program reads and writes.
 pub(super) fn known() -> u32 {

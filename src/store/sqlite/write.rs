@@ -10,6 +10,7 @@ use crate::os::faults;
 use crate::policy::name::UserName;
 use chrono::{DateTime, Utc};
 use rusqlite::{Params, Transaction, TransactionBehavior, params};
+use std::collections::BTreeSet;
 
 /// How far a change moves what stands beside the version.
 #[derive(Debug, Clone, Copy, Default)]
@@ -44,6 +45,7 @@ fn transaction<T>(
 ) -> Result<T, StoreError> {
     let begun = Transaction::new_unchecked(&store.connection, TransactionBehavior::Immediate);
     let open = begun.map_err(|error| store.wrong(error))?;
+    store.named_on_disk()?;
     // Only now: whoever puts another file in place holds the lock that was waited for.
     if !store.is_in_place() {
         return Err(fault::unavailable(&store.path, "it was replaced meanwhile: try again"));
@@ -62,14 +64,15 @@ pub(super) fn commit(
 ) -> Result<Option<u64>, StoreError> {
     let mut given_up = false;
     let made = changing(store, |open| {
-        let mut work = Work { store, open, newest: None };
+        let mut work = Work { store, open, newest: None, people: BTreeSet::new() };
         if let Some((person, token)) = &change.person
             && read::token(open, person).map_err(|error| store.wrong(error))? != *token
         {
             return Err(StoreError::Moved);
         }
-        change.person.iter().try_for_each(|(person, _)| work.touch(person))?;
+        work.people.extend(change.person.as_ref().map(|(person, _)| person.clone()));
         change.appends.iter().try_for_each(|append| work.append(append))?;
+        work.people.iter().try_for_each(|person| work.touch(person))?;
         change.locks.iter().try_for_each(|lock| work.lay(lock))?;
         for (id, at, by) in &change.lifts {
             let sql = "UPDATE locks SET lifted_at = ?2, lifted_by = ?3 \
@@ -93,6 +96,8 @@ struct Work<'a> {
     open: &'a Transaction<'a>,
     /// The newest time in it so far.
     newest: Option<DateTime<Utc>>,
+    /// Whose token moves.
+    people: BTreeSet<UserName>,
 }
 
 impl Work<'_> {
@@ -116,17 +121,20 @@ impl Work<'_> {
                 let state = State::begin(&append.event)?;
                 self.begin(append, &state)?;
                 self.add(append)?;
+                self.one("UPDATE records SET events = 1 WHERE id = ?1", [append.id.as_str()])?;
                 state
             }
             after => {
-                let state = step(self.state(append, after)?, &append.event)?;
+                let before = self.state(append, after)?;
+                let was = Row::of(&before);
+                let state = step(before, &append.event)?;
                 // The event first: the triggers look at it when the limits move.
                 self.add(append)?;
-                self.update(append, &Row::of(&state))?;
+                self.update(append, &was, &Row::of(&state))?;
                 state
             }
         };
-        self.touch(&state.request.person)?;
+        self.people.insert(state.request.person);
         self.at(append.event.at);
         Ok(())
     }
@@ -171,19 +179,20 @@ impl Work<'_> {
         self.run(sql, (id, append.after, at, body, sum)).map(drop)
     }
 
-    fn update(&self, append: &Append, row: &Row) -> Result<(), StoreError> {
-        let sql = "UPDATE records SET phase = ?2, open_until = ?3, until = ?4, max_uses = ?5, \
-                   unattested = ?6, reserved = ?7 WHERE id = ?1";
+    /// Counts the event, and tells what it made of the record: most move no limit.
+    fn update(&self, append: &Append, was: &Row, row: &Row) -> Result<(), StoreError> {
+        let (id, events) = (append.id.as_str(), append.after.saturating_add(1));
         let reserved = i64::try_from(row.reserved).unwrap_or(i64::MAX);
-        let values = params![
-            append.id.as_str(),
-            row.phase,
-            row.open_until,
-            row.until,
-            row.max_uses,
-            row.unattested,
-            reserved
-        ];
+        if was.limits() == row.limits() {
+            let sql = "UPDATE records SET events = ?2, open_until = ?3, unattested = ?4, \
+                       reserved = ?5 WHERE id = ?1";
+            return self.one(sql, (id, events, row.open_until, row.unattested, reserved));
+        }
+        let (phase, until, max_uses) = row.limits();
+        let sql = "UPDATE records SET events = ?2, open_until = ?3, unattested = ?4, reserved = ?5, \
+                   phase = ?6, until = ?7, max_uses = ?8 WHERE id = ?1";
+        let values =
+            params![id, events, row.open_until, row.unattested, reserved, phase, until, max_uses];
         self.one(sql, values)
     }
 
