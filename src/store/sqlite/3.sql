@@ -3,6 +3,8 @@
 
 DROP TRIGGER events_count;
 DROP TRIGGER records_keep_what_was_agreed;
+-- What has a use put aside is open for good: `records_all_open` finds it.
+DROP INDEX records_reserved;
 
 CREATE TRIGGER records_count BEFORE UPDATE OF events ON records WHEN NEW.events <> OLD.events + 1
 BEGIN SELECT RAISE(ABORT, 'events are only added'); END;

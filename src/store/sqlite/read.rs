@@ -80,7 +80,9 @@ pub(super) fn list(store: &Sqlite, filter: &Filter) -> Result<Vec<Record>, Store
         }
     }
     if filter.reserved {
-        wanted.push("reserved > 0");
+        // By the index of what is open: the few that are so for good.
+        wanted.push("open_until = ? AND reserved > 0");
+        values.push(Value::Integer(row::ALWAYS));
     }
     let wanted = if wanted.is_empty() { "1".to_owned() } else { wanted.join(" AND ") };
     let limit = if filter.limit == 0 { i64::MAX } else { count(filter.limit) };

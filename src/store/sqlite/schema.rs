@@ -69,6 +69,26 @@ mod tests {
     }
 
     #[test]
+    fn a_store_of_before_counts_the_next_event_of_what_it_holds() {
+        let file = Connection::open_in_memory().unwrap();
+        migrate(&file, SCRIPTS.get(..2).unwrap()).unwrap();
+        let add = "INSERT INTO events VALUES ('7f3k-92qd', (SELECT events FROM records), 0, '{}', 0)";
+        let held = "INSERT INTO records VALUES ('7f3k-92qd', 0, 'bob', 'r', 'e', 0, 'approved', 9, 9, \
+                    1, 0, 1)";
+        file.execute(held, []).unwrap();
+        file.execute(add, []).unwrap();
+        migrate(&file, SCRIPTS).unwrap();
+        file.execute(add, []).unwrap();
+        let count = |sql: &str| file.execute_batch(sql).map_err(|error| error.to_string());
+        assert!(count("UPDATE records SET events = 3").unwrap_err().contains("only added"));
+        assert!(count("UPDATE records SET events = 1").unwrap_err().contains("only added"));
+        count("UPDATE records SET events = 2").unwrap();
+        assert!(count("UPDATE records SET until = 10").unwrap_err().contains("never change"));
+        file.execute(add, []).unwrap();
+        assert!(file.execute(add, []).is_err(), "not counted, so nothing follows it");
+    }
+
+    #[test]
     fn a_migration_that_fails_leaves_the_old_version() {
         let file = Connection::open_in_memory().unwrap();
         migrate(&file, SCRIPTS).unwrap();
