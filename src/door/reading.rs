@@ -165,8 +165,8 @@ fn judge(
         (&decision.verdict, user, &access.store)
         && refused.code() == Code::NoPermit
     {
-        let open = store.of_person(person, desk.now.wall).map_err(|error| lent::refusal(&error))?;
-        for grant in lent::live(desk, &ground, place, open.open)? {
+        let open = store.open_of(person, desk.now.wall).map_err(|error| lent::refusal(&error))?;
+        for grant in lent::live(desk, &ground, place, open)? {
             ground.entries.extend(grant.entries);
         }
         if let Some(again) = decide(desk, user, &ground, answers) {

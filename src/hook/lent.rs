@@ -210,7 +210,7 @@ fn with_store(
         return Ok(standing);
     }
     let person = ruling.user.clone();
-    let open = store.of_person(&person, now).map_err(|error| refusal(&error))?.open;
+    let open = store.open_of(&person, now).map_err(|error| refusal(&error))?;
     let grants = live(ruling.desk, &ruling.ground, &ruling.place, open)?;
     if grants.is_empty() {
         return Ok(standing);

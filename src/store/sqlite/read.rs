@@ -34,10 +34,18 @@ pub(super) fn of_person(
     // First, without a transaction: a token newer than the records would hide what they lack, one
     // that is older is refused when it is compared.
     let token = token(&store.connection, person).map_err(|e| store.wrong(e))?;
+    Ok(OfPerson { token, open: open_of(store, person, now)? })
+}
+
+pub(super) fn open_of(
+    store: &Sqlite,
+    person: &UserName,
+    now: DateTime<Utc>,
+) -> Result<Vec<Record>, StoreError> {
     let sql = "r.person = ?1 AND r.open_until > ?2 ORDER BY r.id, e.seq";
     let open = whole(store, sql, (person.as_str(), micros(now)))?;
     match open.iter().all(|record| is_of(record, person)) {
-        true => Ok(OfPerson { token, open }),
+        true => Ok(open),
         false => Err(store.damaged("a record stands under another person's name")),
     }
 }

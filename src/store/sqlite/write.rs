@@ -121,16 +121,13 @@ impl Work<'_> {
                 let state = State::begin(&append.event)?;
                 self.begin(append, &state)?;
                 self.add(append)?;
-                self.one("UPDATE records SET events = 1 WHERE id = ?1", [append.id.as_str()])?;
+                self.update(append, &Row::of(&state))?;
                 state
             }
             after => {
-                let before = self.state(append, after)?;
-                let was = Row::of(&before);
-                let state = step(before, &append.event)?;
-                // The event first: the triggers look at it when the limits move.
+                let state = step(self.state(append, after)?, &append.event)?;
                 self.add(append)?;
-                self.update(append, &was, &Row::of(&state))?;
+                self.update(append, &Row::of(&state))?;
                 state
             }
         };
@@ -148,27 +145,17 @@ impl Work<'_> {
     }
 
     fn begin(&self, append: &Append, state: &State) -> Result<(), StoreError> {
-        let (request, row) = (&state.request, Row::of(state));
+        let request = &state.request;
         let sql = "INSERT INTO records (id, events, person, repository, entitlement, asked_at, \
-                   phase, open_until, until, max_uses, unattested, reserved) \
-                   VALUES (?1, 0, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) \
-                   ON CONFLICT DO NOTHING";
-        self.take(
-            sql,
-            params![
-                append.id.as_str(),
-                request.person.as_str(),
-                request.repository,
-                request.entitlement.as_str(),
-                micros(state.asked_at),
-                row.phase,
-                row.open_until,
-                row.until,
-                row.max_uses,
-                row.unattested,
-                i64::try_from(row.reserved).unwrap_or(i64::MAX),
-            ],
-        )
+                   reserved) VALUES (?1, 0, ?2, ?3, ?4, ?5, 0) ON CONFLICT DO NOTHING";
+        let values = params![
+            append.id.as_str(),
+            request.person.as_str(),
+            request.repository,
+            request.entitlement.as_str(),
+            micros(state.asked_at),
+        ];
+        self.take(sql, values)
     }
 
     fn add(&self, append: &Append) -> Result<(), StoreError> {
@@ -179,21 +166,11 @@ impl Work<'_> {
         self.run(sql, (id, append.after, at, body, sum)).map(drop)
     }
 
-    /// Counts the event, and tells what it made of the record: most move no limit.
-    fn update(&self, append: &Append, was: &Row, row: &Row) -> Result<(), StoreError> {
-        let (id, events) = (append.id.as_str(), append.after.saturating_add(1));
-        let reserved = i64::try_from(row.reserved).unwrap_or(i64::MAX);
-        if was.limits() == row.limits() {
-            let sql = "UPDATE records SET events = ?2, open_until = ?3, unattested = ?4, \
-                       reserved = ?5 WHERE id = ?1";
-            return self.one(sql, (id, events, row.open_until, row.unattested, reserved));
-        }
-        let (phase, until, max_uses) = row.limits();
-        let sql = "UPDATE records SET events = ?2, open_until = ?3, unattested = ?4, reserved = ?5, \
-                   phase = ?6, until = ?7, max_uses = ?8 WHERE id = ?1";
-        let values =
-            params![id, events, row.open_until, row.unattested, reserved, phase, until, max_uses];
-        self.one(sql, values)
+    /// Counts the event, and tells what it made of the record.
+    fn update(&self, append: &Append, row: &Row) -> Result<(), StoreError> {
+        let sql = "UPDATE records SET events = ?2, open_until = ?3, reserved = ?4 WHERE id = ?1";
+        let events = append.after.saturating_add(1);
+        self.one(sql, (append.id.as_str(), events, row.open_until, row.reserved))
     }
 
     fn touch(&self, person: &UserName) -> Result<(), StoreError> {

@@ -61,9 +61,8 @@ fn grant(person: usize, asked: DateTime<Utc>, until: DateTime<Utc>) -> Grant {
 
 /// Adds grants with the ids from `first` on, in turn to all people.
 fn add(open: &Transaction<'_>, grants: &[Grant], first: usize, count: usize) {
-    let record = "INSERT INTO records (id, events, person, repository, entitlement, asked_at, phase, \
-                  open_until, until, max_uses, unattested, reserved) \
-                  VALUES (?1, 0, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, 0)";
+    let record = "INSERT INTO records (id, events, person, repository, entitlement, asked_at, \
+                  open_until, reserved) VALUES (?1, 0, ?2, ?3, ?4, ?5, ?6, 0)";
     let counted = "UPDATE records SET events = events + 1 WHERE id = ?1";
     let event = "INSERT INTO events (id, seq, at, body, sum) VALUES (?1, ?2, ?3, ?4, ?5)";
     let [mut record, mut event, mut counted] =
@@ -72,7 +71,6 @@ fn add(open: &Transaction<'_>, grants: &[Grant], first: usize, count: usize) {
         let Grant { person, request, bodies, times, row } = &grants[number % grants.len()];
         // In rising order: random ones would be as many pages read and written again.
         let id = Id::of((number as u64).to_be_bytes()[3..].try_into().unwrap());
-        let Row { phase, open_until, until, max_uses, .. } = row;
         let (entitlement, repository) = (request.entitlement.as_str(), &request.repository);
         let values = rusqlite::params![
             id.as_str(),
@@ -80,10 +78,7 @@ fn add(open: &Transaction<'_>, grants: &[Grant], first: usize, count: usize) {
             repository,
             entitlement,
             times[0],
-            phase,
-            open_until,
-            until,
-            max_uses
+            row.open_until
         ];
         record.execute(values).unwrap();
         for seq in 0..2_u32 {
