@@ -3,9 +3,10 @@
 //! Knows that a subject is the first paragraph in one line, and how expressions are searched
 //! for. A message that readers would not see as it stands fails every rule.
 
-use super::text::{CommitText, subject};
+use super::text::CommitText;
 use crate::policy::checks::Search;
 use crate::policy::pattern::Broken;
+use crate::push::message::subject;
 use gix::bstr::ByteSlice;
 use regex::bytes::{Regex, RegexBuilder};
 

@@ -78,7 +78,7 @@ impl Modules {
     /// [`Broken`] when a pattern can't be evaluated.
     pub fn new_urls(
         &self,
-        olds: &[Self],
+        olds: &[&Self],
         allowed: &[Pattern],
         user: &UserName,
     ) -> Result<Vec<Vec<u8>>, Broken> {
@@ -193,9 +193,9 @@ mod tests {
         let user = UserName::parse("bob").unwrap();
         let allowed = [Pattern::parse(OURS).unwrap()];
         let new = Modules::parse(TEXT.as_bytes()).unwrap();
-        let found = |olds: &[Modules]| new.new_urls(olds, &allowed, &user).unwrap().len();
+        let found = |olds: &[&Modules]| new.new_urls(olds, &allowed, &user).unwrap().len();
         assert_eq!(found(&[]), 2);
-        assert_eq!(found(&[Modules::parse(TEXT.as_bytes()).unwrap()]), 0);
+        assert_eq!(found(&[&Modules::parse(TEXT.as_bytes()).unwrap()]), 0);
         assert!(Modules::parse(b"[submodule \"x\"\n").is_err());
     }
 }

@@ -4,7 +4,6 @@
 //! two readers could see two things, such as a second `committer` line, there is no answer.
 
 use gix::bstr::ByteSlice;
-use std::borrow::Cow;
 use std::cell::OnceCell;
 
 /// Largest commit or tag object whose text is judged, in bytes.
@@ -87,22 +86,6 @@ fn split(raw: &[u8]) -> (&[u8], &[u8]) {
         Some(at) => (raw.get(..=at).unwrap_or(raw), raw.get(at + 2..).unwrap_or_default()),
         None => (raw, b""),
     }
-}
-
-/// The subject as git shows it (`format_subject`): the first paragraph, each line without blanks at
-/// its end, joined by one blank. A form feed is a character like any other.
-#[must_use]
-pub fn subject(message: &[u8]) -> Cow<'_, [u8]> {
-    let lines = message.split(|byte| *byte == b'\n');
-    let lines = lines.map(|line| line.trim_end_with(|c| matches!(c, ' ' | '\t' | '\r')));
-    let mut lines = lines.skip_while(|line| line.is_empty()).take_while(|line| !line.is_empty());
-    let mut subject = Cow::Borrowed(lines.next().unwrap_or_default());
-    for line in lines {
-        let subject = subject.to_mut();
-        subject.push(b' ');
-        subject.extend_from_slice(line);
-    }
-    subject
 }
 
 /// The e-mail address of `NAME <ADDRESS> SECONDS ZONE`; `None` for anything else, such as two

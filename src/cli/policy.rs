@@ -32,7 +32,8 @@ use crate::policy::diff::{self, Diff};
 use crate::policy::model::Policy;
 use crate::policy::source::Sources;
 use crate::policy::zone;
-use crate::store::{applied, landing};
+use crate::store::applied::{self, AppliedError, Digest};
+use crate::store::landing;
 use clap::Subcommand;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -232,6 +233,32 @@ fn put(site: &Site, loaded: Loaded, then: Then, how: &str, out: &Out) -> anyhow:
     replace(site, &ready, then, how, out)
 }
 
+/// What counts now, where it can be read; else nothing, with a note.
+fn counting(site: &Site, out: &Out) -> anyhow::Result<Option<(Digest, Policy)>> {
+    let applied = match applied::open(&site.state, site.account_uid) {
+        Ok(applied) => applied,
+        Err(AppliedError::None) => return Ok(None),
+        Err(error @ AppliedError::Malformed { .. }) => {
+            out.note(format!("what counts now is damaged, so it can't be compared: {error}"));
+            return Ok(None);
+        }
+        Err(error) => return Err(Failure::new(Exit::Unavailable, error.to_string()).into()),
+    };
+    let digest = applied.digest;
+    match Payload::open(applied).and_then(|compiled| compiled.policy()) {
+        Ok(policy) => Ok(Some((digest, policy))),
+        Err(CompiledError::Version(_)) => {
+            out.note("what counts now was applied by another version of refwarden, so it can't be compared");
+            Ok(None)
+        }
+        Err(error) if error.is_damage() => {
+            out.note("what counts now is damaged, so it can't be compared");
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Compares with what counts now, records the change, and puts the policy in place.
 fn replace(site: &Site, ready: &Ready, then: Then, how: &str, out: &Out) -> anyhow::Result<Exit> {
     let Ready { policy, digest, .. } = ready;
@@ -247,21 +274,11 @@ fn replace(site: &Site, ready: &Ready, then: Then, how: &str, out: &Out) -> anyh
         site::become_account(site)?;
     }
     let seen = applied::digest(&site.state, site.account_uid).ok();
-    let old = match applied::open(&site.state, site.account_uid) {
-        Ok(applied) => match Payload::open(applied) {
-            Err(CompiledError::Version(_)) => {
-                out.note("what counts now was applied by another version of refwarden, so it can't be compared");
-                None
-            }
-            opened => Some(opened?),
-        },
-        Err(applied::AppliedError::None) => None,
-        Err(error) => return Err(Failure::new(Exit::Unavailable, error.to_string()).into()),
-    };
-    let same = old.as_ref().is_some_and(|old| *old.digest() == digest);
+    let old = counting(site, out)?;
+    let same = old.as_ref().is_some_and(|(was, _)| *was == digest);
     match old {
         Some(_) if same => rights::tell(&Diff::default(), out),
-        Some(old) => rights::tell(&diff::diff(&old.policy()?, policy, clock::now().wall), out),
+        Some((_, old)) => rights::tell(&diff::diff(&old, policy, clock::now().wall), out),
         None => rights::tell_first(policy, out),
     }
     if then == Then::Nothing {
@@ -337,7 +354,7 @@ fn rollback(to: Option<u32>, dry_run: bool, out: &Out) -> anyhow::Result<Exit> {
     };
     let kept =
         applied::open_kept(&site.state, site.account_uid, number).map_err(|error| match error {
-            applied::AppliedError::None => Failure::new(
+            AppliedError::None => Failure::new(
                 Exit::NotFound,
                 format!("no policy {number} is kept: `refwarden policy rollback --list` has them"),
             ),

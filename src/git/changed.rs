@@ -65,7 +65,7 @@ fn union(
     is_new: bool,
     meter: &Meter<'_>,
 ) -> Result<Paths, GitError> {
-    let mut trees = Trees::new(&history.objects);
+    let mut trees = Trees::new(history);
     let mut paths = Paths::new();
     let range = range::of(history, old, new, meter)?;
     // By place, because there may be very many.
@@ -84,10 +84,18 @@ fn union(
         let parents = commit.parents.iter().map(|p| tree(*p)).collect::<Result<Vec<_>, _>>()?;
         trees.compare(commit.tree, &parents, &mut paths, meter)?;
     }
+    // What the commits do is no repetition of what all of them do.
+    let mut trees = Trees::new(history);
     let bases = match old {
         Some(old) if !is_new => vec![old],
         _ => range::highest(history, &range.boundary, meter)?,
     };
+    if let [(_, commit)] = range.commits.as_slice()
+        && commit.parents == bases
+    {
+        // What the only commit changes is all there is.
+        return Ok(paths);
+    }
     if bases.is_empty() {
         trees.compare(tree(new)?, &[], &mut paths, meter)?;
     }

@@ -6,7 +6,7 @@
 #![expect(clippy::disallowed_methods, reason = "reads the shallow file of a repository")]
 
 use super::error::detail_of;
-use super::limits::Meter;
+use super::limits::{Meter, Repeats};
 use super::{GitEnv, GitError, objects::Objects};
 use gix::ObjectId;
 use gix::bstr::{BString, ByteSlice};
@@ -23,6 +23,7 @@ const MAX_GENERATION: u32 = 0x3fff_ffff;
 /// The history of one repository and of the push into it.
 pub(super) struct History {
     pub(super) objects: Objects,
+    pub(super) repeats: Repeats,
     shallow_file: PathBuf,
     shallow: OnceCell<HashSet<ObjectId>>,
     graph: OnceCell<Option<Graph>>,
@@ -72,6 +73,7 @@ impl History {
         let shallow_file = env.path("GIT_SHALLOW_FILE");
         Self {
             objects,
+            repeats: Repeats::default(),
             shallow_file: shallow_file.unwrap_or_else(|| common_dir.join("shallow")),
             shallow: OnceCell::new(),
             graph: OnceCell::new(),

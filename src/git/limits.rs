@@ -27,6 +27,39 @@ pub struct Limits<'a> {
     pub expired: &'a dyn Fn() -> bool,
 }
 
+/// Most names that a push may have compared which were compared before.
+const MAX_REPEATED: u32 = 1_000_000;
+/// How many each commit may: in any history a little is taken back, or done on two branches.
+const USUAL: u64 = 50;
+
+/// Counts what a push has compared again: a few small trees that name each other often stand for
+/// more paths than can be looked at, and two of them taken in turns for as many as there are commits.
+#[derive(Debug, Default)]
+pub(super) struct Repeats(Cell<u64>);
+
+impl Repeats {
+    /// Somebody else looks at the push, from its beginning.
+    pub(super) fn begin(&self) {
+        self.0.set(0);
+    }
+
+    /// One more commit, which may repeat a little.
+    pub(super) fn refund(&self) {
+        self.0.set(self.0.get().saturating_sub(USUAL));
+    }
+
+    /// So many names were compared again, or work was done that takes as long.
+    pub(super) fn add(&self, count: usize) -> Result<(), GitError> {
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        self.0.set(self.0.get().saturating_add(count));
+        if self.0.get() <= u64::from(MAX_REPEATED) {
+            return Ok(());
+        }
+        let what = "repeated paths";
+        Err(GitError::Limit { what, max: MAX_REPEATED, cure: "push it in parts" })
+    }
+}
+
 /// Counts what a walk has looked at.
 pub(super) struct Meter<'a> {
     limits: &'a Limits<'a>,

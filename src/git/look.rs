@@ -13,6 +13,7 @@ mod net;
 mod paint;
 mod path;
 mod ready;
+mod searched;
 mod sides;
 mod tags;
 mod tally;
@@ -27,10 +28,10 @@ use gix::ObjectId;
 use judge::Judge;
 use paint::{Bits, Painted};
 use ready::Ready;
-use sides::{Ends, Side};
+use sides::{Ends, Seat, Side};
 use std::cell::Cell;
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use tally::{Reach, Tally};
 
 /// What the checks find, for each ref of `asked`.
@@ -43,6 +44,7 @@ pub(super) fn at(
     limits: &Limits<'_>,
 ) -> Result<Vec<Vec<Failed>>, GitError> {
     let meter = Meter::new(limits);
+    history.repeats.begin();
     let mut tally = Tally::new(asked);
     names::judge(refs, asked, people.pusher(), &mut tally)?;
     tags::judge(history, asked, people, &meter, &mut tally)?;
@@ -131,21 +133,19 @@ impl Push<'_> {
                 count(&mut broken, index, side, rule);
             })?;
         }
-        self.tell(sides, &painted, &known, &broken, &mut judge, tally)?;
-        for (side, ready) in sides.iter().zip(&ready) {
-            for seat in &side.seats {
-                net::judge(self, seat, ready, &known, &mut judge, tally)?;
-            }
+        self.tell(sides, &known, &broken, &mut judge, tally)?;
+        judge.forget();
+        for ((side, ready), bit) in sides.iter().zip(&ready).zip(paint::bits()) {
+            net::judge(self, side, bit, ready, &known, &mut judge, tally)?;
         }
-        merges::judge(self, sides, &ready, &painted, &known, tally)?;
-        issues::judge(self, sides, &ready, &painted, &known, tally)
+        merges::judge(self, sides, &ready, &known, tally)?;
+        issues::judge(self, sides, &ready, &known, tally)
     }
 
     /// Shares out what was found among the refs that lead to it, in words.
     fn tell(
         &self,
         sides: &[Side<'_>],
-        painted: &Painted,
         known: &Known<'_>,
         broken: &[Broken],
         judge: &mut Judge<'_>,
@@ -158,20 +158,26 @@ impl Push<'_> {
                 continue;
             }
             let tips: Vec<Node> = side.seats.iter().map(|seat| seat.tip).collect();
+            let mut wanted: BTreeMap<u32, Vec<&Seat>> = BTreeMap::new();
             for seat in &side.seats {
-                let reach = Reach::of(seat.tip, &tips, bit, known, painted, &meter)?;
+                let reach = Reach::of(seat.tip, &tips, bit, known, &meter)?;
                 let reached = broken.iter().filter(mine).filter(|one| reach.has(one.commit));
-                let wanted = tally
-                    .count(seat, reached.map(|one| (one.commit, usize::from(one.rule), one.count)));
-                for index in wanted {
-                    let Some((node, commit, _)) = painted.commits.get(index as usize) else {
-                        continue;
-                    };
-                    let tree = |node| known.tree(node);
-                    judge.commit(*node, commit, bit, &tree, &mut |_, rule, found| {
-                        tally.show((seat.at, seat.run, rule), found);
-                    })?;
+                let reached = reached.map(|one| (one.commit, usize::from(one.rule), one.count));
+                for index in tally.count(seat, reached) {
+                    wanted.entry(index).or_default().push(seat);
                 }
+            }
+            judge.forget();
+            for (index, seats) in wanted {
+                let Some((node, commit, _)) = known.painted.commits.get(index as usize) else {
+                    continue;
+                };
+                let tree = |node| known.tree(node);
+                judge.commit(*node, commit, bit, &tree, &mut |_, rule, found| {
+                    for seat in &seats {
+                        tally.show((seat.at, seat.run, rule), found.clone());
+                    }
+                })?;
             }
         }
         Ok(())

@@ -5,15 +5,18 @@
 //! one.
 
 mod entries;
+mod lately;
 
 use super::GitError;
-use super::limits::Meter;
+use super::commits::History;
+use super::limits::{Meter, Repeats};
 use super::objects::Objects;
 use entries::{Entries, Entry};
 use gix::ObjectId;
 use gix::bstr::BString;
 use gix::objs::Kind;
 use gix::objs::tree::EntryKind;
+use lately::Lately;
 use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -21,6 +24,10 @@ use std::rc::Rc;
 /// Bytes of trees after which those are forgotten that were not used since the last time; so
 /// twice as many are kept.
 const KEPT: usize = 4 << 20;
+/// Bytes of a tree that are read in about the time that one of its names takes.
+const BYTES_PER_NAME: usize = 512;
+/// With fewer trees than this to compare with, another one costs next to nothing.
+const MANY_OLDS: usize = 16;
 
 /// Paths and whether a symbolic link or submodule is or was there.
 pub(super) type Paths = HashMap<BString, bool>;
@@ -28,6 +35,8 @@ pub(super) type Paths = HashMap<BString, bool>;
 /// Compares trees, and remembers those it has read.
 pub(super) struct Trees<'a> {
     objects: &'a Objects,
+    repeats: &'a Repeats,
+    lately: Lately,
     recent: HashMap<ObjectId, Rc<Entries>>,
     before: HashMap<ObjectId, Rc<Entries>>,
     /// Bytes in `recent`.
@@ -40,6 +49,8 @@ struct Level {
     prefix: BString,
     new: Option<ObjectId>,
     olds: Vec<Option<ObjectId>>,
+    /// It is in a folder that was compared with the same ones lately.
+    again: bool,
 }
 
 /// A name under which a tree has something else than the trees it is compared with.
@@ -144,9 +155,17 @@ impl Difference<'_> {
 }
 
 impl<'a> Trees<'a> {
-    pub(super) fn new(objects: &'a Objects) -> Self {
-        let (recent, before) = (HashMap::new(), HashMap::new());
-        Self { objects, recent, before, size: 0, path: BString::default() }
+    /// Whatever was compared before by others counts as new.
+    pub(super) fn new(history: &'a History) -> Self {
+        Self {
+            objects: &history.objects,
+            repeats: &history.repeats,
+            lately: Lately::new(),
+            recent: HashMap::new(),
+            before: HashMap::new(),
+            size: 0,
+            path: BString::default(),
+        }
     }
 
     /// Adds to `paths` what differs in `new` from every one of `olds`; from the empty tree where
@@ -181,12 +200,15 @@ impl<'a> Trees<'a> {
     ) -> Result<(), GitError> {
         let olds =
             if olds.is_empty() { vec![None] } else { olds.iter().copied().map(Some).collect() };
+        self.repeats.refund();
         // A list and not the call stack: trees may be nested as deep as their author likes.
-        let mut levels = vec![Level { prefix: BString::default(), new: Some(new), olds }];
-        while let Some(level) = levels.pop() {
+        let mut levels =
+            vec![Level { prefix: BString::default(), new: Some(new), olds, again: false }];
+        while let Some(mut level) = levels.pop() {
             meter.drop(level.prefix.len());
             meter.step()?;
             if !level.olds.contains(&level.new) {
+                level.again |= self.lately.again(level.new, &level.olds);
                 self.compare_level(&level, &mut levels, meter, show)?;
                 meter.room()?;
             }
@@ -207,7 +229,9 @@ impl<'a> Trees<'a> {
         let Some((first, others)) = olds.split_first() else { return Ok(()) };
         let path = &mut self.path;
         let (mut shown, folded) = (Ok(()), OnceCell::new());
+        let mut names: usize = 0;
         new.differences(first, |now, old| {
+            names += 1;
             let Some(any) = now.or(old) else { return };
             let others = || others.iter().map(|tree| tree.find(&any));
             let is_settled = others().any(|other| other == now);
@@ -224,9 +248,12 @@ impl<'a> Trees<'a> {
                 let id = |entry: Option<Entry<'_>>| entry.and_then(|entry| entry.id());
                 let olds = std::iter::once(old).chain(others()).map(id).collect();
                 meter.keep(path.len());
-                levels.push(Level { prefix: path.clone(), new: id(now), olds });
+                let (prefix, new, again) = (path.clone(), id(now), level.again);
+                levels.push(Level { prefix, new, olds, again });
             }
         });
+        let again = if level.again { names + new.size() / BYTES_PER_NAME } else { 0 };
+        self.repeats.add(again + names * (olds.len() / MANY_OLDS))?;
         shown
     }
 

@@ -3,7 +3,7 @@
 //! Knows the order of steps that `refwarden policy apply` and a push to the policy's own repository
 //! share; not where a policy comes from, nor who is asked before.
 
-use super::desk;
+use super::desk::{self, Payload};
 use crate::audit::{PolicyRecord, Record, Text, TrailError};
 use crate::os::clock;
 use crate::os::files::FileError;
@@ -127,12 +127,20 @@ pub fn put(
         before()?;
         remember(&site.state, &ready.policy)?;
         trail.append(&record, clock::now().wall)?;
-        Ok(applied::replace(&site.state, site.account_uid, &ready.bytes, &ready.digest)?)
+        let (state, uid) = (&site.state, site.account_uid);
+        Ok(applied::replace(state, uid, &ready.bytes, &ready.digest, is_whole(site))?)
     })
     .map_err(|error| match error {
         ChangeError::Epoch(error) => NotApplied::Epoch(error),
         ChangeError::Change(error) => error,
     })
+}
+
+/// Whether what counts now can be returned to: one of another format can, by the program that wrote it.
+fn is_whole(site: &Site) -> bool {
+    let damaged = CompiledError::is_damage;
+    applied::open(&site.state, site.account_uid)
+        .is_ok_and(|applied| !Payload::open(applied).is_err_and(|error| damaged(&error)))
 }
 
 /// Notes where checks are in force and where they can be left out, before that counts.

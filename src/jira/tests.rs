@@ -8,6 +8,9 @@ use serde_json::json;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Instant;
 
+mod down;
+mod kept;
+
 struct Bed {
     folder: tempfile::TempDir,
     fake: Fake,
@@ -102,48 +105,6 @@ fn somebody_who_is_not_active_is_nobody() {
     assert_eq!(bed.named("ann", &Holder::Assignee, "PAY-1"), Ok(false));
     bed.fake.account("eve", &["devs"], false);
     assert!(!bed.jira().holds("eve", &Question::Group("devs")).unwrap());
-}
-
-#[test]
-fn one_push_asks_about_an_issue_once_and_the_next_one_believes_it_for_a_while() {
-    let bed = bed(true);
-    let jira = bed.jira();
-    for person in ["ann", "rob", "eve"] {
-        let _ = named(&jira, person, &Holder::Assignee, "PAY-1");
-    }
-    let asked = bed.fake.asked();
-    assert_eq!(asked.len(), 1, "{asked:?}");
-    assert!(asked[0].starts_with("GET /rest/api/3/issue/PAY-1?fields=status,"), "{asked:?}");
-    bed.named("ann", &Holder::Assignee, "PAY-1").unwrap();
-    assert!(bed.fake.asked().is_empty(), "still new");
-    bed.age(31);
-    bed.named("ann", &Holder::Assignee, "PAY-1").unwrap();
-    assert_eq!(bed.fake.asked().len(), 1, "no longer new");
-}
-
-#[test]
-fn what_is_kept_is_for_the_account_alone_and_holds_no_names() {
-    let bed = bed(true);
-    bed.named("ann", &Holder::Assignee, "PAY-1").unwrap();
-    let file = bed.folder.path().join("jira/issue/PAY-1.json");
-    let mode = std::fs::metadata(&file).unwrap().permissions().mode();
-    assert_eq!(mode & 0o7777, 0o600);
-    let text = std::fs::read_to_string(&file).unwrap();
-    assert!(!text.contains("displayName") && !text.contains("secret"), "{text}");
-}
-
-#[test]
-fn facts_of_another_jira_or_of_the_future_are_not_believed() {
-    let mut bed = bed(true);
-    bed.named("ann", &Holder::Assignee, "PAY-1").unwrap();
-    bed.fake.asked();
-    bed.age(-3600);
-    bed.named("ann", &Holder::Assignee, "PAY-1").unwrap();
-    assert_eq!(bed.fake.asked().len(), 1);
-    let other = Fake::start(true);
-    bed.settings.url = other.url.as_str().into();
-    assert_eq!(bed.named("ann", &Holder::Assignee, "PAY-1"), Ok(false));
-    assert!(!other.asked().is_empty());
 }
 
 #[test]
@@ -264,147 +225,6 @@ fn groups_roles_and_leads_on_both_flavors() {
 }
 
 #[test]
-fn whatever_goes_wrong_is_an_error_and_never_a_no() {
-    let bed = bed(true);
-    for (mood, words) in [
-        (Mood::Status(401), "login"),
-        (Mood::Status(403), "lacks the right"),
-        (Mood::Status(400), "does not take the question"),
-        (Mood::Status(410), "does not take the question"),
-        (Mood::Status(500), "status 500"),
-        (Mood::Status(503), "status 503"),
-        (Mood::Busy(60), "status 429"),
-        (Mood::Hang, "in time"),
-        (Mood::Drip, "in time"),
-        (Mood::LoginPage, "a page for people"),
-        (Mood::Redirect, "a redirect"),
-        (Mood::OtherJson, "not as it should be"),
-        (Mood::BrokenJson, "not as it should be"),
-        (Mood::Huge, "too long"),
-    ] {
-        bed.fake.mood(mood);
-        let start = Instant::now();
-        let error = bed.named("ann", &Holder::Assignee, "PAY-1").unwrap_err();
-        assert!(error.contains(words), "{mood:?}: {error}");
-        assert!(!error.contains("secret") && !error.contains("127.0.0.1"), "{error}");
-        assert!(start.elapsed().as_millis() < 1500, "{mood:?}");
-        bed.forget_breaker();
-    }
-    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut bed = bed;
-    bed.settings.url = format!("http://{}", gone.local_addr().unwrap()).into();
-    drop(gone);
-    let error = bed.named("ann", &Holder::Assignee, "PAY-1").unwrap_err();
-    assert!(error.contains("refused"), "{error}");
-}
-
-#[test]
-fn a_jira_that_is_busy_is_asked_once_more_where_the_time_allows() {
-    let bed = bed(true);
-    bed.fake.state().mood = Mood::Busy(0);
-    bed.fake.state().times = Some(1);
-    assert_eq!(bed.named("ann", &Holder::Assignee, "PAY-1"), Ok(true));
-    assert_eq!(bed.fake.asked().len(), 2);
-    bed.age(60);
-    bed.fake.mood(Mood::Busy(0));
-    assert!(bed.named("ann", &Holder::Assignee, "PAY-1").is_err());
-    assert_eq!(bed.fake.asked().len(), 2, "at most once");
-}
-
-#[test]
-fn a_dead_jira_costs_one_push_its_timeout_and_the_next_ones_nothing() {
-    let bed = bed(true);
-    bed.fake.mood(Mood::Hang);
-    let jira = bed.jira();
-    let start = Instant::now();
-    assert!(named(&jira, "ann", &Holder::Assignee, "PAY-1").is_err());
-    assert!(start.elapsed().as_millis() >= 600);
-    let start = Instant::now();
-    // Another issue of the same push, and other pushes.
-    assert!(named(&jira, "ann", &Holder::Assignee, "PAY-2").is_err());
-    for _ in 0..5 {
-        let error = bed.named("ann", &Holder::Assignee, "PAY-1").unwrap_err();
-        assert!(error.contains("half a minute"), "{error}");
-    }
-    assert!(start.elapsed().as_millis() < 200);
-    assert_eq!(bed.fake.asked().len(), 1);
-}
-
-#[test]
-fn three_quick_failures_leave_it_alone_too_and_a_success_forgets_them() {
-    let bed = bed(true);
-    bed.fake.mood(Mood::Status(503));
-    for _ in 0..3 {
-        assert!(bed.named("ann", &Holder::Assignee, "PAY-1").unwrap_err().contains("503"));
-    }
-    assert!(bed.named("ann", &Holder::Assignee, "PAY-1").unwrap_err().contains("half a minute"));
-    bed.forget_breaker();
-    assert!(bed.named("ann", &Holder::Assignee, "PAY-1").is_err());
-    bed.fake.mood(Mood::Well);
-    bed.named("ann", &Holder::Assignee, "PAY-1").unwrap();
-    bed.fake.mood(Mood::Status(503));
-    for _ in 0..3 {
-        assert!(bed.named("ann", &Holder::Assignee, "PAY-2").unwrap_err().contains("503"));
-    }
-}
-
-#[test]
-fn a_push_has_five_seconds_in_all_whatever_it_names() {
-    let mut bed = bed(true);
-    (bed.settings.timeout_ms, bed.settings.push_timeout_ms) = (400, 500);
-    bed.fake.mood(Mood::Hang);
-    let jira = bed.jira();
-    let start = Instant::now();
-    for number in 1..30 {
-        bed.forget_breaker();
-        let _ = named(&jira, "ann", &Holder::Assignee, &format!("PAY-{number}"));
-    }
-    assert!(start.elapsed().as_millis() < 1200, "{:?}", start.elapsed());
-}
-
-#[test]
-fn a_push_that_names_very_many_issues_is_told_to_come_in_parts() {
-    let bed = bed(true);
-    let jira = bed.jira();
-    let last = (1..=MAX_ISSUES + 1)
-        .map(|number| named(&jira, "ann", &Holder::Assignee, &format!("PAY-{number}")))
-        .fold(None, |_, answer| Some(answer));
-    assert!(last.unwrap().unwrap_err().contains("more than 20 issues"));
-}
-
-#[test]
-fn while_jira_is_down_the_policy_says_what_holds() {
-    let mut bed = bed(true);
-    bed.settings.when_down = WhenDown::Cache(Span::of_seconds(900).unwrap());
-    assert_eq!(bed.named("ann", &Holder::Assignee, "PAY-1"), Ok(true));
-    bed.fake.mood(Mood::Status(500));
-    bed.age(300);
-    let jira = bed.jira();
-    assert_eq!(named(&jira, "ann", &Holder::Assignee, "PAY-1"), Ok(true));
-    assert!(jira.told()[0].contains("PAY-1 30"), "{:?}", jira.told());
-    let never = named(&jira, "ann", &Holder::Assignee, "PAY-2");
-    assert!(never.is_err(), "never asked before");
-    bed.age(700);
-    assert!(bed.named("ann", &Holder::Assignee, "PAY-1").is_err(), "too old");
-    bed.settings.when_down = WhenDown::WithoutIssueRoles;
-    let jira = bed.jira();
-    assert_eq!(named(&jira, "ann", &Holder::Assignee, "PAY-1"), Ok(false));
-    assert!(jira.told().join(" ").contains("nobody counts"), "{:?}", jira.told());
-}
-
-#[test]
-fn a_refused_login_is_not_a_jira_that_is_down() {
-    let mut bed = bed(true);
-    bed.settings.when_down = WhenDown::Cache(Span::of_seconds(900).unwrap());
-    bed.named("ann", &Holder::Assignee, "PAY-1").unwrap();
-    bed.age(60);
-    bed.fake.mood(Mood::Status(401));
-    assert!(bed.named("ann", &Holder::Assignee, "PAY-1").is_err());
-    bed.settings.when_down = WhenDown::WithoutIssueRoles;
-    assert!(bed.named("ann", &Holder::Assignee, "PAY-1").is_err());
-}
-
-#[test]
 fn a_token_that_others_can_read_or_that_is_none_is_not_used_nor_shown() {
     let bed = bed(true);
     let token = Path::new(&*bed.settings.token_file);
@@ -464,17 +284,4 @@ fn jql_is_asked_about_one_issue_on_both_flavors_and_a_wrong_one_is_an_error() {
         };
         assert!(asked.contains(there), "{asked}");
     }
-}
-
-#[test]
-fn old_facts_about_people_are_swept() {
-    let bed = bed(true);
-    bed.named("ann", &Holder::Assignee, "PAY-1").unwrap();
-    let file = bed.folder.path().join("jira/issue/PAY-1.json");
-    sweep(bed.folder.path());
-    assert!(file.exists());
-    let old = std::time::SystemTime::now() - Duration::from_secs(3 * 86_400);
-    std::fs::File::options().append(true).open(&file).unwrap().set_modified(old).unwrap();
-    sweep(bed.folder.path());
-    assert!(!file.exists());
 }

@@ -3,8 +3,10 @@
 //! Knows how to leave either the old content or the new; not what any file means, nor whether
 //! it may be believed (`os::trust`).
 
+mod folder;
 mod place;
 
+pub use folder::{lay, names};
 pub use place::{copy_new, create_new, identity, place_new, sync_file, sync_folder_of};
 
 use super::clock;

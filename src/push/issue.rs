@@ -3,7 +3,9 @@
 //! Knows how a key is told from text that only looks like one, and where a push may name it. A key
 //! is the pusher's claim: what it is worth is decided elsewhere.
 
+use super::message;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -142,7 +144,7 @@ pub fn misspelt(text: &[u8], projects: &[Box<str>]) -> Vec<IssueKey> {
 pub enum Spot {
     /// The ref's name.
     Ref,
-    /// The first line of a new commit's message.
+    /// The subject of a new commit's message: its first paragraph.
     Subject,
     /// What follows it.
     Body,
@@ -198,7 +200,7 @@ pub fn in_play(text: &Text<'_>, projects: &[Box<str>], from: &[Spot]) -> BTreeMa
     let mut found = BTreeMap::new();
     for spot in Spot::ALL.into_iter().filter(|spot| from.contains(spot)) {
         for part in parts(text, spot) {
-            for key in find(part, projects) {
+            for key in find(&part, projects) {
                 found.entry(key).or_insert(spot);
             }
         }
@@ -206,38 +208,30 @@ pub fn in_play(text: &Text<'_>, projects: &[Box<str>], from: &[Spot]) -> BTreeMa
     found
 }
 
-fn parts<'a>(text: &Text<'a>, spot: Spot) -> Vec<&'a [u8]> {
-    let each = |part: fn(&'a [u8]) -> &'a [u8]| text.messages.iter().map(|m| part(m)).collect();
+fn parts<'a>(text: &Text<'a>, spot: Spot) -> Vec<Cow<'a, [u8]>> {
+    let messages = text.messages.iter().copied();
     match spot {
-        Spot::Ref => vec![text.name],
-        Spot::Subject => each(subject),
-        Spot::Body => each(body),
-        Spot::Trailer => text.messages.iter().flat_map(|message| trailers(message)).collect(),
+        Spot::Ref => vec![text.name.into()],
+        Spot::Subject => messages.map(message::subject).collect(),
+        Spot::Body => messages.map(|message| body(message).into()).collect(),
+        Spot::Trailer => messages.flat_map(trailers).map(Cow::Borrowed).collect(),
         Spot::Option => {
-            text.options.iter().filter_map(|option| option.strip_prefix(OPTION)).collect()
+            let named = text.options.iter().filter_map(|option| option.strip_prefix(OPTION));
+            named.map(Cow::Borrowed).collect()
         }
     }
 }
 
-/// The first line that is not empty.
-fn subject(message: &[u8]) -> &[u8] {
-    lines(message).find(|line| !line.is_empty()).unwrap_or_default()
-}
-
 /// What follows the subject, trailers left out: those are a place of their own.
 fn body(message: &[u8]) -> &[u8] {
-    let start = lines(message).take_while(|line| line.is_empty()).count();
-    let after = line_start(message, start + 1);
-    let rest = message.get(after..).unwrap_or_default();
+    let rest = message::body(message);
     let end = rest.len() - trailer_block(rest).map_or(0, <[u8]>::len);
     rest.get(..end).unwrap_or_default()
 }
 
 /// The values of `Issue:` lines in the last paragraph of a message.
 fn trailers(message: &[u8]) -> Vec<&[u8]> {
-    let start = lines(message).take_while(|line| line.is_empty()).count();
-    let rest = message.get(line_start(message, start + 1)..).unwrap_or_default();
-    let block = trailer_block(rest).unwrap_or_default();
+    let block = trailer_block(message::body(message)).unwrap_or_default();
     lines(block).filter_map(value).collect()
 }
 
@@ -273,11 +267,6 @@ fn trailer_block(body: &[u8]) -> Option<&[u8]> {
 
 fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
     text.split(|&b| b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line))
-}
-
-/// Where the line of that number begins, or the end.
-fn line_start(text: &[u8], number: usize) -> usize {
-    text.split_inclusive(|&b| b == b'\n').take(number).map(<[u8]>::len).sum()
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ pub mod action;
 pub mod hygiene;
 pub mod issue;
 pub mod line;
+pub mod message;
 pub mod ref_name;
 pub mod smart;
 

@@ -119,7 +119,7 @@ fn render(payload: &[u8], digest: &Digest) -> Vec<u8> {
     [&MAGIC[..], &VERSION.to_le_bytes(), digest, &length.to_le_bytes(), payload].concat()
 }
 
-/// Makes `payload` the applied policy, and keeps the one before in the history.
+/// Makes `payload` the applied policy, and keeps the one before in the history where that `is_whole`.
 ///
 /// To be called inside `epoch::changing`. A crash leaves the old policy or the new.
 ///
@@ -130,12 +130,13 @@ pub fn replace(
     account_uid: u32,
     payload: &[u8],
     digest: &Digest,
+    is_whole: bool,
 ) -> Result<(), AppliedError> {
     files::ensure_folder(&state.join("policy"))?;
     match open(state, account_uid) {
-        Ok(outgoing) => keep(state, account_uid, &outgoing)?,
+        Ok(outgoing) if is_whole => keep(state, account_uid, &outgoing)?,
         // What is damaged is no policy to return to, and must not stop its own replacement.
-        Err(AppliedError::None | AppliedError::Malformed { .. }) => {}
+        Ok(_) | Err(AppliedError::None | AppliedError::Malformed { .. }) => {}
         Err(error) => return Err(error),
     }
     Ok(files::write_whole(&current(state), &render(payload, digest), 0o600)?)
@@ -187,15 +188,9 @@ fn kept_path(state: &Path, number: u32) -> PathBuf {
 /// # Errors
 /// The folder can't be read.
 pub fn history(state: &Path) -> Result<Vec<u32>, AppliedError> {
-    let folder = history_folder(state);
-    let wrong = |source| FileError::new(&folder, "read", source);
-    let entries = match std::fs::read_dir(&folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        other => other.map_err(wrong)?,
-    };
     let mut numbers = Vec::new();
-    for entry in entries {
-        let name = entry.map_err(wrong)?.file_name();
+    for name in files::names(&history_folder(state))? {
+        let name = name?;
         numbers.extend(name.to_str().filter(|n| n.len() == 8).and_then(|n| n.parse::<u32>().ok()));
     }
     numbers.sort_unstable();
@@ -213,11 +208,15 @@ pub fn open_kept(state: &Path, account_uid: u32, number: u32) -> Result<Applied,
 /// The number of the newest earlier policy that is not the present one: where rollback goes.
 ///
 /// # Errors
-/// The present or an earlier policy can't be opened.
+/// The present or an earlier policy can't be opened; where the present one is damaged, it is none of them.
 pub fn previous(state: &Path, account_uid: u32) -> Result<Option<u32>, AppliedError> {
-    let present = digest(state, account_uid)?;
+    let present = match digest(state, account_uid) {
+        Ok(digest) => Some(digest),
+        Err(AppliedError::Malformed { .. }) => None,
+        Err(error) => return Err(error),
+    };
     for number in history(state)?.into_iter().rev() {
-        if open_kept(state, account_uid, number)?.digest != present {
+        if Some(open_kept(state, account_uid, number)?.digest) != present {
             return Ok(Some(number));
         }
     }
@@ -235,7 +234,7 @@ mod tests {
     }
 
     fn apply(state: &TempDir, text: &str, digest: u8) {
-        replace(state.path(), me(), text.as_bytes(), &[digest; 32]).unwrap();
+        replace(state.path(), me(), text.as_bytes(), &[digest; 32], true).unwrap();
     }
 
     fn text(applied: &Applied) -> String {
@@ -339,7 +338,7 @@ mod tests {
         };
         set(&state.path().join("policy"), 0o770);
         assert!(matches!(digest(state.path(), me()), Err(AppliedError::Trust(_))));
-        assert!(replace(state.path(), me(), b"x", &[0; 32]).is_err());
+        assert!(replace(state.path(), me(), b"x", &[0; 32], true).is_err());
         set(&state.path().join("policy"), 0o700);
         set(&current(state.path()), 0o606);
         assert!(matches!(digest(state.path(), me()), Err(AppliedError::Trust(_))));

@@ -9,7 +9,6 @@ use crate::os::clock;
 use crate::os::files::{self, FileError};
 use crate::os::process::{self, Host, ReceivePack};
 use chrono::{DateTime, TimeDelta, Utc};
-use gix::ObjectId;
 use serde::{Deserialize, Serialize};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -22,7 +21,7 @@ const MAX_BYTES: usize = 8 << 20;
 const UNSEEN: TimeDelta = TimeDelta::minutes(10);
 
 /// A push that was let through.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Landing {
     /// Its id in the trail.
     pub push: String,
@@ -66,20 +65,6 @@ impl From<&ReceivePack> for By {
     }
 }
 
-#[derive(Serialize, Deserialize)]
-struct Stored {
-    push: String,
-    at: DateTime<Utc>,
-    folder: Vec<u8>,
-    repository: String,
-    user: String,
-    evidence: String,
-    projects: Vec<Box<str>>,
-    refs: Vec<(Vec<u8>, String, String)>,
-    landed: bool,
-    by: Option<By>,
-}
-
 impl Landing {
     /// Whether the push is over, so that its refs tell what landed.
     ///
@@ -108,52 +93,17 @@ pub fn keep(state: &Path, name: &str, landing: &Landing) -> Result<(), FileError
     if landing.refs.len() > MAX_REFS {
         return Ok(());
     }
-    let path = folder(state).join(name);
-    let ids = |one: &SlipRef| (one.name.clone(), one.old.to_string(), one.new.to_string());
-    let stored = Stored {
-        push: landing.push.clone(),
-        at: landing.at,
-        folder: landing.folder.clone(),
-        repository: landing.repository.clone(),
-        user: landing.user.clone(),
-        evidence: landing.evidence.clone(),
-        projects: landing.projects.clone(),
-        refs: landing.refs.iter().map(ids).collect(),
-        landed: landing.landed,
-        by: landing.by.clone(),
-    };
-    let wrong = |error: serde_json::Error| FileError::new(&path, "write", error);
-    let bytes = serde_json::to_vec(&stored).map_err(wrong)?;
-    match files::write_fleeting(&path, &bytes, 0o600) {
-        Err(error) if error.is_absent() => {
-            files::ensure_folder(&folder(state))?;
-            files::write_fleeting(&path, &bytes, 0o600)
-        }
-        other => other,
-    }
+    let folder = folder(state);
+    let bytes = serde_json::to_vec(landing);
+    let wrong = |error| FileError::new(&folder.join(name), "write", error);
+    files::lay(&folder, name, &bytes.map_err(wrong)?)
 }
 
 /// The note called `name`; `None` where there is none, or none that can be understood.
 #[must_use]
 pub fn read(state: &Path, name: &str) -> Option<Landing> {
     let bytes = files::read_limited(&folder(state).join(name), MAX_BYTES).ok()?;
-    let stored: Stored = serde_json::from_slice(&bytes).ok()?;
-    let id = |text: &str| ObjectId::from_hex(text.as_bytes()).ok();
-    let reference = |(name, old, new): (Vec<u8>, String, String)| {
-        Some(SlipRef { name, old: id(&old)?, new: id(&new)? })
-    };
-    Some(Landing {
-        push: stored.push,
-        at: stored.at,
-        folder: stored.folder,
-        repository: stored.repository,
-        user: stored.user,
-        evidence: stored.evidence,
-        projects: stored.projects,
-        refs: stored.refs.into_iter().map(reference).collect::<Option<_>>()?,
-        landed: stored.landed,
-        by: stored.by,
-    })
+    serde_json::from_slice(&bytes).ok()
 }
 
 /// All notes, oldest first; those that can't be understood are removed.
@@ -161,15 +111,9 @@ pub fn read(state: &Path, name: &str) -> Option<Landing> {
 /// # Errors
 /// The folder can't be read.
 pub fn all(state: &Path) -> Result<Vec<(String, Landing)>, FileError> {
-    let folder = folder(state);
-    let wrong = |error| FileError::new(&folder, "read", error);
-    let entries = match std::fs::read_dir(&folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        other => other.map_err(wrong)?,
-    };
     let mut found = Vec::new();
-    for entry in entries {
-        let name = entry.map_err(wrong)?.file_name();
+    for name in files::names(&folder(state))? {
+        let name = name?;
         if files::is_draft(&name) {
             continue;
         }
@@ -191,6 +135,7 @@ pub fn forget(state: &Path, name: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gix::ObjectId;
 
     fn landing(at: i64) -> Landing {
         let id = |digit: &str| ObjectId::from_hex(digit.repeat(40).as_bytes()).unwrap();

@@ -8,7 +8,6 @@ use super::slip::SlipRef;
 use crate::access::Id;
 use crate::os::files::{self, FileError};
 use chrono::{DateTime, Utc};
-use gix::ObjectId;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -20,7 +19,7 @@ const MAX_BYTES: usize = 64 << 20;
 const KEY: &str = "d:";
 
 /// A promise.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Promise {
     /// The push's id in the trail.
     pub push: String,
@@ -34,24 +33,16 @@ pub struct Promise {
     pub refs: Vec<SlipRef>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Stored {
-    push: String,
-    at: DateTime<Utc>,
-    folder: Vec<u8>,
-    grants: Vec<Id>,
-    refs: Vec<(Vec<u8>, String, String)>,
-}
-
 fn folder(state: &Path) -> PathBuf {
     state.join("promises")
 }
 
-/// The file of a key; `None` for the key of a push that has a receive-pack, and for what is no key.
-fn file(state: &Path, key: &str) -> Option<PathBuf> {
+/// The file's name for a key; `None` for the key of a push that has a receive-pack, and for what is
+/// no key.
+fn file(key: &str) -> Option<&str> {
     let name = key.strip_prefix(KEY)?;
     let plain = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_hexdigit());
-    plain.then(|| folder(state).join(name))
+    plain.then_some(name)
 }
 
 /// Keeps a promise under `key`, in place of an earlier one.
@@ -59,54 +50,27 @@ fn file(state: &Path, key: &str) -> Option<PathBuf> {
 /// # Errors
 /// The file can't be written.
 pub fn keep(state: &Path, key: &str, promise: &Promise) -> Result<(), FileError> {
-    let Some(path) = file(state, key) else { return Ok(()) };
-    let refs = promise.refs.iter().filter(|_| promise.refs.len() <= MAX_REFS);
-    let stored = Stored {
-        push: promise.push.clone(),
-        at: promise.at,
-        folder: promise.folder.clone(),
-        grants: promise.grants.clone(),
-        refs: refs
-            .map(|one| (one.name.clone(), one.old.to_string(), one.new.to_string()))
-            .collect(),
+    let Some(name) = file(key) else { return Ok(()) };
+    let bytes = match promise.refs.len() {
+        0..=MAX_REFS => serde_json::to_vec(promise),
+        _ => serde_json::to_vec(&Promise { refs: Vec::new(), ..promise.clone() }),
     };
-    let wrong = |error: serde_json::Error| FileError::new(&path, "write", error);
-    let bytes = serde_json::to_vec(&stored).map_err(wrong)?;
-    match files::write_fleeting(&path, &bytes, 0o600) {
-        Err(error) if error.is_absent() => {
-            files::ensure_folder(&folder(state))?;
-            files::write_fleeting(&path, &bytes, 0o600)
-        }
-        other => other,
-    }
+    let folder = folder(state);
+    let wrong = |error| FileError::new(&folder.join(name), "write", error);
+    files::lay(&folder, name, &bytes.map_err(wrong)?)
 }
 
 /// The promise under `key`; `None` where there is none, or none that can be understood.
 #[must_use]
 pub fn read(state: &Path, key: &str) -> Option<Promise> {
-    read_file(&file(state, key)?)
-}
-
-fn read_file(path: &Path) -> Option<Promise> {
-    let bytes = files::read_limited(path, MAX_BYTES).ok()?;
-    let stored: Stored = serde_json::from_slice(&bytes).ok()?;
-    let id = |text: &str| ObjectId::from_hex(text.as_bytes()).ok();
-    let reference = |(name, old, new): (Vec<u8>, String, String)| {
-        Some(SlipRef { name, old: id(&old)?, new: id(&new)? })
-    };
-    Some(Promise {
-        push: stored.push,
-        at: stored.at,
-        folder: stored.folder,
-        grants: stored.grants,
-        refs: stored.refs.into_iter().map(reference).collect::<Option<_>>()?,
-    })
+    let bytes = files::read_limited(&folder(state).join(file(key)?), MAX_BYTES).ok()?;
+    serde_json::from_slice(&bytes).ok()
 }
 
 /// Forgets the promise under `key`; whether there was one does not matter.
 pub fn forget(state: &Path, key: &str) {
-    if let Some(path) = file(state, key) {
-        let _ = std::fs::remove_file(path);
+    if let Some(name) = file(key) {
+        let _ = std::fs::remove_file(folder(state).join(name));
     }
 }
 
@@ -115,17 +79,10 @@ pub fn forget(state: &Path, key: &str) {
 /// # Errors
 /// The folder can't be read.
 pub fn keys(state: &Path) -> Result<Vec<String>, FileError> {
-    let folder = folder(state);
-    let wrong = |error| FileError::new(&folder, "read", error);
-    let entries = match std::fs::read_dir(&folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        other => other.map_err(wrong)?,
-    };
     let mut keys = Vec::new();
-    for entry in entries {
-        let name = entry.map_err(wrong)?.file_name();
-        let key = name.to_str().map(|name| format!("{KEY}{name}"));
-        keys.extend(key.filter(|key| file(state, key).is_some()));
+    for name in files::names(&folder(state))? {
+        let key = name?.to_str().map(|name| format!("{KEY}{name}"));
+        keys.extend(key.filter(|key| file(key).is_some()));
     }
     Ok(keys)
 }
@@ -133,6 +90,7 @@ pub fn keys(state: &Path) -> Result<Vec<String>, FileError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gix::ObjectId;
 
     fn promise() -> Promise {
         let id = |digit: u8| ObjectId::from_hex(&[digit; 40]).unwrap();

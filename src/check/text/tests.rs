@@ -25,26 +25,6 @@ fn an_address_is_taken_where_nobody_could_read_another_one() {
 }
 
 #[test]
-fn a_subject_is_the_first_paragraph_as_git_log_shows_it() {
-    // What `git log --format=%s` prints of each.
-    for (message, shown) in [
-        (&b"one\n\ntwo"[..], &b"one"[..]),
-        (b"PAY-1: x\nsecond line \n third\n\nbody", b"PAY-1: x second line  third"),
-        (b"\n \t\n one \r\ntwo", b" one two"),
-        (b"a\n \nb", b"a"),
-        (b"a\r\n\r\nb", b"a"),
-        (b"\x0c\nPAY-1: x\n", b"\x0c PAY-1: x"),
-        (b"\x0b\nx", b"\x0b x"),
-        (b"x \x0c\ny", b"x \x0c y"),
-        (b"evil\rPAY-1: x\n", b"evil\rPAY-1: x"),
-        (b"", b""),
-        (b"\n\n", b""),
-    ] {
-        assert_eq!(*subject(message), *shown, "{:?}", message.as_bstr());
-    }
-}
-
-#[test]
 fn a_commit_is_parted_from_its_signature_as_git_does() {
     let text = b"tree 1\nauthor A\ngpgsig one\n two\n\n gpgsig not\n\nbody\n gpgsig x\n";
     let signed = signed_commit(text, gix::hash::Kind::Sha1).unwrap();

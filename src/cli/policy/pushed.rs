@@ -14,7 +14,7 @@ use crate::hook::policy_push;
 use crate::os::site::Site;
 use crate::policy::compiled::CompiledError;
 use crate::policy::model::{Policy, PolicyHome};
-use crate::store::applied;
+use crate::store::applied::{self, AppliedError};
 
 /// The policy of the branch, where the policy comes from one and something was pushed there. Root has
 /// become the hosting account then.
@@ -43,15 +43,42 @@ pub(super) fn held(site: &Site, out: &Out) -> anyhow::Result<Option<Ready>> {
 }
 
 /// What it is compared with, and where it comes from: by what counts, or, where an upgrade has left that
-/// in a form that can't be read, by the site's file.
+/// in a form that can't be read, by the site's file. Where it is damaged nobody can say what it was,
+/// so the file has to be chosen by hand.
 fn before(site: &Site, out: &Out) -> anyhow::Result<Option<(Policy, PolicyHome)>> {
-    let Ok(applied) = applied::open(&site.state, site.account_uid) else { return Ok(None) };
-    let policy = match Payload::open(applied) {
-        Ok(compiled) => compiled.policy()?,
-        Err(CompiledError::Version(_)) => load(&site.policy, Some(site.account_uid), out)?.policy,
+    let applied = match applied::open(&site.state, site.account_uid) {
+        Ok(applied) => applied,
+        Err(AppliedError::Malformed { .. }) => return damaged(site, out),
         Err(_) => return Ok(None),
     };
+    let policy = match Payload::open(applied).and_then(|compiled| compiled.policy()) {
+        Ok(policy) => policy,
+        Err(CompiledError::Version(_)) => load(&site.policy, Some(site.account_uid), out)?.policy,
+        Err(error) if error.is_damage() => return damaged(site, out),
+        Err(error) => return Err(error.into()),
+    };
     Ok(policy.settings.home.clone().map(|home| (policy, home)))
+}
+
+/// What counts is damaged: nothing, where neither the site's file nor the policy before says that it comes
+/// by pushes.
+fn damaged<T>(site: &Site, out: &Out) -> anyhow::Result<Option<T>> {
+    let written = load(&site.policy, Some(site.account_uid), out)?.policy.settings.home;
+    let Some(home) = written.or_else(|| last_kept(site)) else { return Ok(None) };
+    let (file, home) = (site.policy.display(), home.repository);
+    Err(anyhow::anyhow!(
+        "what counts now is damaged, and the policy comes by pushes to `{home}`: what the branch holds has nothing \
+         to be compared with\n\
+         to go back to the policy before: refwarden policy rollback\n\
+         to apply `{file}`, and push to `{home}` then: refwarden policy apply --by-hand"
+    ))
+}
+
+/// Where the policy came from before the one that counts.
+fn last_kept(site: &Site) -> Option<PolicyHome> {
+    let numbers = applied::history(&site.state).ok()?;
+    let kept = applied::open_kept(&site.state, site.account_uid, *numbers.last()?).ok()?;
+    Payload::open(kept).ok()?.settings().home.clone()
 }
 
 /// Whether what counts was pushed.

@@ -62,7 +62,7 @@ impl Place {
         let bytes = compiled::compile(policy, &[], None, &|_| Ok(Vec::new())).unwrap();
         let digest =
             *compiled::Compiled::open(bytes.as_slice(), bytes.len() as u64).unwrap().digest();
-        applied::replace(&site.state, site.account_uid, &bytes, &digest).unwrap();
+        applied::replace(&site.state, site.account_uid, &bytes, &digest, true).unwrap();
         let (policy, digest) = desk::open_policy(&site).unwrap();
         assert!(folder.path().exists());
         Desk {

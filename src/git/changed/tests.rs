@@ -195,6 +195,28 @@ fn small_trees_that_stand_for_very_many_paths_are_refused_before_they_take_memor
     assert!(error.to_string().contains("MiB of changed paths"), "{error}");
 }
 
+/// A tree in which `depth` times each folder has the one below it under two names.
+fn doubled(repo: &Repo, depth: usize) -> ObjectId {
+    let mut line = format!("100644 blob {}\tf\n", repo.blob("x"));
+    for _ in 0..depth {
+        let id = repo.git_in(&["mktree"], &line);
+        line = format!("040000 tree {id}\ta\n040000 tree {id}\tb\n");
+    }
+    ObjectId::from_hex(repo.git_in(&["mktree"], line).as_bytes()).unwrap()
+}
+
+#[test]
+fn trees_that_name_each_other_are_refused_long_before_all_their_paths_are_visited() {
+    let repo = Repo::new();
+    let limits = Limits { max_paths: u32::MAX, max_path_bytes: u64::MAX, ..WIDE };
+    let change = |tree| Change::Create { new: repo.commit_tree(tree, &[], 1) };
+    // 2^12 paths are no burden, 2^40 are.
+    let few = of(&history(&repo), &change(doubled(&repo, 12)), None, &limits).unwrap();
+    assert_eq!(known(few).len(), 1 << 12);
+    let error = of(&history(&repo), &change(doubled(&repo, 40)), None, &limits).unwrap_err();
+    assert!(error.to_string().contains("repeated paths"), "{error}");
+}
+
 #[test]
 fn a_tree_with_one_name_twice_is_refused() {
     let repo = Repo::new();

@@ -3,7 +3,7 @@
 //! Knows which commits count: those of a ref that are no merges. A ref that names an issue names it
 //! for all of its commits.
 
-use super::paint::{Bits, Painted, bits};
+use super::paint::{Bits, bits};
 use super::ready::Ready;
 use super::sides::{Seat, Side};
 use super::tally::{Reach, Tally};
@@ -29,17 +29,16 @@ pub(super) fn judge(
     push: &Push<'_>,
     sides: &[Side<'_>],
     ready: &[&Ready<'_>],
-    painted: &Painted,
     known: &Known<'_>,
     tally: &mut Tally<'_>,
 ) -> Result<(), GitError> {
     for ((side, ready), bit) in sides.iter().zip(ready).zip(bits()) {
         let Some((place, rule)) = ready.issue else { continue };
-        let one = One { push, painted, rule, issues: push.people.issues(), bit, place };
-        let doubtful = one.doubtful(known)?;
+        let one = One { push, known, rule, issues: push.people.issues(), bit, place };
+        let doubtful = one.doubtful()?;
         let tips: Vec<Node> = side.seats.iter().map(|seat| seat.tip).collect();
         for seat in &side.seats {
-            one.seat(seat, &tips, &doubtful, known, tally)?;
+            one.seat(seat, &tips, &doubtful, tally)?;
         }
     }
     Ok(())
@@ -48,7 +47,7 @@ pub(super) fn judge(
 /// One check's rule.
 struct One<'a> {
     push: &'a Push<'a>,
-    painted: &'a Painted,
+    known: &'a Known<'a>,
     rule: &'a IssueRule,
     issues: &'a dyn Issues,
     bit: Bits,
@@ -57,14 +56,14 @@ struct One<'a> {
 }
 
 impl One<'_> {
-    fn doubtful(&self, known: &Known<'_>) -> Result<Vec<Doubtful>, GitError> {
+    fn doubtful(&self) -> Result<Vec<Doubtful>, GitError> {
         if !issue::looks_at_commits(self.issues) {
             return Ok(Vec::new());
         }
         let meter = Meter::new(self.push.limits);
         let mut all = Vec::new();
-        for (index, (node, commit, bits)) in (0..).zip(&self.painted.commits) {
-            if bits & self.bit == 0 || merges::is_merge(self.push, commit, known)? {
+        for (index, (node, commit, bits)) in (0..).zip(&self.known.painted.commits) {
+            if bits & self.bit == 0 || merges::is_merge(self.push, commit, self.known)? {
                 continue;
             }
             let by_ref = match self.commit(*node, commit.size, &meter)?.1 {
@@ -97,7 +96,6 @@ impl One<'_> {
         seat: &Seat,
         tips: &[Node],
         doubtful: &[Doubtful],
-        known: &Known<'_>,
         tally: &mut Tally<'_>,
     ) -> Result<(), GitError> {
         let names_one = self.of_ref(seat, tally);
@@ -106,11 +104,11 @@ impl One<'_> {
             return Ok(());
         }
         let meter = Meter::new(self.push.limits);
-        let reach = Reach::of(seat.tip, tips, self.bit, known, self.painted, &meter)?;
+        let reach = Reach::of(seat.tip, tips, self.bit, self.known, &meter)?;
         let reached = doubtful.iter().filter(mine).filter(|one| reach.has(one.commit));
         let wanted = tally.count(seat, reached.map(|one| (one.commit, self.place, 1)));
         for index in wanted {
-            let Some((node, commit, _)) = self.painted.commits.get(index as usize) else {
+            let Some((node, commit, _)) = self.known.painted.commits.get(index as usize) else {
                 continue;
             };
             if let (id, Some(Fault::Unnamed(words) | Fault::Wrong(words))) =

@@ -44,11 +44,16 @@ impl<'a> Judge<'a> {
             people,
             sides,
             meter,
-            files: Files { objects: &history.objects, user: people.pusher(), meter },
-            trees: Trees::new(&history.objects),
+            files: Files::new(history, people.pusher(), meter),
+            trees: Trees::new(history),
             text_bits: having(|ready| !ready.of_commit.is_empty()),
             path_bits: having(|ready| !ready.of_path.is_empty()),
         }
+    }
+
+    /// What was compared until now counts as new: it is this server that looks at it once more.
+    pub(super) fn forget(&mut self) {
+        self.trees = Trees::new(self.history);
     }
 
     /// Judges a commit for the sides of `bits`; `tree` gives the trees of its parents.

@@ -4,7 +4,7 @@
 //! a parent and an ancestor of it. Then it is a merge only where it changes nothing either, as
 //! `git merge --no-ff` makes it.
 
-use super::paint::{Painted, bits};
+use super::paint::bits;
 use super::ready::Ready;
 use super::sides::Side;
 use super::tally::Tally;
@@ -124,7 +124,6 @@ pub(super) fn judge(
     push: &Push<'_>,
     sides: &[Side<'_>],
     ready: &[&Ready<'_>],
-    painted: &Painted,
     known: &Known<'_>,
     tally: &mut Tally<'_>,
 ) -> Result<(), GitError> {
@@ -135,7 +134,7 @@ pub(super) fn judge(
             let steps = match old {
                 Some(old) => net::range(push, Some(old), seat.tip)?.commits,
                 None => {
-                    let mine = painted.commits.iter().filter(|(_, _, bits)| bits & bit != 0);
+                    let mine = known.painted.commits.iter().filter(|(_, _, bits)| bits & bit != 0);
                     mine.map(|(node, commit, _)| (*node, Rc::clone(commit))).collect()
                 }
             };

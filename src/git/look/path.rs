@@ -3,11 +3,12 @@
 //! Knows which file has to be read for which rule, and how much of it; sizes come first.
 
 use super::ready::OfPath;
+use super::searched::{Search, Searched};
 use crate::check::modules::{self, Modules};
 use crate::check::{content, links, names, paths};
 use crate::git::GitError;
+use crate::git::commits::History;
 use crate::git::limits::Meter;
-use crate::git::objects::Objects;
 use crate::git::tree::{Difference, Item};
 use crate::policy::name::UserName;
 use crate::policy::pattern::Pattern;
@@ -15,19 +16,33 @@ use crate::policy::refs::{ChangedPath, PathScope};
 use gix::ObjectId;
 use gix::bstr::ByteSlice;
 use gix::objs::tree::EntryKind;
+use std::cell::RefCell;
 use std::rc::Rc;
+
+/// Bytes of a file with findings that are searched in about the time that a name of a tree takes.
+const BYTES_PER_NAME: u64 = 64;
 
 /// Tells of a violation: a line's number, where there is one, and words.
 pub(super) type Tell<'a> = &'a mut dyn FnMut(Option<usize>, Vec<u8>);
 
 /// The files of one push, and who pushes.
 pub(super) struct Files<'a> {
-    pub(super) objects: &'a Objects,
-    pub(super) user: &'a UserName,
-    pub(super) meter: &'a Meter<'a>,
+    history: &'a History,
+    user: &'a UserName,
+    meter: &'a Meter<'a>,
+    searched: Searched,
+    /// The last `.gitmodules`: each submodule of a tree asks for it.
+    modules: RefCell<Option<(ObjectId, Described)>>,
 }
 
-impl Files<'_> {
+/// What a `.gitmodules` says, or why it can't be read.
+type Described = Rc<Result<Modules, &'static str>>;
+
+impl<'a> Files<'a> {
+    pub(super) fn new(history: &'a History, user: &'a UserName, meter: &'a Meter<'a>) -> Self {
+        Self { history, user, meter, searched: Searched::default(), modules: RefCell::default() }
+    }
+
     /// What the rule has against the difference; `modules` reads a tree's `.gitmodules`.
     pub(super) fn judge(
         &self,
@@ -120,27 +135,53 @@ impl Files<'_> {
                 return Ok(());
             }
         }
-        let size = self.size_of(&id)?;
+        let old_ids: Vec<ObjectId> = difference.olds().filter_map(Item::blob).collect();
+        let search = Search::new(searcher, id, old_ids);
+        let before = self.searched.found(&search);
+        if before == Some(false) {
+            return Ok(());
+        }
+        let mut found: usize = 0;
+        let size = self.search(searcher, &search, &mut |line, words| {
+            found += 1;
+            tell(line, words);
+        })?;
+        if before.is_some() {
+            let names = usize::try_from(size / BYTES_PER_NAME).unwrap_or(usize::MAX);
+            self.history.repeats.add(found.saturating_add(names))?;
+        }
+        self.searched.note(search, found > 0);
+        Ok(())
+    }
+
+    /// Searches a file, and gives its size.
+    fn search(
+        &self,
+        searcher: &content::Searcher<'_>,
+        search: &Search,
+        tell: Tell<'_>,
+    ) -> Result<u64, GitError> {
+        let size = self.size_of(&search.new)?;
         if size > content::LARGEST {
             let most = content::LARGEST;
             let words = format!("the file has {size} bytes: only up to {most} are searched");
             tell(None, words.into_bytes());
-            return Ok(());
+            return Ok(0);
         }
         self.meter.bytes(size)?;
-        let new = self.read(&id)?;
+        let new = self.read(&search.new)?;
         let mut olds = Vec::new();
-        for old in difference.olds().filter_map(Item::blob) {
+        for old in &search.olds {
             // What can't be read because it is too large has no line that is known.
-            if self.size_of(&old)? <= content::LARGEST {
-                olds.push(self.read(&old)?);
+            if self.size_of(old)? <= content::LARGEST {
+                olds.push(self.read(old)?);
             }
         }
         let olds: Vec<&[u8]> = olds.iter().map(|old| old.as_slice()).collect();
         searcher.search(&new, &olds, &mut |line, name| {
             tell(Some(line), format!("looks like a secret: {name}").into_bytes());
         });
-        Ok(())
+        Ok(size)
     }
 
     fn submodule(
@@ -157,9 +198,9 @@ impl Files<'_> {
             }
             let all = match modules()? {
                 Some(id) if !allowed.is_empty() => self.modules(&id)?,
-                _ => Ok(Modules::default()),
+                _ => Rc::new(Ok(Modules::default())),
             };
-            let words = match all {
+            let words = match &*all {
                 Ok(all) => {
                     let found = all.refuses(difference.path, allowed, self.user);
                     found.map_err(GitError::Pattern)?
@@ -185,27 +226,37 @@ impl Files<'_> {
         if new.kind == EntryKind::Link {
             return Ok(vec![b"`.gitmodules` is a symbolic link".to_vec()]);
         }
-        let all = match self.modules(&new.id)? {
-            Ok(all) => all,
-            Err(words) => return Ok(vec![words.as_bytes().to_vec()]),
-        };
         let mut olds = Vec::new();
         for old in difference.olds().filter_map(Item::blob) {
             // An old one that can't be read says nothing.
-            olds.extend(self.modules(&old)?.ok());
+            olds.push(self.modules(&old)?);
         }
+        let olds: Vec<&Modules> = olds.iter().filter_map(|old| (**old).as_ref().ok()).collect();
+        let all = self.modules(&new.id)?;
+        let all = match &*all {
+            Ok(all) => all,
+            Err(words) => return Ok(vec![words.as_bytes().to_vec()]),
+        };
         all.new_urls(&olds, allowed, self.user).map_err(GitError::Pattern)
     }
 
-    fn modules(&self, id: &ObjectId) -> Result<Result<Modules, &'static str>, GitError> {
-        if self.size_of(id)? > modules::LARGEST {
-            return Ok(Err("`.gitmodules` is too large to be read"));
+    fn modules(&self, id: &ObjectId) -> Result<Described, GitError> {
+        if let Some((known, all)) = &*self.modules.borrow()
+            && known == id
+        {
+            return Ok(Rc::clone(all));
         }
-        Ok(Modules::parse(&self.read(id)?))
+        let all = Rc::new(if self.size_of(id)? > modules::LARGEST {
+            Err("`.gitmodules` is too large to be read")
+        } else {
+            Modules::parse(&self.read(id)?)
+        });
+        self.modules.replace(Some((*id, Rc::clone(&all))));
+        Ok(all)
     }
 
     fn size_of(&self, id: &ObjectId) -> Result<u64, GitError> {
-        let (kind, size) = self.objects.header(id)?.ok_or(GitError::Missing(*id))?;
+        let (kind, size) = self.history.objects.header(id)?.ok_or(GitError::Missing(*id))?;
         if kind == gix::objs::Kind::Blob {
             return Ok(size);
         }
@@ -213,7 +264,7 @@ impl Files<'_> {
     }
 
     fn read(&self, id: &ObjectId) -> Result<Rc<Vec<u8>>, GitError> {
-        Ok(self.objects.get(id)?.0.data)
+        Ok(self.history.objects.get(id)?.0.data)
     }
 }
 

@@ -3,7 +3,7 @@
 //! Knows bounds, and which commits one ref leads to; no rule.
 
 use super::Known;
-use super::paint::{Bits, Painted};
+use super::paint::Bits;
 use super::sides::Seat;
 use crate::check::{self, Asked, Failed, Found, KEPT};
 use crate::git::GitError;
@@ -85,13 +85,12 @@ impl Reach {
         tips: &[Node],
         bit: Bits,
         known: &Known<'_>,
-        painted: &Painted,
         meter: &Meter<'_>,
     ) -> Result<Self, GitError> {
         if tips.iter().all(|other| *other == tip) {
             return Ok(Self::All);
         }
-        let mut reached = vec![false; painted.commits.len()];
+        let mut reached = vec![false; known.painted.commits.len()];
         let mut open = vec![tip];
         while let Some(node) = open.pop() {
             meter.step()?;

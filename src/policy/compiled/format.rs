@@ -59,6 +59,12 @@ pub enum CompiledError {
 }
 
 impl CompiledError {
+    /// Whether the file is not what any program of ours wrote.
+    #[must_use]
+    pub const fn is_damage(&self) -> bool {
+        matches!(self, Self::NotOurs | Self::Damaged(_))
+    }
+
     /// The code of the refusal.
     #[must_use]
     pub const fn code(&self) -> Code {

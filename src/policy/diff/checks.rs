@@ -1,13 +1,16 @@
 //! What commits must look like: before and after. Whatever is asked of fewer of them, or no longer,
 //! widens; what can't be told to be narrower counts as wider.
 
-use super::super::checks::{Check, Rule};
+use super::super::checks::{Author, Check, Rule};
 use super::super::entry::{Enforce, Place};
-use super::super::model::Policy;
+use super::super::model::{Policy, User};
+use super::super::name::UserName;
 use super::super::pattern::Pattern;
 use super::super::refs::RefScope;
 use super::super::spoken;
+use super::render::some_of;
 use super::{Note, Spot};
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) fn compare([old, new]: [&Policy; 2], notes: &mut Vec<Note>) {
     let find = |policy: &'_ Policy, name: &str| -> Option<Check> {
@@ -17,7 +20,10 @@ pub(super) fn compare([old, new]: [&Policy; 2], notes: &mut Vec<Note>) {
         let spot = Spot::new(check.place, &old.files, true);
         match find(new, &check.name) {
             None => note(notes, true, format!("gone, {}, {spot}", spoken::check(check))),
-            Some(after) => both(check, &after, new, notes),
+            Some(after) => {
+                both(check, &after, new, notes);
+                known(check, &after, [old, new], notes);
+            }
         }
     }
     for check in new.checks.iter().filter(|check| find(old, &check.name).is_none()) {
@@ -79,6 +85,59 @@ fn rules(a: &Check, b: &Check, notes: &mut Vec<Note>) {
             note(notes, false, format!("check {name} asks for `{key}` too"));
         }
     }
+}
+
+/// A rule that asks for anybody's address or key lets more by where there are more of them, whoever
+/// pushes it.
+fn known(a: &Check, b: &Check, policies: [&Policy; 2], notes: &mut Vec<Note>) {
+    for rule in a.rules.iter().filter(|rule| b.rules.contains(rule)) {
+        let (what, of): (_, fn(&User) -> Traits) = match rule {
+            Rule::Author(Author::Known) => ("knows more addresses", addresses),
+            Rule::Signed { .. } => ("takes more signatures", signatures),
+            _ => continue,
+        };
+        let [was, is] = policies.map(|policy| traits(policy, of));
+        let more: BTreeSet<&str> = is
+            .iter()
+            .filter(|(one, _)| !was.contains_key(*one))
+            .flat_map(|(_, users)| users.iter().map(|user| user.as_str()))
+            .collect();
+        if !more.is_empty() {
+            let (name, key) = (&b.name, rule.key());
+            let users = some_of(more.into_iter());
+            note(notes, true, format!("check {name}: `{key}` {what}, of {users}"));
+        }
+    }
+}
+
+/// What somebody is known by: an address, and perhaps a key.
+type Traits = BTreeSet<(String, String)>;
+
+fn addresses(user: &User) -> Traits {
+    user.emails.iter().map(|email| (email.to_lowercase(), String::new())).collect()
+}
+
+fn signatures(user: &User) -> Traits {
+    let keys: Vec<&str> = user.ssh_keys.iter().chain(&user.gpg_keys).map(|key| &**key).collect();
+    let with = |(email, _)| {
+        let pair = move |key: &&str| (String::clone(&email), (*key).to_owned());
+        keys.iter().map(pair).collect::<Vec<_>>()
+    };
+    addresses(user).into_iter().flat_map(with).collect()
+}
+
+/// Whose each is, of active users.
+fn traits(
+    policy: &Policy,
+    of: fn(&User) -> Traits,
+) -> BTreeMap<(String, String), BTreeSet<&UserName>> {
+    let mut all: BTreeMap<_, BTreeSet<&UserName>> = BTreeMap::new();
+    for (name, user) in policy.users.iter().filter(|(_, user)| user.active) {
+        for one in of(user) {
+            all.entry(one).or_default().insert(name);
+        }
+    }
+    all
 }
 
 /// Whether what passes `after` is sure to pass `before`.
@@ -210,6 +269,52 @@ mod tests {
         for (at, change) in wider.iter().enumerate() {
             assert!(widens(change), "{at}: {:?}", told(change));
         }
+    }
+
+    #[test]
+    fn who_is_known_by_more_widens_what_asks_for_anybody() {
+        let policy = |rule: &Rule, user: Option<User>| Policy {
+            checks: vec![lab::check("form", rule.clone())],
+            users: user.into_iter().map(|user| (lab::user("carol"), user)).collect(),
+            ..Policy::default()
+        };
+        let emails = vec!["c@x".into()];
+        let bare = lab::declared();
+        let with = User { emails: emails.clone(), ..bare.clone() };
+        let keyed = User { ssh_keys: vec!["ssh-ed25519 A".into()], ..with.clone() };
+        let folded = User { emails: vec!["C@X".into()], ..bare.clone() };
+        let idle = User { active: false, ..keyed.clone() };
+        let told = |rule: &Rule, was: &User, is: Option<&User>| {
+            let mut notes = Vec::new();
+            let [old, new] = [Some(was), is].map(|user| policy(rule, user.cloned()));
+            compare([&old, &new], &mut notes);
+            assert!(notes.iter().all(|note| note.widens));
+            notes.into_iter().map(|note| note.text).collect::<Vec<_>>()
+        };
+        let author = Rule::Author(Author::Known);
+        let signed = Rule::Signed { commits: true, tags: false };
+        let more = ["check form: `author` knows more addresses, of carol"];
+        assert_eq!(told(&author, &bare, Some(&with)), more);
+        assert_eq!(told(&author, &idle, Some(&keyed)), more);
+        assert_eq!(
+            told(&signed, &with, Some(&keyed)),
+            ["check form: `signed` takes more signatures, of carol"]
+        );
+        for (rule, was, is) in [
+            (&author, &with, Some(&bare)),
+            (&author, &with, Some(&folded)),
+            (&author, &with, Some(&keyed)),
+            (&author, &keyed, Some(&idle)),
+            (&author, &with, None),
+            (&signed, &bare, Some(&with)),
+            (&Rule::Author(Author::Pusher), &bare, Some(&with)),
+        ] {
+            assert!(told(rule, was, is).is_empty(), "{rule:?}");
+        }
+        // Somebody who is new is told by whom the policy knows, too.
+        let mut notes = Vec::new();
+        compare([&policy(&author, None), &policy(&author, Some(with))], &mut notes);
+        assert_eq!(notes.len(), 1);
     }
 
     #[test]

@@ -82,6 +82,12 @@ fn every_place_counts_in_order_and_can_be_switched_off() {
         spots("refs/heads/PAY-1", &["PAY-1: x", "\n\nPAY-2"], &[], &Spot::ALL),
         "PAY-1 ref, PAY-2 subject"
     );
+    // The subject is the whole first paragraph, as git shows it.
+    let message = "retry, for\nPAY-7\n and PAY-8\n\nPAY-9";
+    assert_eq!(spots("", &[message], &[], &[Spot::Subject]), "PAY-7 subject, PAY-8 subject");
+    assert_eq!(spots("", &[message], &[], &[Spot::Body]), "PAY-9 body");
+    let trailer = "retry\nIssue: PAY-1\n";
+    assert_eq!(spots("", &[trailer], &[], &Spot::ALL), "PAY-1 subject");
 }
 
 #[test]
@@ -91,6 +97,7 @@ fn a_trailer_is_a_line_of_the_last_paragraph_alone() {
     assert_eq!(trailer("s\r\n\r\nIssue: PAY-1\r\n"), "PAY-1 trailer");
     for none in [
         "Issue: PAY-1",
+        "s\nIssue: PAY-1",
         "s\n\nIssue: PAY-1\n\nthe end",
         "s\n\nIssue: PAY-1\nand more words",
         "s\n\nIssues: PAY-1",

@@ -20,6 +20,7 @@ use crate::os::files::FileError;
 use crate::os::process::{Host, ReceivePack};
 use chrono::{DateTime, Utc};
 use gix::ObjectId;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -132,8 +133,9 @@ impl End {
     }
 }
 
-/// One ref that may move, from exactly one value to another.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One ref that may move, from exactly one value to another. Notes in JSON hold it as three texts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Texts", into = "Texts")]
 pub struct SlipRef {
     /// The full name, any bytes.
     pub name: Vec<u8>,
@@ -141,6 +143,24 @@ pub struct SlipRef {
     pub old: ObjectId,
     /// The value after; all zero when it is deleted.
     pub new: ObjectId,
+}
+
+/// The name's bytes, and both ids in hex.
+type Texts = (Vec<u8>, String, String);
+
+impl From<SlipRef> for Texts {
+    fn from(one: SlipRef) -> Self {
+        (one.name, one.old.to_string(), one.new.to_string())
+    }
+}
+
+impl TryFrom<Texts> for SlipRef {
+    type Error = &'static str;
+
+    fn try_from((name, old, new): Texts) -> Result<Self, Self::Error> {
+        let id = |text: String| parse_id(text.as_bytes()).ok_or("it is no id");
+        Ok(Self { name, old: id(old)?, new: id(new)? })
+    }
 }
 
 /// How the world stands when `update` asks.

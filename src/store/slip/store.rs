@@ -30,14 +30,7 @@ pub fn repository_prefix(git_dir: (u64, u64)) -> String {
 /// [`SlipError`].
 pub fn write(state: &Path, slip: &Slip) -> Result<(), SlipError> {
     let bytes = format::render(slip).map_err(SlipError::Unwritable)?;
-    let path = folder(state).join(slip.head.key.file_name());
-    match files::write_fleeting(&path, &bytes, 0o600) {
-        Err(error) if error.is_absent() => {
-            files::ensure_folder(&folder(state))?;
-            Ok(files::write_fleeting(&path, &bytes, 0o600)?)
-        }
-        other => Ok(other?),
-    }
+    Ok(files::lay(&folder(state), &slip.head.key.file_name(), &bytes)?)
 }
 
 /// A slip that `update` holds open; only its head has been read.
@@ -228,14 +221,8 @@ pub fn exists_for(state: &Path, pid: u32, start_time: u64) -> Result<bool, SlipE
 /// # Errors
 /// The folder can't be read; that it is absent is no error.
 pub fn has_damaged(state: &Path) -> Result<bool, SlipError> {
-    let folder = folder(state);
-    let wrong = |error| FileError::new(&folder, "read", error);
-    let entries = match std::fs::read_dir(&folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
-        other => other.map_err(wrong)?,
-    };
-    for entry in entries {
-        if entry.map_err(wrong)?.file_name().to_string_lossy().starts_with(".damaged-") {
+    for name in files::names(&folder(state))? {
+        if name?.to_string_lossy().starts_with(".damaged-") {
             return Ok(true);
         }
     }
@@ -248,14 +235,9 @@ pub fn has_damaged(state: &Path) -> Result<bool, SlipError> {
 /// The folder can't be read; that it is absent is no error.
 pub fn all(state: &Path) -> Result<Vec<Head>, SlipError> {
     let folder = folder(state);
-    let wrong = |error| FileError::new(&folder, "read", error);
-    let entries = match std::fs::read_dir(&folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        other => other.map_err(wrong)?,
-    };
     let mut heads = Vec::new();
-    for entry in entries {
-        let name = entry.map_err(wrong)?.file_name();
+    for name in files::names(&folder)? {
+        let name = name?;
         if name.to_str().is_some_and(|name| !name.starts_with('.')) {
             heads.extend(open_path(folder.join(name)).ok().map(|opened| opened.parsed.head));
         }
@@ -298,15 +280,10 @@ pub fn stale(
     limit: usize,
 ) -> Result<Vec<Stale>, SlipError> {
     let folder = folder(state);
-    let wrong = |error| FileError::new(&folder, "read", error);
-    let entries = match std::fs::read_dir(&folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        other => other.map_err(wrong)?,
-    };
     let mut found = Vec::new();
     let mut looked_at = 0;
-    for entry in entries {
-        let name = entry.map_err(wrong)?.file_name();
+    for name in files::names(&folder)? {
+        let name = name?;
         // Dot files are slips being written.
         let is_asked = |name: &str| !name.starts_with('.') && name.starts_with(prefix);
         if !name.to_str().is_some_and(|name| is_asked(name) && name != own) {

@@ -92,6 +92,31 @@ fn a_branch_on_which_somebody_may_go_past_a_check_hides_nothing_from_it() {
 }
 
 #[test]
+fn a_merge_that_takes_the_older_side_is_seen_on_a_new_ref_before_the_base_is_there() {
+    let table = "[[checks]]\nname = \"closed\"\nforbid-paths = [\"secret/**\"]\n";
+    let site = Site::new(&policy(&[], table));
+    let repo = site.repo("app");
+    let bob = site.person("bob", &repo);
+    bob.write("secret/key", "1\n");
+    bob.commit("open", "1\n");
+    bob.run(&["branch", "side"]);
+    bob.commit("secret/key", "2\n");
+    // The repository has no `main`.
+    repo.seed(&bob.path, &["main:dev"]);
+    bob.run(&["checkout", "--quiet", "side"]);
+    bob.commit("open", "2\n");
+    bob.run(&["checkout", "--quiet", "main"]);
+    bob.run(&["merge", "--quiet", "--no-commit", "--no-ff", "side"]);
+    bob.push(&["main:refs/heads/same"]).landed();
+    bob.run(&["checkout", "side", "--", "secret/key"]);
+    bob.commit_index("merge, with the older secret");
+    bob.push(&["main:refs/heads/turned"]).refused("RW408").says("secret/key").nothing_moved();
+    bob.run(&["checkout", "main^1", "--", "secret/key"]);
+    bob.run(&["commit", "--quiet", "--amend", "--message", "merge"]);
+    bob.push(&["main:refs/heads/honest"]).landed().silent();
+}
+
+#[test]
 fn a_bypass_that_is_taken_away_does_not_make_what_it_let_by_known() {
     let lifts = permit("alice", "bypass", "checks = [\"subject\"]\nbranches = [\"import/**\"]");
     let (site, _repo, bob) = started(&policy(&[lifts], SUBJECT));

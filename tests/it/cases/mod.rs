@@ -2,6 +2,7 @@
 
 mod actions;
 mod as_code;
+mod bombs;
 mod checks;
 mod clock;
 mod commands;

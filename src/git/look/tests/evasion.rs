@@ -67,6 +67,44 @@ fn a_new_branch_is_compared_with_where_it_left_the_base() {
 }
 
 #[test]
+fn a_merge_that_takes_the_older_side_is_seen_where_there_is_no_base_yet() {
+    let repo = Repo::new();
+    let rules = || vec![Rule::ForbidPaths(scope(&["secrets/**"], &[]))];
+    let (old, new) = (("secrets/x", "old"), ("secrets/x", "new"));
+    let base = repo.commit(&[old, ("a", "1")], &[]);
+    let dev = repo.commit(&[new, ("a", "1")], &[base]);
+    repo.set("refs/heads/dev", dev);
+    let judge = |new, knows| {
+        let update = repo.update(None, Some(new), "refs/heads/topic");
+        lines(&look(&repo.reader(), &update, rules(), knows, None))
+    };
+    let side = repo.commit(&[old, ("a", "2")], &[base]);
+    let step = repo.commit(&[new, ("a", "1"), ("b", "1")], &[dev]);
+    for parents in [[dev, side], [side, dev], [step, side], [side, step]] {
+        let turned = repo.commit(&[old, ("a", "2")], &parents);
+        let words = "this path may not change (by a merge, or by what was dropped)";
+        assert_eq!(judge(turned, ALL), [format!("RW408 net secrets/x: {words}")]);
+        // A later commit does not hide it.
+        let later = repo.commit(&[old, ("a", "3")], &[turned]);
+        assert_eq!(judge(later, ALL).len(), 1);
+        let honest = repo.commit(&[new, ("a", "2"), ("b", "1")], &parents);
+        assert!(judge(honest, ALL).is_empty(), "{:?}", judge(honest, ALL));
+    }
+    // Two known sides of which one changed it: whoever merges them changed nothing.
+    let other = repo.commit(&[old, ("c", "1")], &[base]);
+    repo.set("refs/heads/other", other);
+    let both = repo.commit(&[new, ("c", "1"), ("a", "1")], &[other, dev]);
+    assert!(judge(both, ALL).is_empty());
+    let turned = repo.commit(&[old, ("c", "1"), ("a", "1")], &[other, dev]);
+    assert_eq!(judge(turned, ALL).len(), 1);
+    // From an older place, without a change of its own.
+    assert!(judge(side, ALL).is_empty());
+    assert!(judge(base, ALL).is_empty());
+    // To a check that knows nothing all of it is new, each commit for itself.
+    assert_eq!(judge(turned, NONE).len(), 2);
+}
+
+#[test]
 fn a_rename_a_mode_and_a_name_that_is_no_text_are_changes() {
     let repo = Repo::new();
     let rules = || vec![Rule::ForbidPaths(scope(&["no/**"], &[]))];
