@@ -152,7 +152,10 @@ fn judge(
         }
     };
     if let Some(store) = &access.store {
-        lent::lay_locks(desk, &mut ground, place, store.as_ref())?;
+        let unlocked = lent::lay_locks(desk, &mut ground, place, store.as_ref())?;
+        if unlocked {
+            desk.take_brief(store.as_ref());
+        }
     }
     let Some(mut decision) = decide(desk, user, &ground, answers) else {
         return Ok(Judged::No(Some(ground.name), Code::NoPermit));

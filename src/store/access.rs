@@ -296,7 +296,7 @@ pub trait AccessStore {
     fn raise_epoch(&self) -> Result<(), StoreError>;
 
     /// Readies a store for changes that was opened to be asked first
-    /// ([`super::open::Mode::AskThenChange`]).
+    /// ([`super::open::open_to_ask`]).
     ///
     /// # Errors
     /// [`StoreError`]: it can't be changed.
