@@ -81,7 +81,10 @@ impl Search<'_> {
         while self.open > 0 {
             self.mark_below()?;
             let Some(visit) = self.queue.pop().filter(|_| self.open > 0) else { break };
-            self.meter.commit()?;
+            match visit.commit.rank.is_new() {
+                true => self.meter.commit()?,
+                false => self.meter.known(visit.node.is_in_graph())?,
+            }
             let bits = self.marks.get(visit.node);
             let (mark, done) = match bits {
                 _ if bits & BELOW != 0 => (BELOW, BELOW_DONE),

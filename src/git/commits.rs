@@ -12,13 +12,20 @@ use gix::ObjectId;
 use gix::bstr::{BString, ByteSlice};
 use gix::commitgraph::{Graph, Position};
 use gix::objs::Kind;
-use std::cell::{Cell, OnceCell};
-use std::collections::HashSet;
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::{HashMap, HashSet};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// The first generation number that says nothing: git stores all higher ones as this.
 const MAX_GENERATION: u32 = 0x3fff_ffff;
+
+/// Most tags of tags between a ref and what it stands for. Nobody needs more than two or three, and
+/// a chain is otherwise as long as its author likes.
+const MAX_TAGS: usize = 16;
+
+/// Most tags whose commit is kept in mind.
+const MAX_PEELED: usize = 1 << 16;
 
 /// The history of one repository and of the push into it.
 pub(super) struct History {
@@ -29,6 +36,8 @@ pub(super) struct History {
     graph: OnceCell<Option<Graph>>,
     /// A push asks for the kind of its new value twice.
     last_kind: Cell<Option<(ObjectId, Kind)>>,
+    /// What tags stand for, and behind how many tags: many refs may have one chain in common.
+    peeled: RefCell<HashMap<ObjectId, (Option<ObjectId>, usize)>>,
 }
 
 /// A commit, named by its place in the commit-graph where it is there: one commit, one node.
@@ -38,6 +47,13 @@ pub(super) enum Node {
     Graph(u32),
     /// Any other commit.
     Object(ObjectId),
+}
+
+impl Node {
+    /// Whether the commit-graph has it.
+    pub(super) const fn is_in_graph(self) -> bool {
+        matches!(self, Self::Graph(_))
+    }
 }
 
 /// What makes a walk visit commits early: no ancestor of a commit has a greater `generation`; the
@@ -78,6 +94,7 @@ impl History {
             shallow: OnceCell::new(),
             graph: OnceCell::new(),
             last_kind: Cell::new(None),
+            peeled: RefCell::default(),
         }
     }
 
@@ -136,28 +153,62 @@ impl History {
         }
     }
 
-    /// The commit that `id` is or, through tags, stands for; `None` for trees and blobs.
+    /// The commit that `id` is or, through tags, stands for; `None` for trees and blobs, and for
+    /// what stands behind more than [`MAX_TAGS`] tags: less is known then, never more.
     pub(super) fn peel(
         &self,
         id: ObjectId,
         meter: &Meter<'_>,
     ) -> Result<Option<ObjectId>, GitError> {
+        Ok(self.peeled(id, meter)?.flatten())
+    }
+
+    /// Refuses a tag of a tag of a tag: whoever stands behind the last one is far away, and each
+    /// push that asks what refs stand for would have to go there.
+    pub(super) fn refuse_chain(&self, id: ObjectId, meter: &Meter<'_>) -> Result<(), GitError> {
+        match self.peeled(id, meter)? {
+            Some(_) => Ok(()),
+            None => Err(GitError::Chain { id, max: MAX_TAGS }),
+        }
+    }
+
+    /// As [`Self::peel`], and `None` where there are too many tags.
+    fn peeled(
+        &self,
+        id: ObjectId,
+        meter: &Meter<'_>,
+    ) -> Result<Option<Option<ObjectId>>, GitError> {
         let mut at = id;
+        let mut passed: Vec<ObjectId> = Vec::new();
         let mut buffer = Vec::new();
-        loop {
-            // A chain of tags is as long as its author likes.
+        let (end, height) = loop {
             meter.step()?;
+            if let Some(found) = self.peeled.borrow().get(&at).copied() {
+                break found;
+            }
             match self.kind(at)? {
-                Kind::Commit => return Ok(Some(at)),
-                Kind::Tree | Kind::Blob => return Ok(None),
+                Kind::Commit => break (Some(at), 0),
+                Kind::Tree | Kind::Blob => break (None, 0),
+                Kind::Tag if passed.len() == MAX_TAGS => return Ok(None),
                 Kind::Tag => {
                     let tag = self.objects.find(&at, &mut buffer)?;
                     meter.bytes(tag.data.len() as u64)?;
                     let target = header(tag.data, b"object ").and_then(|(hex, _)| self.hex(hex));
+                    passed.push(at);
                     at = target.ok_or_else(|| GitError::damaged(at, "it is no tag"))?;
                 }
             }
+        };
+        if height + passed.len() > MAX_TAGS {
+            return Ok(None);
         }
+        let mut known = self.peeled.borrow_mut();
+        for (above, tag) in passed.into_iter().rev().enumerate() {
+            if known.len() < MAX_PEELED {
+                known.insert(tag, (end, height + above + 1));
+            }
+        }
+        Ok(Some(end))
     }
 
     /// `Name <mail>` of a commit's author, as the commit claims it; `None` where it claims none.

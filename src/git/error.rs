@@ -96,6 +96,20 @@ pub enum GitError {
     /// The time for one push is over.
     #[error("reading the push took longer than its time budget")]
     Time,
+    /// What others pushed before takes more than there is for one push.
+    #[error(
+        "telling what is new from what the repository had before took {0}; this is not the push's \
+         doing: the admin can run `git commit-graph write --reachable` in the repository"
+    )]
+    History(&'static str),
+    /// A tag of a tag of a tag, and so on.
+    #[error("`{id}` is a chain of more than {max} tags of tags: tag what it stands for itself")]
+    Chain {
+        /// The first tag.
+        id: ObjectId,
+        /// How long a chain may be.
+        max: usize,
+    },
     /// An expression of a check that can't be evaluated.
     #[error("{0}")]
     Pattern(Broken),
@@ -123,7 +137,7 @@ impl GitError {
             Self::BadName(_) => Code::BadRefName,
             Self::Symbolic { .. } => Code::SymbolicRef,
             Self::Stale(_) => Code::StaleOldId,
-            Self::Limit { .. } | Self::Time => Code::Limit,
+            Self::Limit { .. } | Self::Time | Self::History(_) | Self::Chain { .. } => Code::Limit,
             Self::LookUp(_) => Code::Lookup,
             Self::Pattern(_)
             | Self::Io { .. }

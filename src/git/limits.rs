@@ -11,12 +11,16 @@ const STEPS_PER_LOOK: u32 = 256;
 /// What a path takes in memory beside its own bytes, about.
 pub const PATH_COST: u64 = 120;
 
+/// Most commits outside the commit-graph that one walk reads of what the repository had before: each
+/// takes some sixty bytes for as long as the walk takes.
+const MAX_KNOWN: u32 = 1_800_000;
+
 /// More bytes than this at once are worth a look at the clock.
 const BYTES_PER_LOOK: u64 = 64 * 1024;
 
 /// The bounds of one walk; past them a push is refused, never judged in part.
 pub struct Limits<'a> {
-    /// Most commits that a walk may look at.
+    /// Most commits that the push may bring to its refs; what other refs have does not count.
     pub max_commits: u32,
     /// Most changed paths of one ref update.
     pub max_paths: u32,
@@ -64,25 +68,59 @@ impl Repeats {
 pub(super) struct Meter<'a> {
     limits: &'a Limits<'a>,
     commits: Cell<u32>,
+    known: Cell<u32>,
+    /// Whether the work is about what the repository had before: then the push is not to blame.
+    is_known: Cell<bool>,
     steps: Cell<u32>,
     bytes: Cell<u64>,
 }
 
 impl<'a> Meter<'a> {
     pub(super) const fn new(limits: &'a Limits<'a>) -> Self {
-        Self { limits, commits: Cell::new(0), steps: Cell::new(0), bytes: Cell::new(0) }
+        Self {
+            limits,
+            commits: Cell::new(0),
+            known: Cell::new(0),
+            is_known: Cell::new(false),
+            steps: Cell::new(0),
+            bytes: Cell::new(0),
+        }
     }
 
-    /// One more commit.
+    /// One more commit that the push brings.
     pub(super) fn commit(&self) -> Result<(), GitError> {
+        self.is_known.set(false);
         let count = self.commits.get().saturating_add(1);
         self.commits.set(count);
-        let max = self.limits.max_commits;
-        if count > max {
-            let cure = "the admin can raise `[server] max-commits-per-push`";
-            return Err(GitError::Limit { what: "commits", max, cure });
+        if count > self.limits.max_commits {
+            return Err(self.too_many());
         }
         self.step()
+    }
+
+    /// One more commit that the repository had before. It does not count against the push: others
+    /// may have pushed it. Time bounds the walk, and memory where the commit-graph does not help.
+    pub(super) fn known(&self, is_in_graph: bool) -> Result<(), GitError> {
+        self.is_known.set(true);
+        if !is_in_graph {
+            let count = self.known.get().saturating_add(1);
+            self.known.set(count);
+            if count > MAX_KNOWN {
+                return Err(GitError::History("more memory than it may take"));
+            }
+        }
+        self.step()
+    }
+
+    /// Whether so many commits are more than the push may bring.
+    pub(super) fn is_over(&self, commits: usize) -> bool {
+        u32::try_from(commits).map_or(true, |commits| commits > self.limits.max_commits)
+    }
+
+    /// The push brings more commits than it may.
+    pub(super) const fn too_many(&self) -> GitError {
+        let cure = "the admin can raise `[server] max-commits-per-push`";
+        GitError::Limit { what: "commits", max: self.limits.max_commits, cure }
     }
 
     /// Holds `count` changed paths against their limit.
@@ -136,6 +174,10 @@ impl<'a> Meter<'a> {
 
     /// Asks the clock, before work that takes long.
     pub(super) fn time(&self) -> Result<(), GitError> {
-        if (self.limits.expired)() { Err(GitError::Time) } else { Ok(()) }
+        match (self.limits.expired)() {
+            false => Ok(()),
+            true if self.is_known.get() => Err(GitError::History("longer than the time budget")),
+            true => Err(GitError::Time),
+        }
     }
 }

@@ -17,6 +17,7 @@ mod searched;
 mod sides;
 mod tags;
 mod tally;
+mod turns;
 
 use super::GitError;
 use super::commits::{Commit, History, Node};
@@ -26,7 +27,7 @@ use crate::check::{Asked, Failed, Found, People, Subject};
 use crate::policy::checks::Check;
 use gix::ObjectId;
 use judge::Judge;
-use paint::{Bits, Painted};
+use paint::{Bits, Painted, Proof};
 use ready::Ready;
 use sides::{Ends, Seat, Side};
 use std::cell::Cell;
@@ -35,6 +36,10 @@ use std::collections::{BTreeMap, HashMap};
 use tally::{Reach, Tally};
 
 /// What the checks find, for each ref of `asked`.
+///
+/// Whether something is new at all can take a walk over everything that others ever pushed. So what
+/// may be new, if that is little, is judged first: what passes needs no proof, because judging too
+/// much can only refuse too much. Only where something is wrong, it is all done again with proof.
 pub(super) fn at(
     history: &History,
     refs: &Refs,
@@ -42,6 +47,24 @@ pub(super) fn at(
     base: Option<ObjectId>,
     people: &dyn People,
     limits: &Limits<'_>,
+) -> Result<Vec<Vec<Failed>>, GitError> {
+    let doubt = Cell::new(false);
+    let found = once(history, refs, asked, base, people, limits, Proof::Later(&doubt));
+    let passes = found.as_ref().is_ok_and(|all| all.iter().all(Vec::is_empty));
+    if passes || !doubt.get() {
+        return found;
+    }
+    once(history, refs, asked, base, people, limits, Proof::Now)
+}
+
+fn once(
+    history: &History,
+    refs: &Refs,
+    asked: &[Asked<'_>],
+    base: Option<ObjectId>,
+    people: &dyn People,
+    limits: &Limits<'_>,
+    proof: Proof<'_>,
 ) -> Result<Vec<Vec<Failed>>, GitError> {
     let meter = Meter::new(limits);
     history.repeats.begin();
@@ -54,7 +77,7 @@ pub(super) fn at(
         Some(base) => history.peel(base, &meter)?.map(|base| history.node(base)).transpose()?,
         None => None,
     };
-    let push = Push { history, refs, ends: &ends, asked, base, people, limits };
+    let push = Push { history, refs, ends: &ends, asked, base, people, limits, proof };
     let sides = sides::of(asked, &ends)?;
     let ready = compiled(&sides)?;
     for sides in sides.chunks(paint::SIDES) {
@@ -103,6 +126,7 @@ struct Push<'a> {
     base: Option<Node>,
     people: &'a dyn People,
     limits: &'a Limits<'a>,
+    proof: Proof<'a>,
 }
 
 /// A violation of one commit: how often which rule of which side is broken.
@@ -122,7 +146,7 @@ impl Push<'_> {
     ) -> Result<(), GitError> {
         let ready = sides.iter().filter_map(|side| compiled.get(&std::ptr::from_ref(side.check)));
         let ready: Vec<&Ready<'_>> = ready.collect();
-        let painted = paint::walk(self.history, self.refs, sides, self.limits)?;
+        let painted = paint::walk(self.history, self.refs, sides, self.limits, self.proof)?;
         let meter = Meter::new(self.limits);
         let mut judge = Judge::new(self.history, self.people, &ready, &meter);
         let known = Known::new(self.history, &painted);

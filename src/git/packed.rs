@@ -76,13 +76,19 @@ impl Packed {
         Ok(())
     }
 
-    /// Shows all names with their values, in order.
+    /// Shows all names with their values, and what tags stand for, in order.
     pub(super) fn each_value(&self, meet: MeetValue<'_>) -> Result<(), GitError> {
         let text: &[u8] = self.buffer.as_ref().map_or(&[], |buffer| buffer.as_ref());
-        for line in text.lines().filter(|line| !line.starts_with(b"^")) {
+        let mut lines = text.lines().peekable();
+        while let Some(line) = lines.next() {
+            if line.starts_with(b"^") {
+                continue;
+            }
             let broken = |words| GitError::broken(&RefName::new("packed-refs"), words);
             let (hex, name) = self.parts(line).map_err(broken)?;
-            meet(name, id(hex).map_err(broken)?)?;
+            let peeled = lines.next_if(|line| line.starts_with(b"^"));
+            let peeled = peeled.and_then(|line| id(line.strip_prefix(b"^")?).ok());
+            meet(name, id(hex).map_err(broken)?, peeled)?;
         }
         Ok(())
     }

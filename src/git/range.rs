@@ -7,7 +7,7 @@ use super::GitError;
 use super::ancestry::reaches;
 use super::commits::{Commit, History, Node, Rank};
 use super::limits::Meter;
-use super::walk::{Marks, Queue};
+use super::walk::{Marks, Queue, Visit};
 use std::rc::Rc;
 
 /// Reachable from the new value.
@@ -92,11 +92,22 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn visit_next(&mut self) -> Result<bool, GitError> {
         let Some(visit) = self.queue.pop() else { return Ok(false) };
-        self.meter.commit()?;
+        self.visit(visit)?;
+        if self.meter.is_over(self.found.len()) {
+            self.settle()?;
+        }
+        Ok(true)
+    }
+
+    fn visit(&mut self, visit: Visit) -> Result<(), GitError> {
         let is_old = self.marks.get(visit.node) & OLD != 0;
+        match !is_old && visit.commit.rank.is_new() {
+            true => self.meter.commit()?,
+            false => self.meter.known(visit.node.is_in_graph())?,
+        }
         let (mark, done) = if is_old { (OLD, OLD_DONE) } else { (NEW, NEW_DONE) };
         if self.marks.add(visit.node, done) & done != 0 {
-            return Ok(true);
+            return Ok(());
         }
         for parent in &visit.commit.parents {
             self.mark(*parent, mark)?;
@@ -105,7 +116,27 @@ impl Walk<'_> {
             self.open -= 1;
             self.found.push((visit.node, visit.commit));
         }
-        Ok(true)
+        Ok(())
+    }
+
+    /// What was found is more than a push may bring, unless the old side, which dates that lie may
+    /// keep waiting, has some of it: all of that is walked before the push is refused.
+    fn settle(&mut self) -> Result<(), GitError> {
+        let mut aside = Vec::new();
+        while let Some(visit) = self.queue.pop() {
+            if self.marks.get(visit.node) & OLD != 0 {
+                self.visit(visit)?;
+            } else {
+                aside.push(visit);
+            }
+        }
+        aside.into_iter().for_each(|visit| self.queue.put_back(visit));
+        let marks = &self.marks;
+        self.found.retain(|(node, _)| marks.get(*node) & OLD == 0);
+        match self.meter.is_over(self.found.len()) {
+            true => Err(self.meter.too_many()),
+            false => Ok(()),
+        }
     }
 
     fn mark(&mut self, node: Node, mark: u8) -> Result<(), GitError> {
@@ -212,7 +243,7 @@ fn walk_down(
             return Ok(left);
         }
         let Some(visit) = queue.pop() else { return Ok(left) };
-        meter.commit()?;
+        meter.known(visit.node.is_in_graph())?;
         parents.clone_from(&visit.commit.parents);
     }
 }

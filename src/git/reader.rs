@@ -14,6 +14,7 @@ use crate::check::{Asked, Failed, People};
 use crate::push::hygiene::{self, CaseTwins, NameFault};
 use crate::push::{Action, Change, RefName, RefUpdate};
 use gix::ObjectId;
+use gix::objs::Kind;
 use std::path::{Path, PathBuf};
 
 /// A repository that root or the hosting account owns.
@@ -130,7 +131,8 @@ impl Reader {
     ///
     /// # Errors
     /// When git would not move the ref itself (RW309), the ref is symbolic (RW304), has another
-    /// value than the client saw (RW305), the new object is missing (RW303), or a limit is reached.
+    /// value than the client saw (RW305), the new object is missing (RW303) or a chain of tags, or a
+    /// limit is reached.
     pub fn action(&self, update: &RefUpdate, limits: &Limits<'_>) -> Result<Action, GitError> {
         let name = &update.name;
         if self.config.goes_to_proc_receive(update) {
@@ -153,10 +155,14 @@ impl Reader {
         if let Change::Update { old, new } = update.change
             && name.tag().is_none()
         {
-            return self.moved(old, new, limits);
+            let action = self.moved(old, new, limits)?;
+            if action == Action::Force {
+                self.refuse_chain(new, limits)?;
+            }
+            return Ok(action);
         }
         if let Some(new) = update.change.new_id() {
-            self.history.kind(new)?;
+            self.refuse_chain(new, limits)?;
         }
         Ok(match update.change {
             Change::Create { .. } => Action::Create,
@@ -236,6 +242,14 @@ impl Reader {
         limits: &Limits<'_>,
     ) -> Result<bool, GitError> {
         ancestry::is_forward(&self.history, old, new, &Meter::new(limits))
+    }
+
+    /// The new object is there, and no chain of tags.
+    fn refuse_chain(&self, new: ObjectId, limits: &Limits<'_>) -> Result<(), GitError> {
+        match self.history.kind(new)? {
+            Kind::Tag => self.history.refuse_chain(new, &Meter::new(limits)),
+            _ => Ok(()),
+        }
     }
 
     fn moved(&self, old: ObjectId, new: ObjectId, limits: &Limits<'_>) -> Result<Action, GitError> {

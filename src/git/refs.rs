@@ -33,8 +33,9 @@ pub enum RefValue {
     Symbolic(RefName),
 }
 
-/// Is shown a ref's name and value.
-pub(super) type MeetValue<'a> = &'a mut dyn FnMut(&[u8], ObjectId) -> Result<(), GitError>;
+/// Is shown a ref's name and value, and what that stands for through tags where git noted it.
+pub(super) type MeetValue<'a> =
+    &'a mut dyn FnMut(&[u8], ObjectId, Option<ObjectId>) -> Result<(), GitError>;
 
 /// The refs of one repository.
 pub(super) enum Refs {
@@ -164,12 +165,12 @@ impl Files {
         list(&self.common_dir.join("refs"), &mut b"refs/".to_vec(), 0, &mut note)?;
         for name in &loose {
             if let Ok(Some(RefValue::Direct(id))) = self.loose(name) {
-                meet(name.as_bytes(), id)?;
+                meet(name.as_bytes(), id, None)?;
             }
         }
         // A packed value counts only where no loose one has taken its place.
-        self.packed()?.each_value(&mut |name, id| {
-            if loose.contains(&RefName::new(name)) { Ok(()) } else { meet(name, id) }
+        self.packed()?.each_value(&mut |name, id, peeled| {
+            if loose.contains(&RefName::new(name)) { Ok(()) } else { meet(name, id, peeled) }
         })
     }
 }

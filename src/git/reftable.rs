@@ -44,7 +44,7 @@ impl Reftable {
     pub(super) fn each_value(&self, meet: MeetValue<'_>) -> Result<(), GitError> {
         for (name, value) in self.all()? {
             if let RefValue::Direct(id) = value {
-                meet(name.as_bytes(), *id)?;
+                meet(name.as_bytes(), *id, None)?;
             }
         }
         Ok(())

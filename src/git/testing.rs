@@ -145,6 +145,18 @@ impl Repo {
         ObjectId::from_hex(run(command, b"").as_bytes()).unwrap()
     }
 
+    /// A chain of so many tags, the one of `target` itself first.
+    pub fn tags(&self, target: ObjectId, count: usize) -> Vec<ObjectId> {
+        let mut all: Vec<ObjectId> = Vec::new();
+        for _ in 0..count {
+            let (at, kind) = all.last().map_or((target, "commit"), |tag| (*tag, "tag"));
+            let text = format!("object {at}\ntype {kind}\ntag t\ntagger T <t@t> 1 +0000\n\n");
+            let id = self.git_in(&["mktag"], text);
+            all.push(ObjectId::from_hex(id.as_bytes()).unwrap());
+        }
+        all
+    }
+
     pub fn set(&self, name: &str, id: ObjectId) {
         self.git(&["update-ref", name, &id.to_string()]);
     }

@@ -43,9 +43,20 @@ impl Marks {
 }
 
 /// A commit that waits to be visited.
+#[derive(Clone)]
 pub(super) struct Visit {
     pub(super) node: Node,
     pub(super) commit: Rc<Commit>,
+}
+
+impl Visit {
+    /// Reads a commit.
+    pub(super) fn read(history: &History, node: Node, meter: &Meter<'_>) -> Result<Self, GitError> {
+        let commit = history.commit(node)?;
+        // A commit is as long as its author likes.
+        meter.bytes(commit.size)?;
+        Ok(Self { node, commit: Rc::new(commit) })
+    }
 }
 
 /// The commits that wait, highest rank first.
@@ -60,10 +71,7 @@ impl Queue {
         node: Node,
         meter: &Meter<'_>,
     ) -> Result<(), GitError> {
-        let commit = history.commit(node)?;
-        // A commit is as long as its author likes.
-        meter.bytes(commit.size)?;
-        self.0.push(Visit { node, commit: Rc::new(commit) });
+        self.0.push(Visit::read(history, node, meter)?);
         Ok(())
     }
 
@@ -75,6 +83,11 @@ impl Queue {
     /// Lets a commit wait again.
     pub(super) fn put_back(&mut self, visit: Visit) {
         self.0.push(visit);
+    }
+
+    /// What waits, in no order.
+    pub(super) fn waiting(self) -> impl Iterator<Item = Visit> {
+        self.0.into_iter()
     }
 
     /// The rank of the next commit.

@@ -177,7 +177,7 @@ fn first_parents(
 fn has_refs(push: &Push<'_>) -> Result<bool, GitError> {
     let meter = Meter::new(push.limits);
     let mut any = false;
-    push.refs.each_value(&mut |_, _| {
+    push.refs.each_value(&mut |_, _, _| {
         any = true;
         meter.step()
     })?;

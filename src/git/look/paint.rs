@@ -3,16 +3,19 @@
 //! Each check is a colour of its own: "reachable from a pushed value", "reachable from a known one".
 //! Both run down the history together. Other refs are read only when the walk comes to a commit that
 //! the push did not bring and that no pushed ref had. Always right, as `range` is: where dates
-//! could have misled the walk, what it took for new is proved, or everything known is walked.
+//! could have misled the walk, what it took for new is proved, or everything known is walked. What
+//! others pushed costs time, and counts against nobody's limit of commits.
 
 use super::sides::Side;
+use super::turns::Turns;
 use crate::git::GitError;
 use crate::git::ancestry::reaches;
 use crate::git::commits::{Commit, History, Node};
 use crate::git::limits::{Limits, Meter};
 use crate::git::refs::Refs;
-use crate::git::walk::Queue;
+use crate::git::walk::Visit;
 use gix::ObjectId;
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -20,6 +23,17 @@ use std::rc::Rc;
 pub(super) const SIDES: usize = 32;
 /// With more lowest commits than this to prove new, all that is known is walked instead.
 const MAX_PROOFS: usize = 8;
+/// No more commits than this are taken for new without proof.
+pub(super) const FEW: usize = 256;
+
+/// When it is proved that what was found is new.
+#[derive(Clone, Copy)]
+pub(super) enum Proof<'a> {
+    /// Not yet, if it is little: then this is set, and some of it may be known.
+    Later(&'a Cell<bool>),
+    /// At once.
+    Now,
+}
 
 /// One bit a side.
 pub(super) type Bits = u32;
@@ -56,10 +70,11 @@ pub(super) fn walk(
     refs: &Refs,
     sides: &[Side<'_>],
     limits: &Limits<'_>,
+    proof: Proof<'_>,
 ) -> Result<Painted, GitError> {
     let meter = &Meter::new(limits);
     let graph = vec![Paint::default(); history.graph_size()?];
-    let (objects, queue) = (HashMap::new(), Queue::default());
+    let (objects, turns) = (HashMap::new(), Turns::default());
     let olds = sides.iter().map(|side| side.olds.clone()).collect();
     let mut walk = Walk {
         history,
@@ -67,7 +82,7 @@ pub(super) fn walk(
         sides,
         graph,
         objects,
-        queue,
+        turns,
         open: 0,
         found: Vec::new(),
         olds,
@@ -83,8 +98,8 @@ pub(super) fn walk(
             walk.add(seat.tip, bit, 0)?;
         }
     }
-    while walk.open > 0 && walk.visit_next()? {}
-    if !walk.is_proved()? {
+    while (walk.open > 0 || walk.turns.is_urgent()) && walk.visit_next()? {}
+    if !walk.is_proved(proof)? {
         while walk.visit_next()? {}
     }
     Ok(walk.finish())
@@ -103,7 +118,7 @@ struct Walk<'a> {
     graph: Vec<Paint>,
     /// For all others.
     objects: HashMap<ObjectId, Paint>,
-    queue: Queue,
+    turns: Turns,
     /// How many commits are open.
     open: usize,
     found: Vec<(Node, Rc<Commit>, Bits)>,
@@ -149,37 +164,93 @@ impl Walk<'_> {
             return Ok(());
         }
         self.set(node, after);
-        if before.unsent() == 0 && after.unsent() != 0 {
-            self.queue.push(self.history, node, self.meter)?;
+        let waits = before.unsent() != 0;
+        let known = after.old & !before.old;
+        if after.unsent() == 0 || (waits && known == 0) {
+            return Ok(());
+        }
+        let visit = || Visit::read(self.history, node, self.meter);
+        if known & before.sent_new != 0 {
+            self.turns.push_urgent(visit()?);
+        } else if !waits {
+            self.turns.push(visit()?, after.open() != 0);
+        } else if self.turns.has_others() {
+            self.turns.push_known(visit()?);
         }
         Ok(())
     }
 
     fn visit_next(&mut self) -> Result<bool, GitError> {
-        let Some(visit) = self.queue.pop() else { return Ok(false) };
+        if self.turns.is_over() {
+            let mut turns = std::mem::take(&mut self.turns);
+            turns.begin(|visit| self.paint(visit.node).open() != 0);
+            self.turns = turns;
+        }
+        let Some(visit) = self.turns.pop() else { return Ok(false) };
         if !self.has_read_refs && self.paint(visit.node).open() != 0 && !visit.commit.rank.is_new()
         {
             self.has_read_refs = true;
             self.read_refs()?;
+            self.turns.start();
             // What is known may lead to this very commit: it comes first then.
-            self.queue.put_back(visit);
+            self.turns.push(visit, true);
             return Ok(true);
         }
+        self.visit(visit)?;
+        if self.meter.is_over(self.found.len()) {
+            self.settle()?;
+        }
+        Ok(true)
+    }
+
+    fn visit(&mut self, visit: Visit) -> Result<(), GitError> {
         let (node, commit) = (visit.node, visit.commit);
         let paint = self.paint(node);
         let (new, old) = (paint.open(), paint.old & !paint.sent_old);
-        if new != 0 && paint.sent_new == 0 {
-            self.meter.commit()?;
+        let is_first = new != 0 && paint.sent_new == 0;
+        match commit.rank.is_new() {
+            true if is_first => self.meter.commit()?,
+            true => self.meter.step()?,
+            false => self.meter.known(node.is_in_graph())?,
+        }
+        if is_first {
             self.found.push((node, Rc::clone(&commit), 0));
         }
-        self.meter.step()?;
         let sent =
             Paint { sent_new: paint.sent_new | new, sent_old: paint.sent_old | old, ..paint };
         self.set(node, sent);
         for parent in &commit.parents {
             self.add(*parent, new, old)?;
         }
-        Ok(true)
+        Ok(())
+    }
+
+    /// What was found is more than a push may bring, unless some of it is known, and dates that lie
+    /// keep that waiting: all that is known is walked before the push is refused.
+    fn settle(&mut self) -> Result<(), GitError> {
+        let mut aside = Vec::new();
+        while let Some(visit) = self.turns.pop_any() {
+            let paint = self.paint(visit.node);
+            if paint.old & !paint.sent_old != 0 {
+                self.visit(visit)?;
+            } else if paint.open() != 0 {
+                aside.push(visit);
+            }
+        }
+        aside.into_iter().for_each(|visit| self.turns.push(visit, true));
+        let mut found = std::mem::take(&mut self.found);
+        found.retain(|(node, ..)| self.is_new(*node) != 0);
+        self.found = found;
+        match self.meter.is_over(self.found.len()) {
+            true => Err(self.meter.too_many()),
+            false => Ok(()),
+        }
+    }
+
+    /// To which sides it is new, as far as is known.
+    fn is_new(&self, node: Node) -> Bits {
+        let paint = self.paint(node);
+        paint.new & !paint.old
     }
 
     /// Finds what existing refs hold that is known to each side: first those at which the walk
@@ -187,8 +258,8 @@ impl Walk<'_> {
     fn read_refs(&mut self) -> Result<(), GitError> {
         let mut known: Vec<(ObjectId, Bits)> = Vec::new();
         let (sides, meter) = (self.sides, self.meter);
-        self.refs.each_value(&mut |name, id| {
-            meter.step()?;
+        self.refs.each_value(&mut |name, id, peeled| {
+            meter.known(true)?;
             let mut all = 0;
             for (side, bit) in sides.iter().zip(bits()) {
                 if (side.knows)(name).map_err(GitError::Pattern)? {
@@ -196,7 +267,7 @@ impl Walk<'_> {
                 }
             }
             if all != 0 {
-                known.push((id, all));
+                known.push((peeled.unwrap_or(id), all));
             }
             Ok(())
         })?;
@@ -236,31 +307,23 @@ impl Walk<'_> {
         }
     }
 
-    /// Whether nothing known leads to what was found: if it did, then also to one of the lowest of
-    /// it. Commits of the graph come after all others, children before parents.
-    fn is_proved(&self) -> Result<bool, GitError> {
-        for (olds, bit) in self.olds.iter().zip(bits()) {
-            let is_found = |node: Node| {
-                let paint = self.paint(node);
-                paint.new & !paint.old & bit != 0
-            };
-            let mut open = Vec::new();
-            for (node, commit, _) in self.found.iter().filter(|found| is_found(found.0)) {
-                let is_lowest = !commit.parents.iter().any(|parent| is_found(*parent));
-                if is_lowest
-                    && !commit.rank.is_new()
-                    && self.history.generation(*node)?.is_none()
-                    && !self.history.is_new(*node)?
-                {
-                    open.push(*node);
-                }
+    /// Whether nothing known leads to what was found, or that is for later.
+    fn is_proved(&self, proof: Proof<'_>) -> Result<bool, GitError> {
+        for (olds, bit) in self.olds.iter().zip(bits()).filter(|(olds, _)| !olds.is_empty()) {
+            let open = self.lowest(bit)?;
+            if let Proof::Later(doubt) = proof
+                && !open.is_empty()
+                && self.is_little()
+            {
+                doubt.set(true);
+                return Ok(true);
             }
             if open.len() > MAX_PROOFS {
                 return Ok(false);
             }
             for node in open {
                 let meter = Meter::new(self.limits);
-                if !olds.is_empty() && reaches(self.history, olds, node, &meter)? {
+                if reaches(self.history, olds, node, &meter)? {
                     return Ok(false);
                 }
             }
@@ -268,11 +331,35 @@ impl Walk<'_> {
         Ok(true)
     }
 
+    /// Whether few commits were found that the push did not bring.
+    fn is_little(&self) -> bool {
+        let is_older =
+            |found: &&(Node, Rc<Commit>, Bits)| !found.1.rank.is_new() && self.is_new(found.0) != 0;
+        self.found.iter().filter(is_older).take(FEW + 1).count() <= FEW
+    }
+
+    /// The lowest of what was found: if something known leads to any of it, then also to one of
+    /// these. Commits of the graph come after all others, children before parents.
+    fn lowest(&self, bit: Bits) -> Result<Vec<Node>, GitError> {
+        let is_found = |node: Node| self.is_new(node) & bit != 0;
+        let mut open = Vec::new();
+        for (node, commit, _) in self.found.iter().filter(|found| is_found(found.0)) {
+            let is_lowest = !commit.parents.iter().any(|parent| is_found(*parent));
+            if is_lowest
+                && !commit.rank.is_new()
+                && self.history.generation(*node)?.is_none()
+                && !self.history.is_new(*node)?
+            {
+                open.push(*node);
+            }
+        }
+        Ok(open)
+    }
+
     fn finish(mut self) -> Painted {
         let mut commits = std::mem::take(&mut self.found);
         for (node, _, bits) in &mut commits {
-            let paint = self.paint(*node);
-            *bits = paint.new & !paint.old;
+            *bits = self.is_new(*node);
         }
         commits.retain(|(_, _, bits)| *bits != 0);
         Painted { commits }

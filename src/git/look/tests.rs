@@ -16,6 +16,7 @@ use gix::ObjectId;
 
 mod evasion;
 mod files;
+mod others;
 mod property;
 mod reach;
 mod signing;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// Most refs of a push that are looked at.
 const MAX_REFS: usize = 10;
-/// Most commits that walks may touch for one ref, those of the old value included.
+/// Most commits that may be new on one ref; those of the old value cost time only.
 const MAX_WALK: u32 = 20_000;
 /// Most changed paths that are counted.
 const MAX_PATHS: u32 = 10_000;

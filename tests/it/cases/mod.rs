@@ -21,6 +21,7 @@ pub mod lent;
 mod notices;
 mod objects;
 mod orders;
+mod others;
 mod overtaken;
 mod paths;
 mod people;
