@@ -152,7 +152,10 @@ fn judge(
         }
     };
     if let Some(store) = &access.store {
-        lent::lay_locks(desk, &mut ground, place, store.as_ref())?;
+        let unlocked = lent::lay_locks(desk, &mut ground, place, store.as_ref())?;
+        if unlocked {
+            desk.take_brief(store.as_ref());
+        }
     }
     let Some(mut decision) = decide(desk, user, &ground, answers) else {
         return Ok(Judged::No(Some(ground.name), Code::NoPermit));
@@ -165,8 +168,8 @@ fn judge(
         (&decision.verdict, user, &access.store)
         && refused.code() == Code::NoPermit
     {
-        let open = store.of_person(person, desk.now.wall).map_err(|error| lent::refusal(&error))?;
-        for grant in lent::live(desk, &ground, place, open.open)? {
+        let open = store.open_of(person, desk.now.wall).map_err(|error| lent::refusal(&error))?;
+        for grant in lent::live(desk, &ground, place, open)? {
             ground.entries.extend(grant.entries);
         }
         if let Some(again) = decide(desk, user, &ground, answers) {

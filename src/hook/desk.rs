@@ -9,6 +9,7 @@ use crate::os::env::{EnvError, HookEnv};
 use crate::os::process::{self, ReceivePack};
 use crate::os::site::Site;
 use crate::os::syslog::{self, Severity};
+use crate::os::trust::Inspected;
 use crate::policy::compiled::{Compiled, CompiledError, ReadAt};
 use crate::policy::model::Settings;
 use crate::store;
@@ -16,7 +17,7 @@ use crate::store::access::{AccessStore, StoreError};
 use crate::store::applied::{self, Applied, AppliedError, PAYLOAD_AT};
 use crate::store::epoch::{self, EpochError};
 use crate::store::open::Mode;
-use crate::store::sqlite::brief::{self, Said};
+use crate::store::sqlite::brief::{self, Look, Said};
 pub use crate::text::hex;
 use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
 use sha2::{Digest as _, Sha256};
@@ -135,12 +136,16 @@ impl Desk {
         self.open_store(Mode::Read)
     }
 
-    /// The same, for somebody who may change it afterwards.
+    /// The same, for somebody who may change it afterwards, and may have looked at its file.
     ///
     /// # Errors
     /// As [`Self::store`].
-    pub fn store_to_ask(&self) -> Result<Option<Box<dyn AccessStore>>, StoreError> {
-        self.open_store(Mode::AskThenChange)
+    pub fn store_to_ask(
+        &self,
+        looked: Option<Inspected>,
+    ) -> Result<Option<Box<dyn AccessStore>>, StoreError> {
+        let (settings, site) = (self.policy.settings(), &self.site);
+        store::open::open_to_ask(settings, &site.state, site.account_uid, looked)
     }
 
     /// The same, to be changed.
@@ -153,11 +158,11 @@ impl Desk {
 
     /// What the brief beside this host's own store says; of a shared one nothing.
     #[must_use]
-    pub fn brief(&self) -> Said {
+    pub fn brief(&self) -> Look {
         let site = &self.site;
         match self.policy.settings().shared_store {
             None => brief::read(&site.state, site.account_uid, self.epoch, self.now.wall),
-            Some(_) => Said::Nothing,
+            Some(_) => Look { said: Said::Nothing, file: None },
         }
     }
 

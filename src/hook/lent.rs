@@ -74,7 +74,8 @@ pub fn rule(
 ) -> Result<Vec<Ruled>, Refusal> {
     // The trail first: a change in between makes the store newer, never older.
     let noted = ruling.desk.trail().noted_store();
-    match ruling.desk.brief() {
+    let look = ruling.desk.brief();
+    match look.said {
         // A trail that knows of a store all the same refuses the yes when it is recorded.
         Said::NoStore if noted.is_none() => return ruling.all(updates),
         Said::Whole(status) if is_right(ruling.desk, status, noted)? => {
@@ -86,7 +87,7 @@ pub fn rule(
         }
         Said::NoStore | Said::Nothing | Said::Whole(_) => {}
     }
-    open(ruling.desk, access, Desk::store_to_ask)?;
+    open(ruling.desk, access, |desk| desk.store_to_ask(look.file))?;
     let Some(store) = access.store.take() else { return ruling.all(updates) };
     let ruled = with_store(ruling, updates, access, store.as_ref())?;
     if ruled.iter().any(could_be_lent) {
@@ -117,7 +118,7 @@ fn is_right(desk: &Desk, status: Status, noted: Option<u64>) -> Result<bool, Ref
 /// Whether the brief says all that somebody who comes by a standing right needs; then its version
 /// is the store's.
 pub(crate) fn briefed(desk: &Desk, access: &mut Access) -> Result<bool, Refusal> {
-    match desk.brief() {
+    match desk.brief().said {
         Said::NoStore => Ok(known_store(desk)?.is_none()),
         Said::Whole(status) if is_right(desk, status, None)? => {
             access.version = Some(status.version);
@@ -133,11 +134,12 @@ fn known_store(desk: &Desk) -> Result<Option<u64>, Refusal> {
     known.map_err(|error| Refusal::server(error.code(), &error))
 }
 
-/// How the store is opened.
-type Opening = fn(&Desk) -> Result<Option<Box<dyn AccessStore>>, StoreError>;
-
 /// Opens the store, where there is one, and holds its clock against ours.
-pub(super) fn open(desk: &Desk, access: &mut Access, opening: Opening) -> Result<(), Refusal> {
+pub(super) fn open(
+    desk: &Desk,
+    access: &mut Access,
+    opening: impl FnOnce(&Desk) -> Result<Option<Box<dyn AccessStore>>, StoreError>,
+) -> Result<(), Refusal> {
     // The trail first: a change in between makes the store newer, never older.
     let trailed = |error: TrailError| Refusal::server(error.code(), &error);
     let known = known_store(desk)?;
@@ -171,17 +173,17 @@ fn sound(now: DateTime<Utc>, newest: Option<DateTime<Utc>>) -> Result<(), Refusa
     }
 }
 
-/// Joins the locks that are about the repository to what could speak.
+/// Joins the locks that are about the repository to what could speak; says whether none holds
+/// anywhere.
 pub(crate) fn lay_locks(
     desk: &Desk,
     ground: &mut Ground,
     place: &[u8],
     store: &dyn AccessStore,
-) -> Result<(), Refusal> {
+) -> Result<bool, Refusal> {
     let locks = store.locks(desk.now.wall).map_err(|error| refusal(&error))?;
     if locks.is_empty() {
-        desk.take_brief(store);
-        return Ok(());
+        return Ok(true);
     }
     let declared = ground.standing.user.as_ref().map(|user| desk.policy.user(user)).transpose();
     let declared = declared.map_err(|error| Refusal::server(error.code(), &error))?.flatten();
@@ -194,7 +196,7 @@ pub(crate) fn lay_locks(
             ground.entries.push(entry);
         }
     }
-    Ok(())
+    Ok(false)
 }
 
 fn with_store(
@@ -204,13 +206,17 @@ fn with_store(
     store: &dyn AccessStore,
 ) -> Result<Vec<Ruled>, Refusal> {
     let now = ruling.desk.now.wall;
-    lay_locks(ruling.desk, &mut ruling.ground, &ruling.place, store)?;
+    let unlocked = lay_locks(ruling.desk, &mut ruling.ground, &ruling.place, store)?;
     let standing = ruling.all(updates)?;
     if !standing.iter().any(could_be_lent) {
+        // The next push like this one need not open it; one that is lent a use changes it anyway.
+        if unlocked {
+            ruling.desk.take_brief(store);
+        }
         return Ok(standing);
     }
     let person = ruling.user.clone();
-    let open = store.of_person(&person, now).map_err(|error| refusal(&error))?.open;
+    let open = store.open_of(&person, now).map_err(|error| refusal(&error))?;
     let grants = live(ruling.desk, &ruling.ground, &ruling.place, open)?;
     if grants.is_empty() {
         return Ok(standing);

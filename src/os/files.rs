@@ -7,7 +7,7 @@ mod folder;
 mod place;
 
 pub use folder::{lay, names};
-pub use place::{copy_new, create_new, identity, place_new, sync_file};
+pub use place::{copy_new, create_new, identity, place_new, sync_file, sync_folder_of};
 
 use super::clock;
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};

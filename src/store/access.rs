@@ -169,6 +169,14 @@ pub trait AccessStore {
     /// [`StoreError`].
     fn of_person(&self, person: &UserName, now: DateTime<Utc>) -> Result<OfPerson, StoreError>;
 
+    /// The same without the token, for whoever decides about each record by itself.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn open_of(&self, person: &UserName, now: DateTime<Utc>) -> Result<Vec<Record>, StoreError> {
+        self.of_person(person, now).map(|of_person| of_person.open)
+    }
+
     /// One record, whole.
     ///
     /// # Errors
@@ -288,7 +296,7 @@ pub trait AccessStore {
     fn raise_epoch(&self) -> Result<(), StoreError>;
 
     /// Readies a store for changes that was opened to be asked first
-    /// ([`super::open::Mode::AskThenChange`]).
+    /// ([`super::open::open_to_ask`]).
     ///
     /// # Errors
     /// [`StoreError`]: it can't be changed.

@@ -3,6 +3,7 @@
 use super::access::{AccessStore, StoreError};
 use super::etcd::Etcd;
 use super::sqlite::{FILE_NAME, Sqlite};
+use crate::os::trust::Inspected;
 use crate::policy::model::Settings;
 use std::path::Path;
 use std::time::Duration;
@@ -15,8 +16,6 @@ const DEADLINE: Duration = Duration::from_secs(3);
 pub enum Mode {
     /// To ask.
     Read,
-    /// To ask, and perhaps to change afterwards: [`AccessStore::ready_to_change`] comes before.
-    AskThenChange,
     /// To change.
     Write,
 }
@@ -32,16 +31,40 @@ pub fn open(
     account_uid: u32,
     mode: Mode,
 ) -> Result<Option<Box<dyn AccessStore>>, StoreError> {
+    chosen(settings, account_uid, || {
+        let path = state.join(FILE_NAME);
+        match mode {
+            Mode::Read => Sqlite::open_read(&path, account_uid),
+            Mode::Write => Sqlite::open_write(&path, account_uid).map(Sqlite::keeping_a_short_log),
+        }
+    })
+}
+
+/// The same to ask, and perhaps to change afterwards: [`AccessStore::ready_to_change`] comes before.
+/// Whoever has just looked at this host's file hands on what they saw.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_to_ask(
+    settings: &Settings,
+    state: &Path,
+    account_uid: u32,
+    looked: Option<Inspected>,
+) -> Result<Option<Box<dyn AccessStore>>, StoreError> {
+    chosen(settings, account_uid, || {
+        Sqlite::open_to_ask(&state.join(FILE_NAME), account_uid, looked)
+    })
+}
+
+fn chosen(
+    settings: &Settings,
+    account_uid: u32,
+    own: impl FnOnce() -> Result<Sqlite, StoreError>,
+) -> Result<Option<Box<dyn AccessStore>>, StoreError> {
     if let Some(shared) = &settings.shared_store {
         return Ok(Some(Box::new(Etcd::open(shared, account_uid, DEADLINE)?)));
     }
-    let path = state.join(FILE_NAME);
-    let opened = match mode {
-        Mode::Read => Sqlite::open_read(&path, account_uid),
-        Mode::AskThenChange => Sqlite::open_to_ask(&path, account_uid),
-        Mode::Write => Sqlite::open_write(&path, account_uid).map(Sqlite::keeping_a_short_log),
-    };
-    match opened {
+    match own() {
         Ok(store) => Ok(Some(Box::new(store))),
         Err(StoreError::Absent { .. }) => Ok(None),
         Err(error) => Err(error),

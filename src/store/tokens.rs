@@ -43,7 +43,7 @@ impl TokenStore {
         let path = state.join(FILE_NAME);
         let opened = match mode {
             Mode::Read => Sqlite::open_read(&path, account_uid),
-            Mode::AskThenChange | Mode::Write => Sqlite::open_write(&path, account_uid),
+            Mode::Write => Sqlite::open_write(&path, account_uid),
         };
         match opened {
             Ok(store) => Ok(Some(Self(store))),

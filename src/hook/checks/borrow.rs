@@ -4,7 +4,6 @@ use super::{Checked, Lifted};
 use crate::access::lend::Lent;
 use crate::decision::bypass::Lift;
 use crate::hook::Refusal;
-use crate::hook::desk::Desk;
 use crate::hook::judge::Ruled;
 use crate::hook::lent::{self, Access};
 use crate::hook::ruling::Ruling;
@@ -24,11 +23,11 @@ pub(super) fn lift(
     access: &mut Access,
 ) -> Result<(), Refusal> {
     if access.store.is_none() {
-        lent::open(ruling.desk, access, Desk::store_to_ask)?;
+        lent::open(ruling.desk, access, |desk| desk.store_to_ask(None))?;
     }
     let Some(store) = &access.store else { return Ok(()) };
     let now = ruling.desk.now.wall;
-    let open = store.of_person(&ruling.user, now).map_err(|error| lent::refusal(&error))?.open;
+    let open = store.open_of(&ruling.user, now).map_err(|error| lent::refusal(&error))?;
     let mut grants = lent::live(ruling.desk, &ruling.ground, &ruling.place, open)?;
     let lifts =
         |lent: &Lent| lent.entries.iter().any(|e| e.permissions.intersects(Permissions::BYPASS));

@@ -42,6 +42,16 @@ pub fn sync_file(path: &Path) -> Result<(), FileError> {
     synced.map_err(|error| FileError::new(path, "sync", error))
 }
 
+/// Waits until the disk has the names of what is in the folder of `path`.
+///
+/// # Errors
+/// It can't be opened or synced.
+pub fn sync_folder_of(path: &Path) -> Result<(), FileError> {
+    let wrong = |source: std::io::Error| FileError::new(path, "sync the folder of", source);
+    let folder = open_folder(split(path).map_err(wrong)?.0).map_err(|error| wrong(error.into()))?;
+    sync_folder(&folder).map_err(wrong)
+}
+
 /// Gives the whole file `draft` the name `path` as well, as one step that survives a power failure.
 ///
 /// # Errors
@@ -50,8 +60,7 @@ pub fn place_new(draft: &Path, path: &Path) -> Result<(), FileError> {
     sync_file(draft)?;
     let wrong = |source: std::io::Error| FileError::new(path, "make", source);
     std::fs::hard_link(draft, path).map_err(wrong)?;
-    let folder = open_folder(split(path).map_err(wrong)?.0).map_err(|error| wrong(error.into()))?;
-    sync_folder(&folder).map_err(wrong)
+    sync_folder_of(path)
 }
 
 /// Device and inode of what a path names now. The file is not opened.

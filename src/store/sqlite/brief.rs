@@ -41,13 +41,25 @@ pub enum Said {
     Whole(Status),
 }
 
+/// A look at the brief, and at the store's file on the way, for whoever opens that next.
+#[derive(Debug)]
+pub struct Look {
+    /// What the brief says.
+    pub said: Said,
+    /// The file, where it is trusted.
+    pub file: Option<Inspected>,
+}
+
 /// What the brief beside the store of a state folder says at `now`. `epoch` was read before.
 #[must_use]
-pub fn read(state: &Path, account_uid: u32, epoch: u64, now: DateTime<Utc>) -> Said {
+pub fn read(state: &Path, account_uid: u32, epoch: u64, now: DateTime<Utc>) -> Look {
     match trusted(&state.join(FILE_NAME), account_uid) {
-        Ok(found) => whole(&found, account_uid, epoch, now).map_or(Said::Nothing, Said::Whole),
-        Err(StoreError::Absent { .. }) => Said::NoStore,
-        Err(_) => Said::Nothing,
+        Ok(found) => {
+            let said = whole(&found, account_uid, epoch, now).map_or(Said::Nothing, Said::Whole);
+            Look { said, file: Some(found) }
+        }
+        Err(StoreError::Absent { .. }) => Look { said: Said::NoStore, file: None },
+        Err(_) => Look { said: Said::Nothing, file: None },
     }
 }
 

@@ -75,6 +75,10 @@ impl AccessStore for Sqlite {
         read::of_person(self, person, now)
     }
 
+    fn open_of(&self, person: &UserName, now: DateTime<Utc>) -> Result<Vec<Record>, StoreError> {
+        read::open_of(self, person, now)
+    }
+
     fn record(&self, id: &Id) -> Result<Option<Record>, StoreError> {
         read::record(self, id)
     }

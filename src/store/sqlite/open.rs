@@ -29,21 +29,27 @@ impl Sqlite {
     /// # Errors
     /// [`StoreError`]; an older schema too, which only [`Sqlite::open_write`] brings up to date.
     pub fn open_read(path: &Path, account_uid: u32) -> Result<Self, StoreError> {
-        Self::of_this_schema(path, account_uid, OpenFlags::SQLITE_OPEN_READ_ONLY)
+        Self::of_this_schema(trusted(path, account_uid)?, OpenFlags::SQLITE_OPEN_READ_ONLY)
     }
 
     /// As [`Sqlite::open_read`], for somebody who may change it afterwards: to open it a second time
     /// would take as long as all else that such a push does. Changes stay in the log: whoever opens
-    /// the store to change it afterwards takes them into the file.
+    /// the store to change it afterwards takes them into the file. The file may have been looked at
+    /// a moment ago.
     ///
     /// # Errors
     /// As [`Sqlite::open_read`].
-    pub fn open_to_ask(path: &Path, account_uid: u32) -> Result<Self, StoreError> {
-        Self::of_this_schema(path, account_uid, OpenFlags::SQLITE_OPEN_READ_WRITE)
+    pub fn open_to_ask(
+        path: &Path,
+        account_uid: u32,
+        looked: Option<Inspected>,
+    ) -> Result<Self, StoreError> {
+        let found = looked.map_or_else(|| trusted(path, account_uid), Ok)?;
+        Self::of_this_schema(found, OpenFlags::SQLITE_OPEN_READ_WRITE)
     }
 
-    fn of_this_schema(path: &Path, account_uid: u32, mode: OpenFlags) -> Result<Self, StoreError> {
-        let store = Self::opened(path, account_uid, mode)?;
+    fn of_this_schema(found: Inspected, mode: OpenFlags) -> Result<Self, StoreError> {
+        let store = Self::opened(found, mode)?;
         match store.version()? {
             found if found < schema::known() => Err(fault::unavailable(
                 &store.path,
@@ -58,9 +64,11 @@ impl Sqlite {
     /// # Errors
     /// [`StoreError`].
     pub fn open_write(path: &Path, account_uid: u32) -> Result<Self, StoreError> {
-        let mut store = Self::opened(path, account_uid, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let found = trusted(path, account_uid)?;
+        let mut store = Self::opened(found, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         store.not_read_only()?;
         if store.version()? < schema::known() {
+            store.named_on_disk()?;
             let migrated = schema::migrate(&store.connection, schema::SCRIPTS);
             migrated.map_err(|error| store.wrong(error))?;
         }
@@ -111,8 +119,8 @@ impl Sqlite {
         }
     }
 
-    fn opened(path: &Path, account_uid: u32, mode: OpenFlags) -> Result<Self, StoreError> {
-        let Inspected { path, file, .. } = trusted(path, account_uid)?;
+    fn opened(found: Inspected, mode: OpenFlags) -> Result<Self, StoreError> {
+        let Inspected { path, file, .. } = found;
         let file = (file.st_dev, file.st_ino);
         let flags = mode | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         let connection =
@@ -135,6 +143,17 @@ impl Sqlite {
             found if found > known => Err(StoreError::Newer { found, known }),
             found => Ok(found),
         }
+    }
+
+    /// Has the log's name on the disk before anything is in it: SQLite is built to leave that to us
+    /// (`SQLITE_DISABLE_DIRSYNC`), since it would wait for the folder at every first change, and
+    /// only that of a new log needs it.
+    pub(super) fn named_on_disk(&self) -> Result<(), StoreError> {
+        let log = with_end(&self.path, "-wal");
+        if std::fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
+            return Ok(());
+        }
+        files::sync_folder_of(&self.path).map_err(|error| from_file(&self.path, &error))
     }
 
     /// Whether the opened file is still the one that the path names: a store that was restored

@@ -31,13 +31,21 @@ pub(super) fn of_person(
     person: &UserName,
     now: DateTime<Utc>,
 ) -> Result<OfPerson, StoreError> {
-    // One moment for both: a token newer than the records would hide what they lack.
-    let moment = store.connection.unchecked_transaction().map_err(|e| store.wrong(e))?;
-    let token = token(&moment, person).map_err(|e| store.wrong(e))?;
+    // First, without a transaction: a token newer than the records would hide what they lack, one
+    // that is older is refused when it is compared.
+    let token = token(&store.connection, person).map_err(|e| store.wrong(e))?;
+    Ok(OfPerson { token, open: open_of(store, person, now)? })
+}
+
+pub(super) fn open_of(
+    store: &Sqlite,
+    person: &UserName,
+    now: DateTime<Utc>,
+) -> Result<Vec<Record>, StoreError> {
     let sql = "r.person = ?1 AND r.open_until > ?2 ORDER BY r.id, e.seq";
     let open = whole(store, sql, (person.as_str(), micros(now)))?;
     match open.iter().all(|record| is_of(record, person)) {
-        true => Ok(OfPerson { token, open }),
+        true => Ok(open),
         false => Err(store.damaged("a record stands under another person's name")),
     }
 }
@@ -80,7 +88,9 @@ pub(super) fn list(store: &Sqlite, filter: &Filter) -> Result<Vec<Record>, Store
         }
     }
     if filter.reserved {
-        wanted.push("reserved > 0");
+        // By the index of what is open: the few that are so for good.
+        wanted.push("open_until = ? AND reserved > 0");
+        values.push(Value::Integer(row::ALWAYS));
     }
     let wanted = if wanted.is_empty() { "1".to_owned() } else { wanted.join(" AND ") };
     let limit = if filter.limit == 0 { i64::MAX } else { count(filter.limit) };

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
 /// Open whatever the clock says.
-const ALWAYS: i64 = i64::MAX;
+pub(super) const ALWAYS: i64 = i64::MAX;
 
 /// Microseconds since 1970, rounded down.
 pub(super) fn micros(at: DateTime<Utc>) -> i64 {
@@ -28,31 +28,23 @@ pub(super) fn sum(id: &str, seq: u32, body: &str) -> i64 {
 /// What the indexes must know of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Row {
-    pub(super) phase: &'static str,
+    /// Open before this instant: the end of waiting or of the grant, [`ALWAYS`] for what must be
+    /// settled or attested whatever the clock says; `None` is never again.
     pub(super) open_until: Option<i64>,
-    pub(super) until: Option<i64>,
-    pub(super) max_uses: Option<u32>,
-    pub(super) unattested: bool,
-    pub(super) reserved: usize,
+    /// Uses put aside.
+    pub(super) reserved: i64,
 }
 
 impl Row {
     /// Of a record in this state.
     pub(super) fn of(state: &State) -> Self {
-        let (phase, end) = match &state.phase {
-            Phase::Pending => ("pending", Some(state.request.pending_until)),
-            Phase::Approved(terms) => ("approved", Some(terms.until)),
-            Phase::Closed => ("closed", None),
+        let end = match &state.phase {
+            Phase::Pending => Some(state.request.pending_until),
+            Phase::Approved(terms) => Some(terms.until),
+            Phase::Closed => None,
         };
-        let reserved = state.uses.reserved.len();
-        let open = if state.unattested || reserved > 0 { Some(ALWAYS) } else { end.map(micros_up) };
-        Self {
-            phase,
-            open_until: open,
-            until: state.terms.as_ref().map(|terms| micros_up(terms.until)),
-            max_uses: state.terms.as_ref().and_then(|terms| terms.max_uses),
-            unattested: state.unattested,
-            reserved,
-        }
+        let reserved = i64::try_from(state.uses.reserved.len()).unwrap_or(i64::MAX);
+        let always = state.unattested || reserved > 0;
+        Self { open_until: if always { Some(ALWAYS) } else { end.map(micros_up) }, reserved }
     }
 }

@@ -6,7 +6,8 @@ use rusqlite::{Connection, TransactionBehavior};
 pub(super) const APPLICATION: i32 = 0x7265_6677;
 
 /// What turns version N - 1 into version N; version 0 is an empty file.
-pub(super) const SCRIPTS: &[&str] = &[include_str!("1.sql"), include_str!("2.sql")];
+pub(super) const SCRIPTS: &[&str] =
+    &[include_str!("1.sql"), include_str!("2.sql"), include_str!("3.sql")];
 
 /// The version that this program reads and writes.
 pub(super) fn known() -> u32 {
@@ -66,6 +67,26 @@ mod tests {
         let read: (i64, i64) =
             file.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
         assert_eq!(read, (7, 0));
+    }
+
+    #[test]
+    fn a_store_of_before_counts_the_next_event_of_what_it_holds() {
+        let file = Connection::open_in_memory().unwrap();
+        migrate(&file, SCRIPTS.get(..2).unwrap()).unwrap();
+        let add =
+            "INSERT INTO events VALUES ('7f3k-92qd', (SELECT events FROM records), 0, '{}', 0)";
+        let held = "INSERT INTO records VALUES ('7f3k-92qd', 0, 'bob', 'r', 'e', 0, 'approved', 9, 9, \
+                    1, 0, 1)";
+        file.execute(held, []).unwrap();
+        file.execute(add, []).unwrap();
+        migrate(&file, SCRIPTS).unwrap();
+        file.execute(add, []).unwrap();
+        let count = |events| file.execute("UPDATE records SET events = ?1", [events]);
+        assert!(count(3).is_err());
+        assert!(count(1).is_err());
+        count(2).unwrap();
+        file.execute(add, []).unwrap();
+        assert!(file.execute(add, []).is_err(), "not counted, so nothing follows it");
     }
 
     #[test]

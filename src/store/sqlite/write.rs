@@ -10,6 +10,7 @@ use crate::os::faults;
 use crate::policy::name::UserName;
 use chrono::{DateTime, Utc};
 use rusqlite::{Params, Transaction, TransactionBehavior, params};
+use std::collections::BTreeSet;
 
 /// How far a change moves what stands beside the version.
 #[derive(Debug, Clone, Copy, Default)]
@@ -44,6 +45,7 @@ fn transaction<T>(
 ) -> Result<T, StoreError> {
     let begun = Transaction::new_unchecked(&store.connection, TransactionBehavior::Immediate);
     let open = begun.map_err(|error| store.wrong(error))?;
+    store.named_on_disk()?;
     // Only now: whoever puts another file in place holds the lock that was waited for.
     if !store.is_in_place() {
         return Err(fault::unavailable(&store.path, "it was replaced meanwhile: try again"));
@@ -62,14 +64,15 @@ pub(super) fn commit(
 ) -> Result<Option<u64>, StoreError> {
     let mut given_up = false;
     let made = changing(store, |open| {
-        let mut work = Work { store, open, newest: None };
+        let mut work = Work { store, open, newest: None, people: BTreeSet::new() };
         if let Some((person, token)) = &change.person
             && read::token(open, person).map_err(|error| store.wrong(error))? != *token
         {
             return Err(StoreError::Moved);
         }
-        change.person.iter().try_for_each(|(person, _)| work.touch(person))?;
+        work.people.extend(change.person.as_ref().map(|(person, _)| person.clone()));
         change.appends.iter().try_for_each(|append| work.append(append))?;
+        work.people.iter().try_for_each(|person| work.touch(person))?;
         change.locks.iter().try_for_each(|lock| work.lay(lock))?;
         for (id, at, by) in &change.lifts {
             let sql = "UPDATE locks SET lifted_at = ?2, lifted_by = ?3 \
@@ -93,6 +96,8 @@ struct Work<'a> {
     open: &'a Transaction<'a>,
     /// The newest time in it so far.
     newest: Option<DateTime<Utc>>,
+    /// Whose token moves.
+    people: BTreeSet<UserName>,
 }
 
 impl Work<'_> {
@@ -116,17 +121,17 @@ impl Work<'_> {
                 let state = State::begin(&append.event)?;
                 self.begin(append, &state)?;
                 self.add(append)?;
+                self.update(append, &Row::of(&state))?;
                 state
             }
             after => {
                 let state = step(self.state(append, after)?, &append.event)?;
-                // The event first: the triggers look at it when the limits move.
                 self.add(append)?;
                 self.update(append, &Row::of(&state))?;
                 state
             }
         };
-        self.touch(&state.request.person)?;
+        self.people.insert(state.request.person);
         self.at(append.event.at);
         Ok(())
     }
@@ -140,27 +145,17 @@ impl Work<'_> {
     }
 
     fn begin(&self, append: &Append, state: &State) -> Result<(), StoreError> {
-        let (request, row) = (&state.request, Row::of(state));
+        let request = &state.request;
         let sql = "INSERT INTO records (id, events, person, repository, entitlement, asked_at, \
-                   phase, open_until, until, max_uses, unattested, reserved) \
-                   VALUES (?1, 0, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) \
-                   ON CONFLICT DO NOTHING";
-        self.take(
-            sql,
-            params![
-                append.id.as_str(),
-                request.person.as_str(),
-                request.repository,
-                request.entitlement.as_str(),
-                micros(state.asked_at),
-                row.phase,
-                row.open_until,
-                row.until,
-                row.max_uses,
-                row.unattested,
-                i64::try_from(row.reserved).unwrap_or(i64::MAX),
-            ],
-        )
+                   reserved) VALUES (?1, 0, ?2, ?3, ?4, ?5, 0) ON CONFLICT DO NOTHING";
+        let values = params![
+            append.id.as_str(),
+            request.person.as_str(),
+            request.repository,
+            request.entitlement.as_str(),
+            micros(state.asked_at),
+        ];
+        self.take(sql, values)
     }
 
     fn add(&self, append: &Append) -> Result<(), StoreError> {
@@ -171,20 +166,11 @@ impl Work<'_> {
         self.run(sql, (id, append.after, at, body, sum)).map(drop)
     }
 
+    /// Counts the event, and tells what it made of the record.
     fn update(&self, append: &Append, row: &Row) -> Result<(), StoreError> {
-        let sql = "UPDATE records SET phase = ?2, open_until = ?3, until = ?4, max_uses = ?5, \
-                   unattested = ?6, reserved = ?7 WHERE id = ?1";
-        let reserved = i64::try_from(row.reserved).unwrap_or(i64::MAX);
-        let values = params![
-            append.id.as_str(),
-            row.phase,
-            row.open_until,
-            row.until,
-            row.max_uses,
-            row.unattested,
-            reserved
-        ];
-        self.one(sql, values)
+        let sql = "UPDATE records SET events = ?2, open_until = ?3, reserved = ?4 WHERE id = ?1";
+        let events = append.after.saturating_add(1);
+        self.one(sql, (append.id.as_str(), events, row.open_until, row.reserved))
     }
 
     fn touch(&self, person: &UserName) -> Result<(), StoreError> {

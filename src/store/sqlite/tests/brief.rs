@@ -28,7 +28,7 @@ fn take(state: &Path, now: DateTime<Utc>) -> Option<()> {
 }
 
 fn says(state: &Path, now: DateTime<Utc>) -> Option<Status> {
-    match super::super::brief::read(state, me(), EPOCH, now) {
+    match super::super::brief::read(state, me(), EPOCH, now).said {
         Said::Whole(status) => Some(status),
         Said::NoStore | Said::Nothing => None,
     }
@@ -101,7 +101,7 @@ fn a_clock_set_back_to_when_a_lock_held_finds_none() {
 #[test]
 fn an_epoch_raised_by_a_lock_or_a_revocation_ends_it() {
     let (folder, _, now) = briefed();
-    assert_eq!(super::super::brief::read(folder.path(), me(), EPOCH + 2, now), Said::Nothing);
+    assert_eq!(super::super::brief::read(folder.path(), me(), EPOCH + 2, now).said, Said::Nothing);
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn a_store_put_back_copied_over_or_lost_ends_it() {
 
 #[test]
 fn only_where_no_file_is_there_is_no_store() {
-    let read = |state: &Path| super::super::brief::read(state, me(), EPOCH, later());
+    let read = |state: &Path| super::super::brief::read(state, me(), EPOCH, later()).said;
     let (folder, path, _) = briefed();
     std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
     assert_eq!(read(folder.path()), Said::Nothing, "not to be trusted is not absent");

@@ -61,16 +61,16 @@ fn grant(person: usize, asked: DateTime<Utc>, until: DateTime<Utc>) -> Grant {
 
 /// Adds grants with the ids from `first` on, in turn to all people.
 fn add(open: &Transaction<'_>, grants: &[Grant], first: usize, count: usize) {
-    let record = "INSERT INTO records (id, events, person, repository, entitlement, asked_at, phase, \
-                  open_until, until, max_uses, unattested, reserved) \
-                  VALUES (?1, 0, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, 0)";
+    let record = "INSERT INTO records (id, events, person, repository, entitlement, asked_at, \
+                  open_until, reserved) VALUES (?1, 0, ?2, ?3, ?4, ?5, ?6, 0)";
+    let counted = "UPDATE records SET events = events + 1 WHERE id = ?1";
     let event = "INSERT INTO events (id, seq, at, body, sum) VALUES (?1, ?2, ?3, ?4, ?5)";
-    let (mut record, mut event) = (open.prepare(record).unwrap(), open.prepare(event).unwrap());
+    let [mut record, mut event, mut counted] =
+        [record, event, counted].map(|sql| open.prepare(sql).unwrap());
     for number in first..first + count {
         let Grant { person, request, bodies, times, row } = &grants[number % grants.len()];
         // In rising order: random ones would be as many pages read and written again.
         let id = Id::of((number as u64).to_be_bytes()[3..].try_into().unwrap());
-        let Row { phase, open_until, until, max_uses, .. } = row;
         let (entitlement, repository) = (request.entitlement.as_str(), &request.repository);
         let values = rusqlite::params![
             id.as_str(),
@@ -78,16 +78,14 @@ fn add(open: &Transaction<'_>, grants: &[Grant], first: usize, count: usize) {
             repository,
             entitlement,
             times[0],
-            phase,
-            open_until,
-            until,
-            max_uses
+            row.open_until
         ];
         record.execute(values).unwrap();
         for seq in 0..2_u32 {
             let body = &bodies[seq as usize];
             let sum = sum(id.as_str(), seq, body);
             event.execute((id.as_str(), seq, times[seq as usize], body, sum)).unwrap();
+            counted.execute([id.as_str()]).unwrap();
         }
     }
 }

@@ -12,7 +12,7 @@ fn who_asks_first_and_changes_then_leaves_the_change_in_the_log_for_the_next() {
     let (_folder, path) = made();
     two_grants(&opened(&path));
     assert_eq!(log(&path), None, "taken in at the end");
-    let asked = Sqlite::open_to_ask(&path, me()).unwrap();
+    let asked = Sqlite::open_to_ask(&path, me(), None).unwrap();
     let (status, before) = (asked.status().unwrap(), both(&asked));
     asked.ready_to_change().unwrap();
     asked.commit(&next(before)).unwrap();
@@ -51,7 +51,7 @@ fn a_short_log_stays_and_a_long_one_is_taken_in() {
 #[test]
 fn a_change_waits_for_the_disk_however_the_store_was_opened() {
     let (_folder, path) = made();
-    let asked = Sqlite::open_to_ask(&path, me()).unwrap();
+    let asked = Sqlite::open_to_ask(&path, me(), None).unwrap();
     asked.ready_to_change().unwrap();
     for store in [asked, opened(&path), opened(&path).keeping_a_short_log()] {
         let setting = |name| {
