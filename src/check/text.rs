@@ -35,9 +35,11 @@ impl<'a> CommitText<'a> {
     #[must_use]
     pub fn parse(raw: &'a [u8]) -> Self {
         let (headers, message) = split(raw);
+        // Some readers stop at a NUL, others do not.
+        let whole = !headers.contains(&0);
         let only = |key: &[u8]| {
             let mut all = headers.lines().filter_map(|line| line.strip_prefix(key));
-            all.next().filter(|_| all.next().is_none())
+            all.next().filter(|_| whole && all.next().is_none())
         };
         let mut encodings = headers.lines().filter_map(|line| line.strip_prefix(b"encoding "));
         let encoding = match (encodings.next(), encodings.next()) {
@@ -124,10 +126,12 @@ fn header(format: gix::hash::Kind) -> &'static [u8] {
 /// `gpgsig…` are left out of what is signed, the one of the repository's hash is the signature.
 ///
 /// # Errors
-/// When there is more than one, or a header `gpgsig…` of neither hash, which nothing would sign.
+/// When there is more than one, or a header `gpgsig…` of neither hash, which nothing would sign; or
+/// the headers do not stand as git writes them (see [`in_order`]).
 pub fn signed_commit(raw: &[u8], format: gix::hash::Kind) -> Result<Signed, &'static str> {
     let ours = header(format);
     let (headers, _) = split(raw);
+    in_order(headers, format)?;
     let mut payload = Vec::with_capacity(raw.len());
     let mut signature: Option<Vec<u8>> = None;
     // Which header a continued line belongs to: none that matters, ours, another signature.
@@ -158,6 +162,34 @@ pub fn signed_commit(raw: &[u8], format: gix::hash::Kind) -> Result<Signed, &'st
     }
     payload.extend_from_slice(raw.get(headers.len()..).unwrap_or_default());
     Ok(Signed { payload, signature })
+}
+
+/// Whether the headers are `tree`, `parent`…, `author`, `committer`, each whole, then others. git
+/// takes a line for a parent only where it follows the tree or another parent, so a signature that
+/// stands among them, and is left out of what is signed, would hide the ones after it.
+fn in_order(headers: &[u8], format: gix::hash::Kind) -> Result<(), &'static str> {
+    const MOVED: &str = "its headers are not in git's order, so the signature can't be for what git \
+                         reads: sign it anew";
+    if headers.contains(&0) {
+        return Err("it has a NUL byte in its headers, behind which readers differ");
+    }
+    let mut lines = headers.split(|byte| *byte == b'\n').peekable();
+    let named = |key: &[u8], line: &[u8]| {
+        let id = line.strip_prefix(key);
+        id.is_some_and(|id| id.len() == format.len_in_hex() && id.iter().all(u8::is_ascii_hexdigit))
+    };
+    lines.next_if(|line| named(b"tree ", line)).ok_or(MOVED)?;
+    while lines.next_if(|line| named(b"parent ", line)).is_some() {}
+    lines.next_if(|line| line.starts_with(b"author ")).ok_or(MOVED)?;
+    lines.next_if(|line| line.starts_with(b"committer ")).ok_or(MOVED)?;
+    // Nothing that is read above may come again, nor go on in another line.
+    let early = [&b"tree"[..], b"parent", b"author", b"committer"];
+    let is_early = |line: &[u8]| {
+        let key = line.split_once_str(b" ").map_or(line, |(key, _)| key);
+        early.contains(&key)
+    };
+    let goes_on = lines.peek().is_some_and(|line| line.starts_with(b" "));
+    if goes_on || lines.any(is_early) { Err(MOVED) } else { Ok(()) }
 }
 
 /// An annotated tag's text in its parts.

@@ -143,6 +143,10 @@ pub struct Loaded {
 pub fn load(path: &Path, account: Account, out: &Out) -> anyhow::Result<Loaded> {
     let path = std::path::absolute(path)?;
     let (main, files) = PolicyFiles::open(&path, account).map_err(|error| match error {
+        ReadError::NotText(_, error) => {
+            let (sources, problem) = error.told(path.display().to_string());
+            invalid(&path, &[problem], &sources, out)
+        }
         ReadError::Trust(error) => {
             Failure::new(Exit::Failed, format!("{}: {error}", Code::NotTrusted)).into()
         }
@@ -154,12 +158,14 @@ pub fn load(path: &Path, account: Account, out: &Out) -> anyhow::Result<Loaded> 
     let (sources, result) = crate::policy::load_file(main, &files.folder(), &files);
     match result {
         Ok((policy, warnings)) => Ok(Loaded { sources, policy, warnings }),
-        Err(problems) => {
-            tell(&problems, &sources, out);
-            let words = format!("`{}` is not valid: {}", path.display(), found(&problems));
-            Err(Failure::new(Exit::PolicyInvalid, words).into())
-        }
+        Err(problems) => Err(invalid(&path, &problems, &sources, out)),
     }
+}
+
+fn invalid(path: &Path, problems: &[Problem], sources: &Sources, out: &Out) -> anyhow::Error {
+    tell(problems, sources, out);
+    let words = format!("`{}` is not valid: {}", path.display(), found(problems));
+    Failure::new(Exit::PolicyInvalid, words).into()
 }
 
 /// `2 errors and 1 warning`

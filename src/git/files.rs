@@ -5,7 +5,7 @@
 
 use super::GitError;
 use super::objects::Objects;
-use crate::policy::source::{Loader, MAX_BYTES, SourceFile};
+use crate::policy::source::{Loader, MAX_BYTES, SourceFile, text_of};
 use gix::ObjectId;
 use gix::objs::tree::EntryKind;
 use gix::objs::{CommitRefIter, Kind, TreeRefIter};
@@ -126,7 +126,7 @@ impl Loader for CommitFiles<'_> {
         if data.kind != Kind::Blob {
             return Err(wrong("it is no file".into()));
         }
-        String::from_utf8(data.data.to_vec()).map_err(|_| wrong("it is not UTF-8".into()))
+        text_of(data.data.to_vec()).map_err(|error| wrong(format!("it {error}")))
     }
 }
 

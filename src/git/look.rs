@@ -109,7 +109,9 @@ fn no_commits(asked: &[Asked<'_>], ends: &[Ends], tally: &mut Tally<'_>) {
             for (rule, _) in
                 one.check.rules.iter().enumerate().filter(|(_, rule)| sides::needs_commits(rule))
             {
-                let words = b"the ref would stand for no commit, so there is nothing to judge";
+                let words = b"the ref would stand for a file or a folder, not for a commit, and this check \
+                              judges commits: push a commit (or a tag of one), or ask the admin \
+                              to leave this ref out of the check";
                 let found = Found { subject: Subject::Ref, words: words.to_vec() };
                 tally.tell((at, run, rule), found);
             }

@@ -53,6 +53,10 @@ pub enum GroupError {
 /// [`GroupError`]: unknown group or account, or the host can't say.
 pub fn unix(group: &str, user: &str) -> Result<bool, GroupError> {
     let (group_number, members) = unix_group(group)?;
+    // The host has no account of such a name, and must not be asked: it would look the number up.
+    if is_number(user) && !user.is_empty() {
+        return Ok(false);
+    }
     check_name(user)?;
     if members.iter().any(|member| member == user) {
         return Ok(true);
@@ -89,9 +93,13 @@ fn parse_group(text: &str, group: &str) -> Option<(u32, Vec<String>)> {
     Some((number, members.map(str::to_owned).collect()))
 }
 
+fn is_number(name: &str) -> bool {
+    name.bytes().all(|b| b.is_ascii_digit())
+}
+
 /// `getent` and `id` take numbers for names: user `0` would be root.
 fn check_name(name: &str) -> Result<(), GroupError> {
-    let number = name.bytes().all(|b| b.is_ascii_digit());
+    let number = is_number(name);
     let option = name.starts_with(['-', '+']);
     let bad = name.contains([':', ',']) || name.chars().any(char::is_control);
     if number || option || bad || name.len() > 256 {
@@ -278,7 +286,11 @@ mod tests {
     #[test]
     fn a_user_named_0_is_not_root_and_options_are_not_names() {
         for name in ["0", "+0", "-r", "", "a:b", "a,b", "a\nb"] {
-            assert!(matches!(unix("root", name), Err(GroupError::BadName(_))), "{name:?}");
+            // A user who is called a number is nobody's account, and no number is looked up.
+            match name {
+                "0" => assert!(!unix("root", name).unwrap()),
+                _ => assert!(matches!(unix("root", name), Err(GroupError::BadName(_))), "{name:?}"),
+            }
             assert!(matches!(unix(name, "root"), Err(GroupError::BadName(_))), "{name:?}");
         }
     }

@@ -4,7 +4,7 @@
 
 use super::files::{self, FileError};
 use super::trust::{self, TrustError};
-use crate::policy::source::{Loader, MAX_BYTES, SourceFile};
+use crate::policy::source::{self, Loader, MAX_BYTES, NotText, SourceFile};
 use rustix::fs::{Dir, FileType};
 use std::path::{Path, PathBuf};
 
@@ -21,8 +21,8 @@ pub enum ReadError {
     #[error(transparent)]
     File(#[from] FileError),
     /// It is not text.
-    #[error("`{}` is not UTF-8", .0.display())]
-    NotText(PathBuf),
+    #[error("`{}` {}", .0.display(), .1)]
+    NotText(PathBuf, Box<NotText>),
 }
 
 /// Whose the files must be to count; `None` only looks, at anybody's.
@@ -59,7 +59,7 @@ fn read(path: &Path, account: Account, max: usize) -> Result<String, ReadError> 
         Some(uid) => files::read_opened(&trust::open_file(path, uid)?, path, max)?,
         None => files::read_limited(path, max)?,
     };
-    String::from_utf8(bytes).map_err(|_| ReadError::NotText(path.to_owned()))
+    source::text_of(bytes).map_err(|error| ReadError::NotText(path.to_owned(), Box::new(error)))
 }
 
 impl Loader for PolicyFiles {
@@ -190,6 +190,8 @@ mod tests {
         std::fs::create_dir(site.path("policy.d/b.toml")).unwrap();
         assert_eq!(site.load(), Ok(1), "a folder is no file");
         std::fs::write(site.path("policy.d/c.toml"), b"# \xff").unwrap();
-        assert!(site.load().unwrap_err().contains("is not UTF-8"));
+        assert!(site.load().unwrap_err().contains("c.toml` is not UTF-8 (line 1, column 3)"));
+        std::fs::write(site.path("policy.d/c.toml"), "# \u{fffd}").unwrap();
+        assert_eq!(site.load(), Ok(1), "the mark itself is text");
     }
 }

@@ -23,6 +23,46 @@ pub struct SourceFile {
     pub text: String,
 }
 
+/// A file of a policy that is no text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("is not UTF-8 (line {line}, column {column})")]
+pub struct NotText {
+    /// What of it is, with marks for the rest.
+    shown: String,
+    at: usize,
+    line: usize,
+    column: usize,
+}
+
+impl NotText {
+    /// The problem of a main file, and the file to show it with.
+    #[must_use]
+    pub fn told(self, name: String) -> (Sources, Problem) {
+        let message = format!("the file {self}");
+        let start = u32::try_from(self.at).unwrap_or(u32::MAX);
+        let mark = u32::try_from(char::REPLACEMENT_CHARACTER.len_utf8()).unwrap_or_default();
+        let at = At { file: 0, start, end: start.saturating_add(mark) };
+        let help = "save it as UTF-8, without what an editor of another encoding wrote";
+        let sources = Sources::new(SourceFile { name, text: self.shown }, "");
+        (sources, Problem::new(PolicyCode::Unreadable, at, message).help(help))
+    }
+}
+
+/// The text of a file.
+///
+/// # Errors
+/// [`NotText`], with the place.
+pub fn text_of(bytes: Vec<u8>) -> Result<String, NotText> {
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let shown = String::from_utf8_lossy(error.as_bytes()).into_owned();
+        let before = shown.get(..at).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        NotText { shown, at, line, column }
+    })
+}
+
 /// Reads files below the folder of the main file.
 pub trait Loader {
     /// Names of the files in `folder`, which is relative to the main file's; in any order.

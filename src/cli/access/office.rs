@@ -104,7 +104,8 @@ impl<'a> Office<'a> {
         mean(diag::nearest(wrong, users.map(|(name, _)| name.as_str())))
     }
 
-    /// One record, whole and folded.
+    /// One record, whole and folded. Over a door it is not there for whom may not see it, whatever
+    /// they would do with it; on the server whoever acts for somebody may read it all anyway.
     ///
     /// # Errors
     /// There is none of that id, or it can't be read.
@@ -114,7 +115,10 @@ impl<'a> Office<'a> {
         let state = record.state().map_err(|illegal| {
             Failure::new(Exit::Unavailable, format!("the record {id} is damaged: {illegal}"))
         })?;
-        Ok((record, state))
+        match self.caller.stands_in() || self.may_see(&state)? {
+            true => Ok((record, state)),
+            false => Err(self.no_record(id.as_str()).into()),
+        }
     }
 
     /// Reads an id as it was typed, whole.
@@ -125,7 +129,8 @@ impl<'a> Office<'a> {
         Id::parse(text).map_err(|_| self.no_record(text).into())
     }
 
-    fn no_record(&self, wrong: &str) -> Failure {
+    /// One text for what is not there and for what one may not know of.
+    pub(super) fn no_record(&self, wrong: &str) -> Failure {
         let filter = Filter { limit: NEAR, ..Filter::default() };
         let records = self.store.list(&filter).unwrap_or_default();
         let seen = records.iter().filter(|record| {
@@ -133,7 +138,9 @@ impl<'a> Office<'a> {
         });
         let near = diag::nearest(wrong, seen.map(|record| record.id.as_str()));
         let wrong = crate::text::Safe::new(wrong.as_bytes(), 40);
-        Failure::new(Exit::NotFound, format!("there is no request `{wrong}`{}", mean(near)))
+        let whose = if self.caller.person().is_some() { " that you may see" } else { "" };
+        let words = format!("there is no request `{wrong}`{whose}{}", mean(near));
+        Failure::new(Exit::NotFound, words)
     }
 
     /// An entitlement of the applied policy.

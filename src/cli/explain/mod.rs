@@ -43,8 +43,11 @@ pub struct Args {
     /// permits with paths do not match, and forbids with paths do.
     #[arg(long = "path", value_name = "PATH")]
     pub(in crate::cli) paths: Vec<String>,
+    /// A changed path that is, or was, a symbolic link or a submodule; may be given often.
+    #[arg(long = "link", value_name = "PATH")]
+    pub(in crate::cli) links: Vec<String>,
     /// It changes no path at all.
-    #[arg(long, conflicts_with = "paths")]
+    #[arg(long, conflicts_with_all = ["paths", "links"])]
     pub(in crate::cli) no_paths: bool,
     /// At another time than now: 2026-11-22T10:00:00Z, or 30d, 12h, 15m for so long ago.
     #[arg(long, value_name = "TIME")]
@@ -57,7 +60,7 @@ pub struct Args {
     pub(in crate::cli) policy: Option<PathBuf>,
     /// Read questions as JSON lines {user, repository, action, ref, paths?, time?}, answer one a line;
     /// `ref` is a full name, or a branch. Exit code 2 when a line was no question.
-    #[arg(long, conflicts_with_all = ["user", "repository", "action", "reference", "paths", "at"])]
+    #[arg(long, conflicts_with_all = ["user", "repository", "action", "reference", "paths", "links", "at"])]
     pub(in crate::cli) stdin: bool,
 }
 

@@ -26,11 +26,10 @@ impl<'p> Bench<'p> {
         let action = args.action.as_deref().and_then(Action::parse);
         let action = action.ok_or_else(|| Failure::new(Exit::Usage, "--action is missing"))?;
         let reference = full_name(args.reference.as_deref().unwrap_or_default());
-        let changed: Vec<ChangedPath> = args
-            .paths
-            .iter()
-            .map(|path| ChangedPath { path: path.clone().into(), link: false })
-            .collect();
+        let of = |paths: &[String], link: bool| -> Vec<ChangedPath> {
+            paths.iter().map(|path| ChangedPath { path: path.clone().into(), link }).collect()
+        };
+        let changed = [of(&args.paths, false), of(&args.links, true)].concat();
         let known = (args.no_paths || !changed.is_empty()).then_some(changed.as_slice());
         let question = question(action, &reference, known, at);
         if reference.is_empty() && action != Action::Read {

@@ -309,6 +309,7 @@ pub fn explain(asked: &Asked<'_>, mut fields: Fields) -> Done {
         reference: reference(&mut fields, action.as_deref())?,
         action,
         paths: fields.texts("path")?,
+        links: Vec::new(),
         no_paths: fields.flag("no_paths")?,
         at: fields.text("at")?,
         issue: None,

@@ -250,7 +250,10 @@ fn a_ref_to_no_commit_is_refused_by_what_looks_at_commits_and_a_deletion_by_noth
     let content = || vec![Rule::Content { starter: true, secrets: vec![], paths: None }];
     let found = lines(&look(&repo.reader(), &update, content(), ALL, None));
     assert_eq!(found.len(), 1);
-    assert!(found[0].starts_with("RW414 ref: the ref would stand for no commit"), "{found:?}");
+    assert!(
+        found[0].starts_with("RW414 ref: the ref would stand for a file or a folder"),
+        "{found:?}"
+    );
     let gone = repo.update(Some(blob), None, "refs/tags/x");
     assert!(look(&repo.reader(), &gone, content(), ALL, None).is_empty());
 }

@@ -13,6 +13,7 @@ mod home;
 mod jira;
 mod names;
 mod notify;
+mod overlap;
 mod patterns;
 mod projects;
 mod quorum;

@@ -1,6 +1,6 @@
 //! Patterns over repository names, and repositories that two projects claim.
 
-use super::Check;
+use super::{Check, overlap};
 use crate::policy::diag::{At, PolicyCode, Problem};
 use crate::policy::pattern::{Glob, Pattern};
 use crate::policy::raw::{Table, Word};
@@ -47,21 +47,25 @@ impl Check<'_> {
             names.is_some_and(|names| names.len() > 1 && names.iter().all(|n| exact.contains(n)))
         };
         let claims: Vec<&Claim<'_>> = claims.iter().filter(|claim| !settled(claim)).collect();
-        let mut equal: BTreeMap<&str, &Claim<'_>> = BTreeMap::new();
+        let mut equal: BTreeMap<Vec<u8>, &Claim<'_>> = BTreeMap::new();
         let mut folders: BTreeMap<&[u8], &Claim<'_>> = BTreeMap::new();
-        for claim in claims.iter().copied() {
-            match equal.get(claim.pattern.text()) {
-                Some(first) if first.project != claim.project => self.overlap(first, claim),
+        let mut told = HashSet::new();
+        for (at, claim) in claims.iter().copied().enumerate() {
+            match equal.get(&meaning(claim)) {
+                Some(first) if first.project != claim.project => {
+                    told.insert(at);
+                    self.overlap(first, claim);
+                }
                 Some(_) => {}
                 None => {
-                    equal.insert(claim.pattern.text(), claim);
+                    equal.insert(meaning(claim), claim);
                 }
             }
             if let Some(folder) = whole_folder(&claim.pattern) {
                 folders.entry(folder).or_insert(claim);
             }
         }
-        for claim in claims {
+        for (at, claim) in claims.iter().copied().enumerate() {
             let Some(glob) = claim.pattern.as_glob().filter(|glob| !glob.is_literal()) else {
                 continue;
             };
@@ -73,7 +77,34 @@ impl Check<'_> {
             if let Some(outer) = outer
                 && outer.pattern.text() != claim.pattern.text()
             {
+                told.insert(at);
                 self.overlap(outer, claim);
+            }
+        }
+        self.meetings(&claims, &exact, &told);
+    }
+
+    /// Reports the globs that have a name in common which nobody names exactly.
+    fn meetings(&mut self, claims: &[&Claim<'_>], exact: &HashSet<Vec<u8>>, told: &HashSet<usize>) {
+        let vies = |claim: &Claim<'_>| {
+            let glob = claim.pattern.as_glob();
+            glob.is_some_and(|glob| !glob.is_literal() && !glob.is_everything())
+        };
+        let numbered = claims.iter().copied().enumerate().filter(|(_, claim)| vies(claim));
+        let (numbers, claims): (Vec<usize>, Vec<&Claim<'_>>) = numbered.unzip();
+        let told = (0..).zip(&numbers).filter(|(_, number)| told.contains(number));
+        let told = told.map(|(at, _)| at).collect();
+        for (one, other, name) in overlap::meetings(&claims, exact, &told) {
+            if let (Some(first), Some(second)) = (claims.get(one), claims.get(other)) {
+                let name = crate::text::Safe::new(&name, 200);
+                let message = format!(
+                    "`{}` and `{}` both match `{name}`, which would be in two projects, `{}` and `{}`",
+                    first.pattern, second.pattern, first.project, second.project
+                );
+                let problem = Problem::new(PolicyCode::RepositoriesOverlap, second.at, message);
+                let help = "make them disjoint, or name what both match exactly in one of them";
+                let place = format!("`{}` has it here", first.project);
+                self.problems.push(problem.help(help).also(first.at, place));
             }
         }
     }
@@ -85,6 +116,15 @@ impl Check<'_> {
         );
         let problem = Problem::new(PolicyCode::RepositoriesOverlap, second.at, message);
         self.problems.push(problem.also(first.at, format!("`{}` has it here", first.project)));
+    }
+}
+
+/// What tells equal patterns: the name, where it is exact, in whatever spelling; else the text.
+fn meaning(claim: &Claim<'_>) -> Vec<u8> {
+    let exact = claim.pattern.as_glob().filter(|glob| glob.is_literal()).and_then(Glob::names);
+    match exact.and_then(|names| names.into_iter().next()) {
+        Some(name) => [b"=".as_slice(), &name].concat(),
+        None => [b"*".as_slice(), claim.pattern.text().as_bytes()].concat(),
     }
 }
 

@@ -389,3 +389,76 @@ fn projects_share_no_repository_where_each_is_named_exactly_by_one() {
     assert!(with_c("\"pay/a\"").contains(&PolicyCode::RepositoriesOverlap));
     assert!(!with_c("\"pay/a\", \"pay/b\"").contains(&PolicyCode::RepositoriesOverlap));
 }
+
+#[test]
+fn a_deploy_key_of_gitlab_s_is_never_a_person() {
+    let user =
+        |kind: &str| with(&format!("[users.q]\n{kind}names = {{ gitlab-deploy-key = [\"3\"] }}\n"));
+    assert_eq!(codes(&user("")), [PolicyCode::BadExternalName]);
+    assert_eq!(codes(&user("kind = \"person\"\n")), [PolicyCode::BadExternalName]);
+    assert!(!codes(&user("kind = \"service\"\n")).contains(&PolicyCode::BadExternalName));
+}
+
+/// Whether projects with these repositories, in TOML, are said to overlap.
+fn overlap(each: &[&str]) -> bool {
+    let mut text = String::new();
+    for (at, repositories) in each.iter().enumerate() {
+        let _ = writeln!(text, "[projects.P{at}]\nrepositories = {repositories}");
+    }
+    codes(&with(&text)).contains(&PolicyCode::RepositoriesOverlap)
+}
+
+#[test]
+fn a_name_is_exact_in_whatever_spelling() {
+    for both in [r"['q/r', 'x']|['q/{r}']", r"['q/\r']|['q/r']", r"['{q}/r']|['q/{r}']"] {
+        let both: Vec<&str> = both.split('|').collect();
+        assert!(overlap(&both), "{both:?}");
+    }
+    assert!(!overlap(&["['q/*']", "['q/{r}']"]), "an exact name wins");
+    assert!(!overlap(&["['q/r']", "['q/{s}']"]));
+    assert!(!overlap(&["['q/r', 'q/{r}']"]), "in one project");
+}
+
+#[test]
+fn globs_that_have_a_name_in_common_are_found_unless_it_is_exact_somewhere() {
+    for (one, other) in [
+        ("'a/**'", "'*/x'"),
+        ("'a/**'", "'{a,b}/*'"),
+        ("'**/x'", "'a/b/*'"),
+        ("'**/x'", "'?'"),
+        ("'a*'", "'*b'"),
+        ("'[a-m]*/r'", "'[m-z]?/r'"),
+        (r"'\a/*'", "'a/x*'"),
+        ("'a/*-web'", "'a/shop-*'"),
+    ] {
+        let (one_of, other_of) = (format!("[{one}]"), format!("[{other}]"));
+        assert!(overlap(&[&one_of, &other_of]), "{one} {other}");
+        assert!(overlap(&[&other_of, &one_of]), "{other} {one}");
+        assert!(!overlap(&[&format!("[{one}, {other}]")]), "one project");
+        assert!(!overlap(&[&one_of, "['**']"]), "`**` alone loses");
+    }
+    for (one, other) in [
+        ("'a/*'", "'b/*'"),
+        ("'a/*'", "'a/*/*'"),
+        ("'*-web'", "'*-api'"),
+        ("'[a-l]*'", "'[m-z]*'"),
+        ("'a/**'", "'*'"),
+    ] {
+        assert!(!overlap(&[&format!("[{one}]"), &format!("[{other}]")]), "{one} {other}");
+    }
+    // What both match is named exactly, by one of them or by a third.
+    assert!(!overlap(&["['a/*', 'a/x']", "['*/x']"]));
+    assert!(!overlap(&["['a/*']", "['*/x']", "['a/{x}']"]));
+    assert!(overlap(&["['a/*', 'a/y']", "['*/x']"]));
+    assert!(overlap(&["['a/**', 'a/x']", "['**/x']"]));
+}
+
+#[test]
+fn overlaps_of_very_many_globs_are_looked_for_in_bounded_time() {
+    let began = std::time::Instant::now();
+    let each: Vec<String> =
+        (0..1000).map(|at| format!("['team{at}/**', '*/only{at}x', 'x{at}-*/?y']")).collect();
+    let each: Vec<&str> = each.iter().map(String::as_str).collect();
+    assert!(overlap(&each));
+    assert!(began.elapsed().as_secs() < 120, "{:?}", began.elapsed());
+}

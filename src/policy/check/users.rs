@@ -56,7 +56,7 @@ impl Check<'_> {
             gpg_keys: self.keys(table, "gpg-keys", name, taken),
             unix: self.line(table, "unix"),
             jira: self.line(table, "jira"),
-            names: self.external_names(table),
+            names: self.external_names(table, service),
         }
     }
 
@@ -113,13 +113,19 @@ impl Check<'_> {
         words.iter().map(|word| word.text.trim().into()).collect()
     }
 
-    fn external_names(&mut self, table: &Table) -> Names {
+    fn external_names(&mut self, table: &Table, service: bool) -> Names {
         let mut names = Names::new();
         for (key, node) in table.named("names") {
             if !source::is_name_key(key.text) {
                 let message = format!("`{}` is no source that can have names of its own", key.text);
                 let problem = Problem::new(PolicyCode::BadSource, key.at, message);
                 self.problems.push_near(problem, key.text, NAME_KEYS, "");
+            }
+            if key.text == source::GITLAB_DEPLOY_KEY && !service {
+                let message =
+                    "a deploy key of GitLab's is never a person: whoever has it is unknown";
+                let help = "give it a user of its own, with `kind = \"service\"` and an `owner`";
+                self.report_help(PolicyCode::BadExternalName, key.at, message, help);
             }
             let words = node.words().map(|words| words.words).unwrap_or_default();
             for word in &words {

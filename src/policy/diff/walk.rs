@@ -11,7 +11,7 @@ use regex_automata::{Anchored, Input, MatchKind};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Largest automaton, in bytes, and as much again while it is made.
-const SIZE_LIMIT: usize = 32 << 20;
+pub(crate) const SIZE_LIMIT: usize = 32 << 20;
 /// Most states that a walk visits.
 const VISIT_LIMIT: usize = 200_000;
 /// Most states of one machine in which a component may begin, where components are compared.
@@ -46,6 +46,16 @@ impl Machine {
         let input = Input::new(b"").anchored(Anchored::Yes);
         let start = dfa.start_state_forward(&input).map_err(|_| TooLarge)?;
         Ok(Self { dfa, start })
+    }
+
+    /// Bytes that it takes.
+    pub(crate) fn size(&self) -> usize {
+        self.dfa.memory_usage()
+    }
+
+    /// Whether a name may end here.
+    fn ends(&self, state: StateID) -> bool {
+        self.dfa.is_match_state(self.dfa.next_eoi_state(state))
     }
 
     /// The states in which a component of a name may begin.
@@ -165,9 +175,78 @@ pub(crate) fn walk<K: Eq + std::hash::Hash>(
     Ok(found)
 }
 
+/// A name that both machines match, that no `bad` one matches and that is none of `known`, and how
+/// many states were visited to find it; no name where there is none. At most `limit` are visited.
+pub(crate) fn meeting(
+    (one, other, bad): (&Machine, &Machine, &Machine),
+    known: &[&[u8]],
+    limit: usize,
+) -> Result<(Option<Vec<u8>>, usize), TooLarge> {
+    let trie = Trie::of(known);
+    let (own, others): (Vec<u8>, Vec<u8>) =
+        path_alphabet().into_iter().partition(|byte| trie.bytes.contains(byte));
+    let mut alphabet = distinct_of(&others, &[one, other, bad]);
+    alphabet.extend(own);
+    let begin = ([one.start, other.start, bad.start], Some(0));
+    let mut seen = HashSet::from([begin]);
+    let mut visited = vec![(begin, 0, 0)];
+    let mut at = 0;
+    while let Some(&(([first, second, third], node), ..)) = visited.get(at) {
+        let is_known = node.is_some_and(|node| trie.ends.contains(&node));
+        if !is_known && one.ends(first) && other.ends(second) && !bad.ends(third) {
+            return Ok((Some(spell(b"", &visited, at)), visited.len()));
+        }
+        for byte in &alphabet {
+            let states = [
+                one.dfa.next_state(first, *byte),
+                other.dfa.next_state(second, *byte),
+                bad.dfa.next_state(third, *byte),
+            ];
+            let next = (states, node.and_then(|node| trie.next.get(&(node, *byte)).copied()));
+            let [first, second, _] = states;
+            let dead = one.dfa.is_dead_state(first) || other.dfa.is_dead_state(second);
+            if !dead && seen.insert(next) {
+                visited.push((next, at, *byte));
+            }
+        }
+        if visited.len() > limit.min(VISIT_LIMIT) {
+            return Err(TooLarge);
+        }
+        at += 1;
+    }
+    Ok((None, visited.len()))
+}
+
+/// Some names, read byte by byte.
+#[derive(Default)]
+struct Trie {
+    next: HashMap<(usize, u8), usize>,
+    ends: HashSet<usize>,
+    bytes: BTreeSet<u8>,
+}
+
+impl Trie {
+    fn of(names: &[&[u8]]) -> Self {
+        let mut trie = Self::default();
+        let mut count = 1;
+        for name in names {
+            let mut node = 0;
+            for byte in *name {
+                trie.bytes.insert(*byte);
+                node = *trie.next.entry((node, *byte)).or_insert_with(|| {
+                    count += 1;
+                    count - 1
+                });
+            }
+            trie.ends.insert(node);
+        }
+        trie
+    }
+}
+
 type Place = (StateID, Option<StateID>);
 
-fn spell(prefix: &[u8], visited: &[(Place, usize, u8)], mut at: usize) -> Vec<u8> {
+fn spell<P>(prefix: &[u8], visited: &[(P, usize, u8)], mut at: usize) -> Vec<u8> {
     let mut tail = Vec::new();
     while let Some((_, before, byte)) = visited.get(at).filter(|_| at > 0) {
         tail.push(*byte);
@@ -179,11 +258,16 @@ fn spell(prefix: &[u8], visited: &[(Place, usize, u8)], mut at: usize) -> Vec<u8
 
 /// The preferred byte of each class of bytes that the machines can't tell apart.
 fn distinct(alphabet: &[u8], first: &Machine, second: Option<&Machine>) -> Vec<u8> {
+    let machines: Vec<&Machine> = std::iter::once(first).chain(second).collect();
+    distinct_of(alphabet, &machines)
+}
+
+fn distinct_of(alphabet: &[u8], machines: &[&Machine]) -> Vec<u8> {
     let mut classes = HashMap::new();
     let mut kept = Vec::new();
     for byte in alphabet {
-        let other = second.map(|machine| machine.dfa.byte_classes().get(*byte));
-        let class = (first.dfa.byte_classes().get(*byte), other);
+        let class: Vec<u8> =
+            machines.iter().map(|machine| machine.dfa.byte_classes().get(*byte)).collect();
         classes.entry(class).or_insert_with(|| kept.push(*byte));
     }
     kept
@@ -227,6 +311,30 @@ mod tests {
         assert_eq!(names(&["main", "m.*"]), ["0", "m", "main"]);
         assert_eq!(names(&["release/[^/]+", ".*/0"]), ["0", "/0", "release/0", "release/1"]);
         assert_eq!(names(&["(?:a|b){2}c$", r"\bab\b.*"]), ["0", "ab", "aac"]);
+    }
+
+    #[test]
+    fn two_patterns_meet_in_a_name_that_is_not_known() {
+        let machine = |p: &str| Machine::new(&[format!(r"(?s-u)\A(?:{p})\z")]).unwrap();
+        let bad = Machine::new(&[BAD_PATH.to_owned()]).unwrap();
+        let met = |one: &str, other: &str, known: &[&str]| {
+            let known: Vec<&[u8]> = known.iter().map(|name| name.as_bytes()).collect();
+            let found = meeting((&machine(one), &machine(other), &bad), &known, 10_000);
+            found.unwrap().0.map(|name| String::from_utf8(name).unwrap())
+        };
+        assert_eq!(met("a/[^/]+", "[^/]+/x", &[]).unwrap(), "a/x");
+        assert_eq!(met("a/[^/]+", "[^/]+/x", &["a/x"]), None);
+        assert_eq!(met("a/[^/]+", "[^/]+/x", &["a/y", "a"]).unwrap(), "a/x");
+        assert_eq!(met("a/[xy]", "[ab]/[yz]", &[]).unwrap(), "a/y");
+        assert_eq!(met("a/[xyz]", "a/[yzw]", &["a/y"]).unwrap(), "a/z");
+        assert_eq!(met("a/[xyz]", "a/[yzw]", &["a/y", "a/z"]), None);
+        assert_eq!(met("a/[^/]+", "b/[^/]+", &[]), None);
+        // Where they meet only in names that nothing can have.
+        assert_eq!(met(r"a/\.[^/]?", r"a/[^/]?\.", &[]), None);
+        let wide = met("a/.*", "a/.*z", &["a/z", "a/zz"]).unwrap();
+        assert!(wide.ends_with('z') && wide != "a/z" && wide != "a/zz");
+        let all = machine(".*");
+        assert!(meeting((&machine("[a-y]{20}z"), &all, &bad), &[], 5).is_err());
     }
 
     #[test]

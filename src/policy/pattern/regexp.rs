@@ -146,9 +146,23 @@ impl Engine {
     }
 }
 
-/// The group keeps the expression's own flags and alternatives inside.
+/// The group keeps the expression's own flags and alternatives inside. Where `(?x)` is in force at the
+/// expression's end, a comment runs to the end of the line, so the group is closed on another.
 fn wrap(expression: &str) -> String {
-    format!("(?s-u)\\A(?:{expression})\\z")
+    let with_end = |end: &str| format!("(?s-u)\\A(?:{expression}{end})\\z");
+    match expression.contains('#') && ends_in_comment(expression) {
+        true => with_end("\n"),
+        false => with_end(""),
+    }
+}
+
+/// Whether what follows the expression would be part of a comment in it.
+fn ends_in_comment(expression: &str) -> bool {
+    ast::parse::Parser::new().parse_with_comments(expression).is_ok_and(|tree| {
+        tree.comments.last().is_some_and(|last| {
+            last.span.end.offset == expression.len() && !expression.ends_with('\n')
+        })
+    })
 }
 
 fn build(expression: &str) -> Result<Regex, String> {
@@ -196,6 +210,28 @@ mod tests {
     /// Parts of expressions that are put together.
     const PARTS: [&str; 12] =
         ["a", "b", "(?:a|b)", "[^a]", ".", "x*", "(?i:B)", "\\d", "/", "a+?", "|", "\\b"];
+
+    #[test]
+    fn a_comment_at_the_end_does_not_swallow_the_wrap() {
+        for (expression, yes, no) in [
+            ("(?x)v # comment", &b"v"[..], &b"v "[..]),
+            ("(?x) v #", b"v", b"v#"),
+            ("(?x) v # c\n", b"v", b"v\n"),
+            ("(?x) v | w # c", b"w", b"w\n"),
+            ("v # c", b"v # c", b"v # c\n"),
+            ("(?x:v) # c", b"v # c", b"v"),
+            ("(?x)v\\#", b"v#", b"v#\n"),
+            ("(?x)(?-x)v #", b"v #", b"v"),
+        ] {
+            let regexp = Regexp::parse(expression).unwrap();
+            for _ in 0..FEW + 2 {
+                assert!(regexp.matches(yes, None).unwrap(), "{expression}");
+                assert!(!regexp.matches(no, None).unwrap(), "{expression}");
+            }
+        }
+        // What leaves the wrap does not parse alone.
+        assert!(Regexp::parse("(?x)v # c\n)|(?:x").is_err());
+    }
 
     proptest! {
         #[test]

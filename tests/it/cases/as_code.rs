@@ -126,6 +126,43 @@ fn a_case_that_fails_names_its_line_the_deciding_entry_and_the_whole_explanation
 }
 
 #[test]
+fn the_whole_explanation_of_a_case_knows_its_links() {
+    let docs = "[[schemes.default.forbid]]\npermissions = [\"update\"]\npaths = [\"docs/**\"]\n";
+    let site =
+        Site::new(&standard().project("repositories = [\"app\"]\nbase = \"main\"").also(docs));
+    let case = PASSING
+        .replace("ref = \"main\"", "ref = \"main\"\npaths = [{ path = \"docs\", link = true }]");
+    assert_ne!(case, PASSING);
+    write(&site, "cases.toml", &case);
+    let run = site.refwarden(&["policy", "test", "cases.toml"]);
+    run.ends(1, "is refused RW203").ends(1, " --link docs");
+    let shown = run.stdout.lines().find_map(|l| l.trim().strip_prefix("all of it: refwarden "));
+    let command: Vec<&str> = shown.unwrap().split(' ').collect();
+    site.refwarden(&command).ends(3, "RW203");
+}
+
+#[test]
+fn a_policy_that_is_no_utf_8_is_invalid_by_code_and_place() {
+    let site = Site::new(&standard());
+    let bad = [standard().text().as_bytes(), b"\n# caf\xe9\n"].concat();
+    std::fs::write(site.path("bad.toml"), &bad).unwrap();
+    let path = site.path("bad.toml").display().to_string();
+    let line = bad.iter().filter(|byte| **byte == b'\n').count();
+    let place = format!("bad.toml:{line}:6: error RW601: the file is not UTF-8");
+    for verb in ["check", "lint"] {
+        let run = site.refwarden(&["policy", verb, &path]);
+        run.ends(4, &place);
+    }
+    let main = format!("include = [\"policy.d/*.toml\"]\n{}", standard().text());
+    std::fs::create_dir(site.path("policy.d")).unwrap();
+    std::fs::write(site.path("main.toml"), main).unwrap();
+    std::fs::write(site.path("policy.d/a.toml"), b"# a\n \xff\n").unwrap();
+    let main = site.path("main.toml").display().to_string();
+    let run = site.refwarden(&["policy", "check", &main]);
+    run.ends(4, "main.toml:1:").ends(4, "RW601").ends(4, "a.toml` is not UTF-8 (line 2, column 2)");
+}
+
+#[test]
 fn a_case_that_fails_names_the_entry_that_is_about_other_refs() {
     let site = Site::new(&standard());
     let cases = PASSING.replace("ref = \"main\"", "ref = \"elsewhere/x\"").replace("alice", "bob");

@@ -33,8 +33,7 @@ pub fn run(office: &Office<'_>, args: &Args, out: &Out) -> anyhow::Result<Exit> 
     let id = office.id(&args.id)?;
     let (record, state) = office.record(&id)?;
     if !office.may_see(&state)? {
-        let words = format!("there is no request `{id}` that you may see");
-        return Err(crate::cli::Failure::new(Exit::NotFound, words).into());
+        return Err(office.no_record(id.as_str()).into());
     }
     let found = find_out(office, &state, now)?;
     match out.json {

@@ -108,7 +108,23 @@ fn why(one: &Tested<'_>, policy: &Policy, args: &Args) -> Vec<String> {
     let left = entries.len() - near.len().min(ENTRIES);
     lines.extend((left > 0).then(|| format!("and {} more", counted(left, "entry", "entries"))));
     lines.push(format!("all of it: {}", command(one.case, args)));
+    let asked = elsewhere(one.case);
+    if !asked.is_empty() {
+        let words = "that command asks the host and Jira, and does not know the case's";
+        lines.push(format!("{words} {}", asked.join(", ")));
+    }
     lines
+}
+
+/// Keys of the case for which `explain` has no words.
+fn elsewhere(case: &Case) -> Vec<&'static str> {
+    let keys = [
+        ("`looked-up`", !case.looked_up.is_empty()),
+        ("`jira-roles`", !case.jira_roles.is_empty()),
+        ("`issue`", !case.issues.is_empty()),
+        ("`evidence`", case.evidence.is_some()),
+    ];
+    keys.into_iter().filter(|(_, has)| *has).map(|(key, _)| key).collect()
 }
 
 /// Whether an entry is, or nearly is, about the question.
@@ -157,7 +173,8 @@ fn command(case: &Case, args: &Args) -> String {
         option("at", &when.format("%Y-%m-%dT%H:%M:%SZ").to_string());
     }
     for path in case.paths.iter().flatten() {
-        option("path", &String::from_utf8_lossy(&path.path));
+        let name = if path.link { "link" } else { "path" };
+        option(name, &String::from_utf8_lossy(&path.path));
     }
     if case.paths.as_ref().is_some_and(Vec::is_empty) {
         words.push("--no-paths".into());

@@ -92,6 +92,33 @@ fn a_signature_covers_the_whole_commit_and_there_is_one() {
 }
 
 #[test]
+fn a_signature_moved_among_the_parents_hides_none_of_them() {
+    let (repo, lab) = (Repo::new(), Lab::new());
+    let key = lab.key("bob", &["ed25519"]);
+    let crowd = crowd(&[(&key, "bob")]);
+    let path = format!("user.signingKey={}", key.path.to_str().unwrap());
+    let tree = repo.tree(&[("100644", "a", "1")]).to_string();
+    let sign = |parents: &[&str]| {
+        let args = ["-c", "gpg.format=ssh", "-c", &path, "commit-tree", "-S", "-m", "x", &tree];
+        let parents = parents.iter().flat_map(|parent| ["-p", parent]);
+        repo.git(&args.into_iter().chain(parents).collect::<Vec<_>>())
+    };
+    let (one, two) = (sign(&[]), repo.commit(&[("b", "2")], &[]).to_string());
+    let merge = repo.git(&["cat-file", "commit", &sign(&[&one, &two])]) + "\n";
+    let at = merge.find("gpgsig ").unwrap();
+    let (before, rest) = merge.split_at(at);
+    let (signature, message) = rest.split_at(rest.find("\n\n").unwrap() + 1);
+    for parent in [&one, &two] {
+        let line = format!("parent {parent}\n");
+        let forged = before.replacen(&line, &format!("{signature}{line}"), 1) + message;
+        let args = ["hash-object", "-w", "-t", "commit", "--literally", "--stdin"];
+        let forged = ObjectId::from_hex(repo.git_in(&args, forged).as_bytes()).unwrap();
+        let found = judge(&repo, forged, "refs/heads/main", vec![COMMITS], &crowd);
+        assert!(found.iter().any(|line| line.contains("git's order")), "{found:?}");
+    }
+}
+
+#[test]
 fn what_git_signs_is_taken_in_both_kinds_of_repository() {
     let lab = Lab::new();
     let key = lab.key("bob", &["ed25519"]);

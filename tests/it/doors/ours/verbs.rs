@@ -93,6 +93,22 @@ fn people_act_as_who_they_are() {
     lab.ssh("bob", "access export").ends(3, "");
     lab.ssh("alice", "access list waiting").ends(0, &id);
     lab.ssh("carol", "access list all").ends(0, "no request or grant matches");
+    // Whoever may not see a request learns nothing of it by any verb, nor whether it is there.
+    let none = "zzzz-zzzz";
+    for verb in ["show", "approve", "deny", "withdraw", "revoke", "return", "extend", "attest"] {
+        for more in ["", " --json"] {
+            let [is, is_not] = [id.as_str(), none].map(|id| {
+                let run = lab.ssh("carol", &format!("access {verb} {id}{more}"));
+                run.ends(6, "that you may see");
+                (run.stdout + &run.stderr).replace(id, "ID")
+            });
+            assert_eq!(is, is_not, "{verb}{more}");
+            assert!(!is.contains("bob") && !is.contains("hotfix"), "{is}");
+        }
+    }
+    let near = lab.ssh("carol", &format!("access show {}", &id[..8]));
+    near.ends(6, "that you may see");
+    assert!(!near.stderr.contains("did you mean"), "{near:#?}");
     let requested = lab.site.trail().events("access.requested").pop().unwrap();
     assert_eq!(requested["actor"]["source"], "ssh");
     assert_eq!(requested["actor"]["address"], "127.0.0.1");
