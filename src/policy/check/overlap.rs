@@ -73,19 +73,19 @@ impl<'a> Search<'a> {
         let both = |name: &&[u8]| {
             [first, second].into_iter().all(|claim| claim.pattern.matches(name, None) == Ok(true))
         };
+        // Exact names are looked through only where there is something to settle.
+        self.met(one, other, &[])?;
         let known: Vec<&[u8]> = self.exact.iter().copied().filter(|name| both(name)).collect();
+        self.met(one, other, &known)
+    }
+
+    /// A name that both match and that is none of `known`; what it costs is taken off.
+    fn met(&mut self, one: usize, other: usize, known: &[&[u8]]) -> Option<Vec<u8>> {
         let machine = |at: usize| self.machines.get(&at)?.as_ref();
         let three = (machine(one)?, machine(other)?, &self.bad);
-        match meeting(three, &known, self.states) {
-            Ok((name, visited)) => {
-                self.states = self.states.saturating_sub(visited.max(1));
-                name
-            }
-            Err(_) => {
-                self.states = 0;
-                None
-            }
-        }
+        let (name, visited) = meeting(three, known, self.states).unwrap_or((None, self.states));
+        self.states = self.states.saturating_sub(visited.max(1));
+        name
     }
 
     fn make(&mut self, at: usize) {
