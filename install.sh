@@ -172,8 +172,8 @@ find_programs() {
     for built in "$here" "$here/bin"; do
         if has_programs "$built"; then return 0; fi
     done
-    [ -f "$here/Cargo.toml" ] || fail "no built programs beside install.sh and no source to build"
-    command -v cargo >/dev/null 2>&1 || fail "no built programs beside install.sh, and no cargo"
+    [ -f "$here/Cargo.toml" ] || fail "no built programs beside install.sh (in bin/: $programs) and no source to build"
+    command -v cargo >/dev/null 2>&1 || fail "no built programs beside install.sh (in bin/: $programs), and no cargo"
     build
 }
 has_programs() {

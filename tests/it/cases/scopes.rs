@@ -211,19 +211,18 @@ fn a_repository_in_no_project_is_refused() {
 }
 
 #[test]
-fn a_repository_in_two_projects_is_refused_unless_one_names_it_exactly() {
+fn a_repository_in_two_projects_is_an_error_unless_one_names_it_exactly() {
     let two = |second: &str| {
         Policy::default()
             .project("repositories = [\"a*\"]\nbase = \"main\"")
             .also("")
             .project(&format!("repositories = [\"a*\"]\nbase = \"main\"\n[projects.TWO]\nrepositories = [\"{second}\"]\nbase = \"main\""))
     };
-    let site = Site::new(&two("*p"));
+    let site = Site::new(&two("app"));
     let (_repo, alice) = site.started();
+    site.write_policy(&two("*p"));
+    site.refwarden(&["policy", "apply"]).ends(4, "RW663");
     alice.commit("a", "1\n");
-    alice.push(&["main"]).refused("RW503");
-    site.write_policy(&two("app"));
-    site.apply();
     alice.push(&["main"]).silent();
     assert_eq!(site.trail().last_decision()["project"], "TWO");
 }

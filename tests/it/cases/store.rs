@@ -181,7 +181,7 @@ fn a_newer_or_damaged_store_refuses_with_words_and_is_kept() {
     // The schema's version, where the file format has it.
     newer[60..64].copy_from_slice(&9_u32.to_be_bytes());
     let damaged = b"damaged".repeat(1000);
-    let newer_words = "the store has schema 9, this program knows up to 2";
+    let newer_words = "the store has schema 9, this program knows up to 3";
     for (bytes, words) in [(newer, newer_words), (damaged, "is damaged")] {
         std::fs::write(file(&site), &bytes).unwrap();
         is_refused(&alice, words);
