@@ -49,8 +49,9 @@ fn plain(refs: Vec<SlipRef>) -> Slip {
             update: true,
         }),
         shared_epoch: Some(8),
+        refused: 0,
     };
-    Slip { head, refs, confirmed: false }
+    Slip { head, refs, confirmed: false, void: false }
 }
 
 fn present(digest: &[u8; 32]) -> Present<'_> {
