@@ -104,7 +104,7 @@ def seen_overlap(policy, problems):
             any(oracle.glob_matches(glob, name.encode()) for glob in project["repositories"])
             for project in policy["projects"].values()
         )
-        for name in generate.REPOSITORIES
+        for name in [*generate.REPOSITORIES, *re.findall(r"both match `([^`]*)`", problems)]
     )
 
 
