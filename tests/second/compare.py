@@ -99,6 +99,7 @@ def differs(program, question):
 def seen_overlap(policy, problems):
     """Whether `check` refused only because projects overlap, and their globs do."""
     codes = set(re.findall(r" error (RW6\d\d)", problems))
+    problems = re.sub(r"\\u\{([0-9a-f]+)\}", lambda escaped: chr(int(escaped[1], 16)), problems)
     return codes == {"RW663"} and any(
         1 < sum(
             any(oracle.glob_matches(glob, name.encode()) for glob in project["repositories"])
